@@ -1,0 +1,87 @@
+"""What all commands share: exit codes, errors as one sentence, and where log lines go."""
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+import click
+from tqdm import tqdm
+
+from brushflow.errors import BrushflowError
+
+EXIT_INTERRUPTED = 130
+
+
+def run(command: click.Command) -> NoReturn:
+    """Run a click command and leave the process with 0, 1, 2 or 130.
+
+    0 done, 1 failed, 2 wrong usage, 130 interrupted. Errors the user can do something about are
+    printed as a sentence; only a defect of the program itself shows a traceback.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        code = command.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrushflowError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort) as stop:
+        click.echo(str(stop) or "Interrupted.", err=True)
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`): nothing is wrong with the work.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.exit(code or 0)
+
+
+@contextlib.contextmanager
+def stop_on_interrupt() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or a polite kill sets, so that the work can end at a good place.
+
+    A second one interrupts at once.
+    """
+    stop = threading.Event()
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def set_up_logging(quiet: bool = False, verbose: bool = False) -> None:
+    """Send log records to stderr, above a progress bar if there is one."""
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
+    handler = _AboveProgressBar()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("brushflow")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+class _AboveProgressBar(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
+    """A polite kill ends a run the way Ctrl-C does: cleanly, with what is done kept."""
+    raise KeyboardInterrupt

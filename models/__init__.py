@@ -1,0 +1,23 @@
+"""The stylization networks, their files, and the networks that judge them."""
+
+from brushflow.models.arch import PADDING_TYPES, parse_arch
+from brushflow.models.files import DEFAULT_STYLE, StyleModel, available, load
+from brushflow.models.network import PAPER_ARCH, StyleNetwork, build
+from brushflow.models.preprocessing import VGG_MEAN_BGR, deprocess, from_rgb, preprocess, to_rgb
+
+__all__ = [
+    "DEFAULT_STYLE",
+    "PADDING_TYPES",
+    "PAPER_ARCH",
+    "VGG_MEAN_BGR",
+    "StyleModel",
+    "StyleNetwork",
+    "available",
+    "build",
+    "deprocess",
+    "from_rgb",
+    "load",
+    "parse_arch",
+    "preprocess",
+    "to_rgb",
+]

@@ -1,0 +1,51 @@
+"""Between pictures as people store them and pictures as the networks see them.
+
+Network space is that of the Caffe VGG networks and of the original programs: channels BGR,
+0–255, minus the mean of ImageNet.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+VGG_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+def preprocess(frame: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """RGB uint8 or uint16 (H, W, 3) to float32 (1, 3, H, W) in network space.
+
+    The picture crosses to the device in its own integers and is converted there.
+    """
+    if frame.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"a frame is uint8 or uint16, not {frame.dtype}")
+    scale = 255.0 / np.iinfo(frame.dtype).max
+    if frame.dtype == np.uint16:
+        frame = frame.astype(np.int32)  # torch has few operations on uint16
+    picture = torch.from_numpy(np.ascontiguousarray(frame)).to(device)
+    bgr = picture.permute(2, 0, 1)[None].flip(1).to(torch.float32)
+    return bgr.mul_(scale).sub_(_mean(bgr))
+
+
+def deprocess(picture: Tensor, bit_depth: int = 8) -> np.ndarray:
+    """Network space (1, 3, H, W) to RGB (H, W, 3): uint8, or uint16 for a bit depth above 8.
+
+    Values are clamped to the range and rounded to the nearest integer.
+    """
+    top = 255 if bit_depth == 8 else 65535
+    rgb = to_rgb(picture)[0].mul(top / 255.0).round_().clamp_(0, top)
+    rgb = rgb.to(torch.uint8 if bit_depth == 8 else torch.int32).permute(1, 2, 0).contiguous()
+    return rgb.cpu().numpy().astype(np.uint8 if bit_depth == 8 else np.uint16, copy=False)
+
+
+def to_rgb(picture: Tensor) -> Tensor:
+    """Network space (N, 3, H, W) to RGB in 0–255, not clamped."""
+    return (picture + _mean(picture)).flip(1)
+
+
+def from_rgb(rgb: Tensor) -> Tensor:
+    """RGB in 0–255, (N, 3, H, W), to network space."""
+    return rgb.flip(1) - _mean(rgb)
+
+
+def _mean(like: Tensor) -> Tensor:
+    return torch.tensor(VGG_MEAN_BGR, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)

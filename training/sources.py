@@ -1,0 +1,116 @@
+"""Training sequences made from photographs, with exact flow (Ruder et al. 2018, sec. 5.3).
+
+Moving a window over a picture gives frames whose motion is known, so a video network can learn
+from photographs alone. Flows here apply exactly: ``warp(frame k, flow k)`` is frame k+1 wherever
+the certainty is 1.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MAX_MOTION = 12  # pixels per step; the video's motion beyond it is covered by occlusion
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Frames in temporal order with the motion between them.
+
+    ``frames``: n+1 tensors (3, H, W), RGB in 0–255. ``flows``: n backward flows (H, W, 2), the
+    k-th lives on frame k+1 and points into frame k. ``certainties``: n maps (1, H, W) of 0 and 1.
+    """
+
+    frames: list[Tensor]
+    flows: list[Tensor]
+    certainties: list[Tensor]
+
+
+# (picture RGB float (3, H, W) larger than the window, window size, steps, random) -> Sequence
+Source = Callable[[Tensor, int, int, np.random.Generator], Sequence]
+
+
+def single_image(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
+    """One frame without a past: teaches the network to stylize where there is no prior."""
+    top, left = _place(picture, size, size, random)
+    return Sequence([picture[:, top : top + size, left : left + size]], [], [])
+
+
+def shift(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
+    """A window that moves by the same whole number of pixels in every step."""
+    reach = _reach(picture, size, steps)
+    dx, dy = (int(d) for d in random.integers(-reach, reach + 1, 2))
+    path_w, path_h = size + abs(dx) * steps, size + abs(dy) * steps
+    top, left = _place(picture, path_h, path_w, random)
+    x0 = left + (abs(dx) * steps if dx < 0 else 0)
+    y0 = top + (abs(dy) * steps if dy < 0 else 0)
+    frames = [
+        picture[:, y0 + k * dy : y0 + k * dy + size, x0 + k * dx : x0 + k * dx + size]
+        for k in range(steps + 1)
+    ]
+    flow = torch.tensor([dx, dy], dtype=torch.float32).expand(size, size, 2)
+    certainty = _with_holes(_inside(flow), random)
+    return Sequence(frames, [flow] * steps, [certainty] * steps)
+
+
+def zoom_out(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
+    """A window that grows while all frames keep the same size.
+
+    Each side moves outwards by its own number of pixels per step. Pixel p of frame k lies at
+    a_k + p·(w_k − 1)/(size − 1) of the picture (bilinear, corners aligned), so the flow between
+    two frames is affine and exact.
+    """
+    most = min(MAX_MOTION, (size // 3) // max(1, 2 * steps))
+    left_out, right_out, top_out, bottom_out = (int(d) for d in random.integers(0, most + 1, 4))
+    top, left = _place(picture, size, size, random)
+    frames, windows = [], []
+    for k in range(steps + 1):
+        shrink = steps - k
+        x, y = left + left_out * shrink, top + top_out * shrink
+        w, h = size - (left_out + right_out) * shrink, size - (top_out + bottom_out) * shrink
+        crop = picture[None, :, y : y + h, x : x + w]
+        frames.append(F.interpolate(crop, (size, size), mode="bilinear", align_corners=True)[0])
+        windows.append((x, w, y, h))
+    flows = []
+    place = torch.arange(size, dtype=torch.float32)
+    for (x0, w0, y0, h0), (x1, w1, y1, h1) in zip(windows, windows[1:], strict=False):
+        u = (x1 - x0 + place * (w1 - 1) / (size - 1)) * (size - 1) / (w0 - 1) - place
+        v = (y1 - y0 + place * (h1 - 1) / (size - 1)) * (size - 1) / (h0 - 1) - place
+        flows.append(torch.stack([u.expand(size, size), v[:, None].expand(size, size)], dim=2))
+    return Sequence(frames, flows, [_with_holes(_inside(flow), random) for flow in flows])
+
+
+SOURCES: dict[str, Source] = {"single_image": single_image, "shift": shift, "zoom_out": zoom_out}
+
+
+def _place(picture: Tensor, h: int, w: int, random: np.random.Generator) -> tuple[int, int]:
+    """Top left corner of a random h×w window."""
+    height, width = picture.shape[-2:]
+    return int(random.integers(0, height - h + 1)), int(random.integers(0, width - w + 1))
+
+
+def _reach(picture: Tensor, size: int, steps: int) -> int:
+    return min(MAX_MOTION, (min(picture.shape[-2:]) - size) // max(1, steps))
+
+
+def _inside(flow: Tensor) -> Tensor:
+    """(1, H, W): 1 where the flow points into the picture; a thousandth forgives rounding."""
+    h, w = flow.shape[:2]
+    x = torch.arange(w) + flow[..., 0]
+    y = torch.arange(h)[:, None] + flow[..., 1]
+    inside = (x >= -1e-3) & (x <= w - 1 + 1e-3) & (y >= -1e-3) & (y <= h - 1 + 1e-3)
+    return inside.float()[None]
+
+
+def _with_holes(certainty: Tensor, random: np.random.Generator) -> Tensor:
+    """Hide up to two rectangles, so that the network learns to repaint inside the picture too."""
+    certainty = certainty.clone()
+    h, w = certainty.shape[-2:]
+    for _ in range(random.integers(0, 3)):
+        hole_h, hole_w = (int(n) for n in random.integers(h // 16, h // 3 + 1, 2))
+        y, x = int(random.integers(0, h - hole_h + 1)), int(random.integers(0, w - hole_w + 1))
+        certainty[:, y : y + hole_h, x : x + hole_w] = 0
+    return certainty
