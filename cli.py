@@ -6,9 +6,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from tqdm import tqdm
@@ -75,6 +76,56 @@ def set_up_logging(quiet: bool = False, verbose: bool = False) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
+
+
+class GroupedOption(click.Option):
+    """An option that ``--help`` lists under the heading ``group``."""
+
+    def __init__(self, *args: Any, group: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options by group, in the order of their definition."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Option) and record is not None:
+                groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records, col_max=34)
+
+
+def option_for(options: type, group: str) -> Callable[..., Any]:
+    """A maker of click options that fill fields of the dataclass ``options``, with its defaults.
+
+    Called with the field's name, the help sentence, and, where they differ from the field's name
+    with dashes, the option's names.
+    """
+    defaults = {field.name: field.default for field in fields(options)}
+
+    def make(field: str, help: str, *names: str, **attributes: Any) -> Any:
+        default = defaults[field]
+        if isinstance(default, bool):
+            attributes |= {"is_flag": True}
+        elif default is not None:
+            attributes = {"type": type(default), **attributes}
+        return click.option(
+            *(names or (f"--{field.replace('_', '-')}",)),
+            field,
+            cls=GroupedOption,
+            group=group,
+            default=default,
+            show_default=default not in (None, False, ()),
+            help=help,
+            **attributes,
+        )
+
+    return make
 
 
 class _AboveProgressBar(logging.Handler):

@@ -1,7 +1,7 @@
 """Writing files so that an interruption leaves the old one or the new one, never half of one."""
 
+import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,21 +11,18 @@ from pathlib import Path
 def atomic_path(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success flush it to disk and rename it.
 
-    The temporary name keeps the suffix, which some writers choose the format by. If the block
-    raises, the temporary file is removed and ``path`` is left as it was.
+    The temporary name keeps the suffix, which some writers choose the format by, and is the same
+    every time, so that what a killed process left is overwritten by the next try. If the block
+    raises, the temporary file is removed and ``path`` is left as it was. One writer at a time.
     """
     path = Path(path)
-    handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    partial = Path(name)
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    partial = path.with_name(f".partial-{digest}{path.suffix}")
     try:
+        partial.touch()  # a place that cannot be written to is found out before the work
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
-        # mkstemp makes files private; give the ones a user keeps the usual permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        partial.chmod(0o666 & ~umask)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)

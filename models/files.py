@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
@@ -55,7 +55,7 @@ class StyleModel:
         }
         try:
             with atomic_path(path) as partial:
-                save_file(tensors, partial, metadata)
+                partial.write_bytes(save(tensors, metadata))
         except OSError as error:
             raise BrushflowError(f"Could not write the model {path}: {error.strerror}.") from error
 

@@ -17,7 +17,7 @@ SMALLEST_PAINTING = 64
 
 
 def read_painting(path: Path, longest_side: int) -> np.ndarray:
-    """RGB uint8 (H, W, 3), resized so that the longest side is ``longest_side`` (as Johnson 2016)."""
+    """RGB uint8 (H, W, 3), resized its longest side now ``longest_side`` pixels."""
     if not path.is_file():
         raise UsageError(f"There is no style picture {path}.")
     encoded = np.fromfile(path, np.uint8)

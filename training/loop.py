@@ -169,7 +169,7 @@ class _Run:
         for group in self.optimizer.param_groups:
             group["lr"] = self._learning_rate()
         self.optimizer.step()
-        values = {name: float(value) for name, value in losses.items()}
+        values = {name: value.item() for name, value in losses.items()}
         self.iteration += 1
         self._log(batch, values)
         if options.images_every and self.iteration % options.images_every == 0:
@@ -240,8 +240,8 @@ class _Run:
         if changed:
             name = changed[0]
             raise UsageError(
-                f"{path} was made with {name} = {state['settings'][name]!r}, not {now.get(name)!r}; "
-                f"use the same settings to go on, or another --output to start anew."
+                f"{path} was made with {name} = {state['settings'][name]!r}, not "
+                f"{now.get(name)!r}; use the same settings to go on, or another --output to start anew."
             )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])

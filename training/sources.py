@@ -7,6 +7,7 @@ the certainty is 1.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -76,7 +77,7 @@ def zoom_out(picture: Tensor, size: int, steps: int, random: np.random.Generator
         windows.append((x, w, y, h))
     flows = []
     place = torch.arange(size, dtype=torch.float32)
-    for (x0, w0, y0, h0), (x1, w1, y1, h1) in zip(windows, windows[1:], strict=False):
+    for (x0, w0, y0, h0), (x1, w1, y1, h1) in pairwise(windows):
         u = (x1 - x0 + place * (w1 - 1) / (size - 1)) * (size - 1) / (w0 - 1) - place
         v = (y1 - y0 + place * (h1 - 1) / (size - 1)) * (size - 1) / (h0 - 1) - place
         flows.append(torch.stack([u.expand(size, size), v[:, None].expand(size, size)], dim=2))

@@ -1,0 +1,7 @@
+"""Which pixels of a frame can be traced into the previous one."""
+
+from brushflow.occlusion.consistency import RULES, reliability
+from brushflow.occlusion.files import read_pgm, write_pgm
+from brushflow.occlusion.min_filter import min_filter
+
+__all__ = ["RULES", "min_filter", "read_pgm", "reliability", "write_pgm"]

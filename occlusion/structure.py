@@ -1,0 +1,101 @@
+"""How much texture a picture has around each pixel: whether a wrong flow would be seen there."""
+
+import math
+
+import cv2
+import numpy as np
+
+_SIGMA = 3.0  # rho of the structure tensor, in pixels
+
+
+def structure_map(frame: np.ndarray) -> np.ndarray:
+    """The smaller eigenvalue of the smoothed structure tensor, normalised to [0, 1].
+
+    ``frame``: (H, W, 3), 0–255 (uint16 frames are scaled). Returns float32 (H, W); all NaN for a
+    picture of one colour. Computed in float32 and in the order of the checker that comes with
+    fast-artistic-videos (its function computeCorners), so that maps agree bit for bit.
+    """
+    height, width = frame.shape[:2]
+    tensor = np.zeros((3, height, width), np.float32)  # xx, yy, xy
+    product = np.empty((height, width), np.float32)
+    for channel in range(3):
+        plane = cv2.extractChannel(frame, channel).astype(np.float32)
+        if frame.dtype == np.uint16:
+            plane *= np.float32(255 / 65535)
+        dx, dy = derivative(plane, axis=1), derivative(plane, axis=0)
+        for entry, (one, two) in zip(tensor, ((dx, dx), (dy, dy), (dx, dy)), strict=True):
+            entry += np.multiply(one, two, out=product)
+    along_x = _smooth(np.hstack([cv2.transpose(plane) for plane in tensor]))
+    planes = np.hsplit(along_x, 3)
+    along_y = _smooth(np.hstack([cv2.transpose(np.ascontiguousarray(plane)) for plane in planes]))
+    a, c, b = np.hsplit(along_y, 3)
+    mean = (a + c) * np.float32(0.5)
+    radicand = mean * mean + b * b - a * c
+    smaller = np.where(radicand < 0, np.float32(0), mean - np.sqrt(np.maximum(radicand, 0)))
+    return _normalize(smaller)
+
+
+def derivative(values: np.ndarray, axis: int) -> np.ndarray:
+    """Central difference (f(x+1) − f(x−1)) / 2 of float32 (H, W); the border is repeated."""
+    result = np.empty_like(values)
+    source, target = np.moveaxis(values, axis, 0), np.moveaxis(result, axis, 0)
+    np.subtract(source[2:], source[:-2], out=target[1:-1])
+    target[0] = source[min(1, len(source) - 1)] - source[0]
+    target[-1] = source[-1] - source[max(0, len(source) - 2)]
+    result *= np.float32(0.5)
+    return result
+
+
+def _smooth(f: np.ndarray) -> np.ndarray:
+    """Recursive smoothing along the first axis (Deriche 1990), float32 (N, M).
+
+    The sum of a causal and an anticausal second-order filter. Both have the same feedback, so
+    they run side by side, the second one on the reversed signal.
+    """
+    n, m = f.shape
+    alpha = np.float32(2.5 / (math.sqrt(math.pi) * _SIGMA))
+    e = np.exp(-alpha)
+    e2, e_twice = e * e, np.float32(2) * e
+    k = (1 - e) * (1 - e) / (1 + 2 * alpha * e - e2)
+    before, after = e * (alpha - 1), e * (alpha + 1)
+    half = np.float32(0.5)
+    # v[i] holds element i of the causal and element n−1−i of the anticausal filter.
+    v = np.empty((n, 2, m), np.float32)
+    v[0, 0] = (half - k * before) * f[0]
+    v[0, 1] = (half + k * before) * f[-1]
+    if n > 1:
+        v[1, 0] = k * (f[1] + before * f[0]) + (e_twice - e2) * v[0, 0]
+        v[1, 1] = k * (after - e2) * f[-1] + (e_twice - e2) * v[0, 1]
+    # Row by row, so that all of it stays in the processor's nearest cache.
+    rows, results = list(f), list(v)
+    here, other = np.empty((2, m), np.float32), np.empty((2, m), np.float32)
+    forward, backward = here
+    spare = other[0]
+    for i in range(2, n):
+        np.multiply(rows[i - 1], before, out=forward)
+        np.add(forward, rows[i], out=forward)
+        np.multiply(rows[n - i], after, out=backward)
+        np.multiply(rows[n - i + 1], e2, out=spare)
+        np.subtract(backward, spare, out=backward)
+        np.multiply(here, k, out=here)
+        np.multiply(results[i - 1], e_twice, out=other)
+        np.add(here, other, out=here)
+        np.multiply(results[i - 2], e2, out=other)
+        np.subtract(here, other, out=results[i])
+    return v[:, 0] + v[::-1, 1]
+
+
+def _normalize(values: np.ndarray) -> np.ndarray:
+    """Scale to [0, 1] by the extremes that the original program finds.
+
+    It looks for a new minimum only where there is no new maximum, so values of an initial rise
+    do not count as minima.
+    """
+    flat = values.ravel()
+    highest = np.maximum.accumulate(flat)
+    rising = np.ones(flat.size, bool)
+    np.greater(flat[1:], highest[:-1], out=rising[1:])
+    others = flat[~rising]
+    lowest = others.min() if others.size else np.float32(30000)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (values - lowest) * (np.float32(1) / (highest[-1] - lowest))

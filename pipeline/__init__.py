@@ -1,0 +1,48 @@
+"""The stages from a source to a painted video, and the recurrence at their heart."""
+
+import threading
+from pathlib import Path
+
+import cv2
+
+from brushflow.errors import UsageError
+from brushflow.pipeline.job import ProgressCallback, RunReport, VideoJob
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.stylizer import Stylized, Stylizer
+from brushflow.video import open_source
+
+__all__ = ["RunReport", "StylizeOptions", "Stylized", "Stylizer", "stylize_video"]
+
+
+def stylize_video(
+    source: str | Path,
+    output: Path,
+    options: StylizeOptions | None = None,
+    progress: ProgressCallback = lambda stage, done, total: None,
+    stop: threading.Event | None = None,
+) -> RunReport:
+    """Paint a video (or a folder or pattern of images) into the file ``output``.
+
+    The same call after an interruption goes on where the last one ended. ``progress`` is called
+    with a stage (scan, stylize, assemble), frames done and frames in all. Setting ``stop`` ends
+    the run at the next frame with KeyboardInterrupt; finished segments are kept.
+
+    Raises:
+        UsageError: options that do not fit, an output that exists, an unfinished other run.
+        BrushflowError: a source that cannot be read or an output that cannot be written.
+    """
+    options = options or StylizeOptions()
+    if output.exists() and not options.restart:
+        raise UsageError(
+            f"{output} exists already; choose another --output, or add --restart to make it again."
+        )
+    # Motion of several frames is found at once, each in one thread: OpenCV's own threads would
+    # fight them, and would make the result of DIS depend on the number of cores.
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        return VideoJob(
+            open_source(source, options.fps), output, options, progress, stop or threading.Event()
+        ).run()
+    finally:
+        cv2.setNumThreads(threads)

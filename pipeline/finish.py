@@ -1,0 +1,32 @@
+"""From the network's output to the picture that is written. Nothing here reaches the recurrence."""
+
+import cv2
+import numpy as np
+
+from brushflow.models import deprocess
+from brushflow.pipeline.stylizer import Stylized
+
+
+def finish(
+    stylized: Stylized, median_filter: int = 0, keep_colors: bool = False, strength: float = 1.0
+) -> np.ndarray:
+    """The picture to write, RGB of the frame's type and size.
+
+    A median filter takes out single odd pixels (size kept, borders replicated); ``keep_colors``
+    takes the colours of the frame and only the brightness of the painting; ``strength`` mixes
+    frame (0) and painting (1).
+    """
+    frame = stylized.frame
+    if stylized.output is None or strength == 0:
+        return frame
+    picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
+    if median_filter > 1:
+        picture = cv2.medianBlur(picture, median_filter)
+    if keep_colors:
+        # YCrCb of BT.601: all of luma from the painting, both colour differences from the frame.
+        painted = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
+        source = cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb)
+        picture = cv2.cvtColor(np.dstack([painted[..., 0], source[..., 1:]]), cv2.COLOR_YCrCb2RGB)
+    if strength < 1:
+        picture = cv2.addWeighted(picture, strength, frame, 1 - strength, 0)
+    return picture

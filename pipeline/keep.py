@@ -1,0 +1,37 @@
+"""The by-products a user may want, named as the tools of the field name them."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import numpy as np
+
+from brushflow.flow import write_flo
+from brushflow.occlusion import write_pgm
+from brushflow.pipeline.stylizer import Stylized
+from brushflow.video import write_image
+
+
+def keep(
+    folder: Path, wanted: Collection[str], stylized: Stylized, picture: np.ndarray, step: int
+) -> None:
+    """Write what is wanted of one frame: ``frames``, ``flow``, ``reliability``.
+
+    Frames count from 1. With i the frame and j the one painted before it (i − 1, or i + 1 when
+    working backward): ``out-<i>.png``; ``backward_i_j.flo`` and ``forward_j_i.flo`` (the names
+    change places when j > i, as forward means towards later frames); ``reliable_i_j.pgm``.
+    """
+    folder.mkdir(exist_ok=True)
+    i = stylized.index + 1
+    j = i - step
+    if "frames" in wanted:
+        write_image(folder / f"out-{i:05d}.png", picture)
+    motion = stylized.motion
+    if motion is None:
+        return
+    here, there = ("backward", "forward") if step > 0 else ("forward", "backward")
+    if "flow" in wanted:
+        write_flo(folder / f"{here}_{i}_{j}.flo", motion.flow)
+        if motion.reverse is not None:
+            write_flo(folder / f"{there}_{j}_{i}.flo", motion.reverse)
+    if "reliability" in wanted:
+        write_pgm(folder / f"reliable_{i}_{j}.pgm", motion.reliability)

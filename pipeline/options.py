@@ -1,0 +1,78 @@
+"""The settings of a stylization run."""
+
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from brushflow.video import EncodeSettings, default_codec
+
+KEEPS = ("frames", "flow", "reliability")
+
+
+@dataclass(frozen=True)
+class StylizeOptions:
+    """What ``stylize_video`` does; every field is explained by the command's option of that name.
+
+    ``start`` and ``end`` are seconds from the first frame, ``fps`` is for images only.
+    """
+
+    style: str = "starry-night"
+    image_model: Path | None = None
+    start: Fraction | None = None
+    end: Fraction | None = None
+    fps: Fraction = Fraction(25)
+    max_size: int | None = None
+    strength: float = 1.0
+    keep_colors: bool = False
+
+    flow: str = "dis"
+    flow_weights: Path | None = None
+    flow_size: int | None = 1024
+    occlusion: str = "fast"
+    min_filter: int = 7
+    median_filter: int = 3
+    fill: str = "mean"
+    cuts: str = "auto"
+    backward: bool = False
+    independent: bool = False
+
+    codec: str | None = None
+    crf: float = 18
+    preset: str = "medium"
+    pix_fmt: str | None = None
+    bit_depth: int = 8
+    compare: bool = False
+    keep: tuple[str, ...] = ()
+
+    device: str = "auto"
+    precision: str = "auto"
+    restart: bool = False
+    work_dir: Path | None = None
+
+    def encoding(self, output: Path) -> EncodeSettings:
+        """How segments of this output are encoded; UsageError for a suffix that is no video's."""
+        codec = self.codec or default_codec(output)
+        return EncodeSettings(codec, self.crf, self.preset, self.pix_fmt, self.bit_depth)
+
+    def output_size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) within ``max_size``; a picture is never enlarged."""
+        scale = Fraction(self.max_size or max(width, height), max(width, height))
+        if scale >= 1:
+            return width, height
+        # Even sides, which most codecs ask for.
+        return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+    def settings(self) -> dict[str, Any]:
+        """What decides the result, as JSON values by field name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        for name in ("restart", "work_dir"):
+            del values[name]
+        return {
+            name: str(value)
+            if isinstance(value, Path | Fraction)
+            else list(value)
+            if isinstance(value, tuple)
+            else value
+            for name, value in values.items()
+        }

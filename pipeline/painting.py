@@ -1,0 +1,80 @@
+"""Options turned into what paints: models, motion, and the last touches."""
+
+from collections.abc import Container, Generator, Iterable
+
+import numpy as np
+from torch import Tensor
+
+from brushflow.errors import UsageError
+from brushflow.flow import load_estimator
+from brushflow.models import load
+from brushflow.pipeline.devices import choose_device, choose_precision
+from brushflow.pipeline.finish import finish
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.stylizer import Stylized, Stylizer
+
+
+class Painter:
+    """A stylizer as the options describe it. With strength 0 no model runs, nor is one loaded.
+
+    ``digests``: SHA-256 of each model file by its use. ``recurrent``: whether a frame depends on
+    the one painted before it.
+    """
+
+    def __init__(self, options: StylizeOptions) -> None:
+        self.options = options
+        self.digests: dict[str, str] = {}
+        self.stylizer: Stylizer | None = None
+        if options.strength == 0:
+            return
+        device = choose_device(options.device)
+        precision = choose_precision(options.precision, device)
+        model = load(options.style)
+        self.digests["style"] = model.digest
+        first_frame_model = None
+        if options.image_model is not None:
+            first_frame_model = load(options.image_model)
+            if first_frame_model.network.in_channels != 3:
+                raise UsageError(
+                    f"{options.image_model} is a video model; --image-model takes a network that "
+                    f"sees a single picture."
+                )
+            self.digests["image_model"] = first_frame_model.digest
+        estimator = None
+        if not options.independent:
+            estimator = load_estimator(
+                options.flow, device, options.flow_weights, options.flow_size
+            )
+        self.stylizer = Stylizer(
+            model,
+            estimator or options.flow,
+            first_frame_model,
+            rule=options.occlusion,
+            min_filter_width=options.min_filter,
+            fill=options.fill,
+            independent=options.independent,
+            device=device,
+            precision=precision,
+        )
+
+    @property
+    def recurrent(self) -> bool:
+        return self.stylizer is not None and not self.stylizer.independent
+
+    def paint(
+        self,
+        frames: Iterable[np.ndarray],
+        cuts: Container[int] = frozenset(),
+        first: int = 0,
+        step: int = 1,
+        state: Tensor | None = None,
+    ) -> Generator[Stylized, None, None]:
+        """See ``Stylizer.stylize``; with strength 0 the frames pass through."""
+        if self.stylizer is not None:
+            return self.stylizer.stylize(frames, cuts, first, step, state)
+        return (Stylized(first + step * n, frame, None, None) for n, frame in enumerate(frames))
+
+    def finish(self, stylized: Stylized) -> np.ndarray:
+        """The picture to write, see ``pipeline.finish``."""
+        options = self.options
+        return finish(stylized, options.median_filter, options.keep_colors, options.strength)

@@ -1,0 +1,50 @@
+"""Dividing the work into segments, the same ones whether or not a run is interrupted."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+SEGMENT_FRAMES = 48
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def name(self) -> str:
+        """The stem of the segment's file; names sort in the order of frames."""
+        return f"{self.first:08d}-{self.last:08d}"
+
+    def entry(self, step: int) -> int:
+        """The frame that is painted first, going forward (step 1) or backward (−1)."""
+        return self.first if step > 0 else self.last
+
+    def exit(self, step: int) -> int:
+        """The frame that is painted last."""
+        return self.last if step > 0 else self.first
+
+
+def plan_segments(
+    first: int, last: int, cuts: Iterable[int], length: int = SEGMENT_FRAMES
+) -> list[Segment]:
+    """Segments of at most ``length`` frames from ``first`` to ``last``, cut also at shots."""
+    starts = [first, *sorted(cut for cut in set(cuts) if first < cut <= last), last + 1]
+    return [
+        Segment(begin, min(begin + length, end) - 1)
+        for start, end in pairwise(starts)
+        for begin in range(start, end, length)
+    ]
+
+
+def missing_runs(order: Sequence[Segment], finished: Collection[Segment]) -> list[range]:
+    """Positions in ``order`` of segments still to do, as ranges that are next to nothing missing."""
+    missing = [segment not in finished for segment in order]
+    edges = [i for i, (a, b) in enumerate(pairwise([False, *missing, False])) if a != b]
+    return [range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

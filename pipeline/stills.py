@@ -1,0 +1,69 @@
+"""Single pictures out: one image stylized, or a contact sheet of a video's moments."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from brushflow.errors import UsageError
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.painting import Painter
+from brushflow.video import Source, write_image
+
+# Frames painted before each moment, so that it shows what the recurrence does.
+RUN_IN = 3
+SHEET_GAP = 8
+LARGEST_SHEET_SIDE = 16000
+
+
+def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None:
+    """Paint the only frame of an image source and write it as a picture."""
+    painter = Painter(options)
+    size = options.output_size(source.info.width, source.info.height)
+    frames = (frame.pixels for frame in source.read(size=size, bit_depth=options.bit_depth))
+    with closing(painter.paint(frames)) as painted:
+        stylized = next(painted)
+    picture = painter.finish(stylized)
+    write_image(output, np.hstack([stylized.frame, picture]) if options.compare else picture)
+
+
+def preview(source: Source, output: Path, options: StylizeOptions, moments: int) -> int:
+    """Write a contact sheet of moments spread over the video, each source above its painting.
+
+    Returns their number, fewer than asked for if the video is that short.
+    """
+    painter = Painter(options)
+    info = source.info
+    size = options.output_size(info.width, info.height)
+    count = sum(1 for _ in source.read(size=(16, 16), gray=True))
+    places = sorted({round((i + 0.5) * count / moments - 0.5) for i in range(moments)})
+    if len(places) * (size[0] + SHEET_GAP) > LARGEST_SHEET_SIDE:
+        raise UsageError(
+            f"A sheet of {len(places)} moments {size[0]} pixels wide is too large; ask for fewer "
+            f"with --preview, or for smaller ones with --max-size."
+        )
+    columns = [_moment(source, painter, place, size) for place in places]
+    write_image(output, _sheet(columns))
+    return len(places)
+
+
+def _moment(source: Source, painter: Painter, place: int, size: tuple[int, int]) -> np.ndarray:
+    """Source above painting of frame ``place``."""
+    first = max(0, place - RUN_IN)
+    frames = (frame.pixels for frame in source.read(first=first, size=size))
+    with closing(painter.paint(frames, first=first)) as painted:
+        for stylized in painted:
+            if stylized.index == place:
+                break
+    return np.vstack([stylized.frame, painter.finish(stylized)])
+
+
+def _sheet(columns: Sequence[np.ndarray]) -> np.ndarray:
+    white = (255, 255, 255)
+    framed = [
+        cv2.copyMakeBorder(column, 0, 0, 0, SHEET_GAP, cv2.BORDER_CONSTANT, value=white)
+        for column in columns
+    ]
+    return np.hstack(framed)[:, :-SHEET_GAP]

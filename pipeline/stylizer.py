@@ -1,0 +1,180 @@
+"""The recurrence: every frame is painted knowing how the one before it was painted."""
+
+import itertools
+from collections import deque
+from collections.abc import Container, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from brushflow.flow import load_estimator, warp
+from brushflow.flow.estimators import FlowEstimator
+from brushflow.models import StyleModel, preprocess
+from brushflow.occlusion import min_filter
+from brushflow.pipeline.devices import autocast
+from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
+
+FILLS = ("mean", "noise")
+
+
+@dataclass(frozen=True)
+class Stylized:
+    """One painted frame.
+
+    ``frame``: the source, (H, W, 3) RGB; ``output``: float32 (1, 3, H, W) in network space, the
+    recurrent state, None where no network ran; ``motion``: None where nothing was carried over.
+    """
+
+    index: int
+    frame: np.ndarray
+    output: Tensor | None
+    motion: Motion | None
+
+
+class Stylizer:
+    """Paints frames one after another, each with the one before it as prior.
+
+    Ruder et al. 2018, sec. 5.1: the network sees the frame, the previous output warped to it
+    times the reliability, and the reliability. The state is the network's own float32 output;
+    one is held at a time. Motion of coming frames is found in other threads meanwhile.
+
+    Args:
+        model: a video model (7 channels), or an image model (3), which paints every frame alone.
+        flow: name for ``load_estimator``, or an estimator.
+        first_frame_model: image model for frames without a prior; None: the video model itself.
+        motion: takes the place of ``flow``, e.g. motion read from files.
+        rule: how reliability is decided, "fast" or "slow".
+        min_filter_width: odd width of the window that shrinks the reliable area, 1 for none.
+        fill: what stands where there is no prior: "mean" colour or "noise".
+        independent: paint every frame alone.
+        device, precision: see ``pipeline.devices``.
+        workers: threads that find motion; ``lookahead``: frames held for them.
+    """
+
+    def __init__(
+        self,
+        model: StyleModel,
+        flow: str | FlowEstimator = "dis",
+        first_frame_model: StyleModel | None = None,
+        *,
+        motion: MotionSource | None = None,
+        rule: str = "fast",
+        min_filter_width: int = 7,
+        fill: str = "mean",
+        independent: bool = False,
+        device: torch.device | str = "cpu",
+        precision: str = "fp32",
+        workers: int = 2,
+        lookahead: int = 4,
+    ) -> None:
+        self.device = torch.device(device)
+        self.network = model.network.to(self.device).eval()
+        self.independent = independent or self.network.in_channels == 3
+        self.first_network = (
+            first_frame_model.network.to(self.device).eval() if first_frame_model else self.network
+        )
+        if motion is None and not self.independent:
+            estimator = load_estimator(flow, self.device) if isinstance(flow, str) else flow
+            motion = EstimatedMotion(estimator, rule)
+        self.motion = motion
+        self.min_filter_width = min_filter_width
+        self.fill = fill
+        self.precision = precision
+        self.workers = workers
+        self.lookahead = lookahead
+
+    def stylize(
+        self,
+        frames: Iterable[np.ndarray],
+        cuts: Container[int] = frozenset(),
+        first: int = 0,
+        step: int = 1,
+        state: Tensor | None = None,
+    ) -> Iterator[Stylized]:
+        """Paint frames, uint8 or uint16 (H, W, 3) RGB of one size, in the order they come.
+
+        ``cuts``: indices whose frame has nothing to do with the one that came before it.
+        ``first``, ``step``: indices of the frames are first, first + step, …
+        ``state``: goes on from this output of the first frame, which is not painted again.
+        """
+        with ThreadPoolExecutor(self.workers, "motion") as pool:
+            prepared = self._with_motion(frames, cuts, first, step, pool)
+            with closing(prepared):
+                output = state.to(self.device) if state is not None else None
+                if state is not None:
+                    next(prepared)
+                for index, frame, pending in prepared:
+                    motion = pending.result() if pending else None
+                    output = self._paint(index, frame, motion, output)
+                    yield Stylized(index, frame, output, motion)
+
+    def _with_motion(
+        self,
+        frames: Iterable[np.ndarray],
+        cuts: Container[int],
+        first: int,
+        step: int,
+        pool: Executor,
+    ) -> Iterator[tuple[int, np.ndarray, "Future[Motion] | None"]]:
+        """Every frame with its motion begun; at most ``lookahead`` frames ahead."""
+        ahead: deque[tuple[int, np.ndarray, Future[Motion] | None]] = deque()
+        previous = None
+        try:
+            for index, frame in zip(itertools.count(first, step), frames, strict=False):
+                pending = None
+                if self.motion and previous is not None and index not in cuts:
+                    pending = pool.submit(self.motion, frame, previous, index, pool)
+                ahead.append((index, frame, pending))
+                previous = frame
+                if len(ahead) > self.lookahead:
+                    yield ahead.popleft()
+            while ahead:
+                yield ahead.popleft()
+        finally:
+            for _, _, pending in ahead:
+                if pending:
+                    pending.cancel()
+
+    @torch.inference_mode()
+    def _paint(
+        self, index: int, frame: np.ndarray, motion: Motion | None, previous: Tensor | None
+    ) -> Tensor:
+        picture = preprocess(frame, self.device)
+        if motion is None or previous is None:
+            network, given = self.first_network, None
+        else:
+            network, given = self.network, (motion, previous)
+        if network.in_channels == 3:
+            x = picture
+        else:
+            prior, certainty = self._prior(index, picture, given)
+            x = torch.cat([picture, prior, certainty], 1)
+        with autocast(self.device, self.precision):
+            return network(x).float()
+
+    def _prior(
+        self, index: int, picture: Tensor, given: tuple[Motion, Tensor] | None
+    ) -> tuple[Tensor, Tensor]:
+        """What is known of the painting already (1, 3, H, W) and where (1, 1, H, W)."""
+        if given is None:
+            prior = torch.zeros_like(picture)
+            certainty = picture.new_zeros(1, 1, *picture.shape[-2:])
+        else:
+            motion, previous = given
+            flow = torch.from_numpy(motion.flow)[None].to(self.device)
+            shrunk = min_filter(motion.reliability, self.min_filter_width)
+            certainty = torch.from_numpy(shrunk)[None, None].to(self.device)
+            prior = warp(previous, flow) * certainty
+        if self.fill == "noise":
+            prior = prior + self._noise(index, picture) * (1 - certainty)
+        return prior, certainty
+
+    def _noise(self, index: int, like: Tensor) -> Tensor:
+        """Uniform RGB noise that depends on the frame's index only, so that runs can resume."""
+        random = np.random.default_rng(index)
+        noise = random.integers(0, 256, (*like.shape[-2:], 3), np.uint8)
+        return preprocess(noise, self.device)

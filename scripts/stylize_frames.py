@@ -1,0 +1,251 @@
+"""Command: stylize frames whose flow and reliability lie in files.
+
+The options are those of the original fast-artistic-videos program, and mean the same.
+"""
+
+import logging
+from concurrent.futures import Executor
+from contextlib import closing
+from itertools import takewhile
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+from tqdm import tqdm
+
+from brushflow.cli import run, set_up_logging
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.files import atomic_path
+from brushflow.flow import read_flo, warp
+from brushflow.models import load, preprocess
+from brushflow.occlusion import read_pgm
+from brushflow.pipeline.devices import choose_device, choose_precision
+from brushflow.pipeline.finish import finish
+from brushflow.pipeline.motion import Motion
+from brushflow.pipeline.patterns import frame_path, pair_path
+from brushflow.pipeline.stylizer import Stylizer
+from brushflow.video import read_image, write_image
+
+logger = logging.getLogger("brushflow.scripts.stylize_frames")
+
+
+class FileMotion:
+    """Motion read from ``.flo`` and ``.pgm`` files, frame by frame."""
+
+    def __init__(
+        self, flow_pattern: str, occlusions_pattern: str, step: int, invert: bool, fix: bool
+    ) -> None:
+        self.flow_pattern = flow_pattern
+        self.occlusions_pattern = occlusions_pattern
+        self.step = step
+        self.invert = invert
+        self.fix = fix
+
+    def __call__(
+        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
+    ) -> Motion:
+        """Motion of frame ``index``; BrushflowError if its files are missing or do not fit."""
+        flow_path = pair_path(self.flow_pattern, index - self.step, index)
+        map_path = pair_path(self.occlusions_pattern, index - self.step, index)
+        flow, reliability = read_flo(flow_path), read_pgm(map_path)
+        for path, size in ((flow_path, flow.shape[:2]), (map_path, reliability.shape)):
+            if size != frame.shape[:2]:
+                raise BrushflowError(
+                    f"{path} is {size[1]}×{size[0]}, but frame {index} is "
+                    f"{frame.shape[1]}×{frame.shape[0]}; compute it from these frames."
+                )
+        if self.invert:
+            reliability = 1 - reliability
+        if self.fix:
+            ones = torch.ones(1, 1, *flow.shape[:2])
+            inside = warp(ones, torch.from_numpy(flow)[None])[0, 0].numpy() > 0.5
+            reliability = reliability * inside
+        return Motion(flow, reliability.astype(np.float32, copy=False))
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.option(
+    "--model-vid",
+    default="starry-night",
+    show_default=True,
+    help="Video model: a bundled style or a file.",
+)
+@click.option(
+    "--model-img",
+    default="self",
+    show_default=True,
+    help="Model for frames without a prior; self is the video model.",
+)
+@click.option("--input-pattern", required=True, help="Frames, e.g. frame_%05d.png, from 1 on.")
+@click.option(
+    "--flow-pattern",
+    default="",
+    help="E.g. flow/backward_[%d]_{%d}.flo: [] is the frame being stylized, {} the one before it.",
+)
+@click.option("--occlusions-pattern", default="", help="E.g. flow/reliable_[%d]_{%d}.pgm.")
+@click.option(
+    "--output-prefix",
+    default="out",
+    show_default=True,
+    help="Results are PREFIX-00001.png and so on.",
+)
+@click.option(
+    "--occlusions-min-filter",
+    default=7,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Odd width of the window that shrinks the reliable area.",
+)
+@click.option(
+    "--num-frames",
+    default=9999,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Number of the last frame.",
+)
+@click.option(
+    "--continue-with",
+    type=click.IntRange(1),
+    help="Number of the frame to begin with; "
+    "the one before it, in the order of work, is stylized already [default: all].",
+)
+@click.option("--backward", is_flag=True, help="From the last frame to the first.")
+@click.option("--invert-occlusion", is_flag=True, help="In the files, 255 means hidden.")
+@click.option(
+    "--fix-occlusions",
+    is_flag=True,
+    help="Also hide what comes from outside the picture (for Sintel's own masks).",
+)
+@click.option(
+    "--fill-occlusions",
+    default="vgg-mean",
+    show_default=True,
+    type=click.Choice(["vgg-mean", "uniform-random"]),
+    help="What the network sees where there is no prior.",
+)
+@click.option("--create-inconsistent", is_flag=True, help="Every frame alone; needs no flow.")
+@click.option(
+    "--median-filter",
+    default="3",
+    show_default=True,
+    type=click.Choice(["1", "3", "5"]),
+    help="Smooth the written picture with this window.",
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+def command(
+    model_vid: str,
+    model_img: str,
+    input_pattern: str,
+    flow_pattern: str,
+    occlusions_pattern: str,
+    output_prefix: str,
+    occlusions_min_filter: int,
+    num_frames: int,
+    continue_with: int | None,
+    backward: bool,
+    invert_occlusion: bool,
+    fix_occlusions: bool,
+    fill_occlusions: str,
+    create_inconsistent: bool,
+    median_filter: str,
+    device: str,
+) -> None:
+    """Stylize frames in files, with flow and reliability from files."""
+    set_up_logging()
+    step = -1 if backward else 1
+    motion = None
+    if not create_inconsistent:
+        if not (flow_pattern and occlusions_pattern):
+            raise UsageError(
+                "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
+            )
+        motion = FileMotion(
+            flow_pattern, occlusions_pattern, step, invert_occlusion, fix_occlusions
+        )
+    indices = numbers_of_frames(input_pattern, num_frames)[::step]
+    if continue_with is not None:
+        if continue_with not in indices:
+            raise UsageError(f"There is no frame {continue_with} among {indices[0]}…{indices[-1]}.")
+        todo = indices[indices.index(continue_with) :]
+    else:
+        todo = indices
+    chosen = choose_device(device)
+    stylizer = Stylizer(
+        load(model_vid),
+        first_frame_model=None if model_img == "self" else load(model_img),
+        motion=motion,
+        min_filter_width=occlusions_min_filter,
+        fill="noise" if fill_occlusions == "uniform-random" else "mean",
+        independent=create_inconsistent,
+        device=chosen,
+        precision=choose_precision("auto", chosen),
+    )
+    prefix = Path(output_prefix)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    first, state = todo[0], None
+    if first != indices[0] and not stylizer.independent:
+        first -= step
+        state = load_state(prefix, first)
+    frames = (read_image(frame_path(input_pattern, i)) for i in range(first, todo[-1] + step, step))
+    with closing(stylizer.stylize(frames, first=first, step=step, state=state)) as stylized:
+        for item in tqdm(stylized, total=len(todo), unit=" frames", disable=None):
+            write_image(output_path(prefix, item.index), finish(item, int(median_filter)))
+            if not stylizer.independent:
+                save_state(prefix, item.index, item.output)
+    click.echo(f"Wrote {len(todo)} frames, {output_path(prefix, todo[0])} and on.")
+
+
+def numbers_of_frames(pattern: str, last: int) -> list[int]:
+    """1, 2, … up to the first missing frame, ``last`` at most."""
+    numbers = list(takewhile(lambda i: frame_path(pattern, i).is_file(), range(1, last + 1)))
+    if not numbers:
+        raise UsageError(f"There is no frame {frame_path(pattern, 1)}; frames count from 1.")
+    return numbers
+
+
+def output_path(prefix: Path, index: int) -> Path:
+    """The picture of frame ``index``."""
+    return prefix.with_name(f"{prefix.name}-{index:05d}.png")
+
+
+def save_state(prefix: Path, index: int, output: Tensor) -> None:
+    """Keep the float output of the last frame, which is what the next one goes on from."""
+    with atomic_path(state_path(prefix)) as partial:
+        partial.write_bytes(save({"output": output.cpu().contiguous()}, {"frame": str(index)}))
+
+
+def load_state(prefix: Path, index: int) -> Tensor:
+    """The output of frame ``index``; from its picture, if that is all there is."""
+    path = state_path(prefix)
+    if path.exists():
+        try:
+            with safe_open(path, framework="pt") as file:
+                if (file.metadata() or {}).get("frame") == str(index):
+                    return file.get_tensor("output")
+        except SafetensorError as error:
+            raise BrushflowError(
+                f"{path} is damaged; delete it to go on from the written picture."
+            ) from error
+    picture = output_path(prefix, index)
+    if not picture.exists():
+        raise UsageError(f"To go on from there, {picture} must exist; begin earlier.")
+    logger.warning("Going on from %s, which is rounded to 8 bits.", picture)
+    return preprocess(read_image(picture))
+
+
+def state_path(prefix: Path) -> Path:
+    """Where the recurrent state of the last written frame lies."""
+    return prefix.with_name(f"{prefix.name}-state.safetensors")
+
+
+def main() -> None:
+    """Entry point."""
+    run(command)
+
+
+if __name__ == "__main__":
+    main()

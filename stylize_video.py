@@ -1,0 +1,315 @@
+"""Command: a video in, a painted video out."""
+
+import sys
+import time
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from brushflow.cli import (
+    GroupedCommand,
+    GroupedOption,
+    option_for,
+    run,
+    set_up_logging,
+    stop_on_interrupt,
+)
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.models import available
+from brushflow.pipeline import RunReport, StylizeOptions, stylize_video
+from brushflow.pipeline.devices import PRECISIONS
+from brushflow.pipeline.options import KEEPS
+from brushflow.pipeline.stills import preview, stylize_image
+from brushflow.pipeline.stylizer import FILLS
+from brushflow.video import Source, open_source
+
+PATH = click.Path(path_type=Path)
+PLAIN_INTERVAL = 5.0  # seconds between progress lines where there is no terminal
+
+
+class Seconds(click.ParamType):
+    """Seconds, or hh:mm:ss with fractions."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        if isinstance(value, Fraction):
+            return value
+        try:
+            parts = [Fraction(part) for part in value.split(":")]
+            if len(parts) > 3 or any(part < 0 for part in parts):
+                raise ValueError
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is no time; write seconds or hh:mm:ss, as in 12.5 or 00:01:10")
+        return sum((part * 60**n for n, part in enumerate(reversed(parts))), Fraction(0))
+
+
+def odd_width(ctx: click.Context, param: click.Parameter, value: int) -> int:
+    """Filter windows have a centre."""
+    if value % 2 == 0:
+        raise click.BadParameter("the width of a filter is an odd number; 1 means none")
+    return value
+
+
+class Names(click.ParamType):
+    """A comma-separated choice of what to keep."""
+
+    name = "names"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in value.split(","))
+        unknown = [name for name in names if name not in KEEPS]
+        if unknown:
+            self.fail(f"{unknown[0]!r} is none of {', '.join(KEEPS)}", param, ctx)
+        return names
+
+
+def list_styles(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Print the bundled styles and leave."""
+    if value:
+        for name in available():
+            click.echo(name)
+        ctx.exit()
+
+
+what = option_for(StylizeOptions, "What")
+motion = option_for(StylizeOptions, "Motion")
+out = option_for(StylizeOptions, "Output")
+how = option_for(StylizeOptions, "Run")
+plain = partial(click.option, cls=GroupedOption)
+
+
+@click.command(cls=GroupedCommand, context_settings={"max_content_width": 100})
+@click.argument("source")
+@plain(
+    "-o", "--output", group="Output", type=PATH, help="File to write [default: SOURCE.STYLE.mp4]."
+)
+@what("style", "Bundled style, or a model file (.safetensors, or .pth of the PyTorch port).")
+@plain(
+    "--list-styles",
+    group="What",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=list_styles,
+    help="Name the bundled styles and leave.",
+)
+@what(
+    "image_model",
+    "Model that paints the first frame of every shot; without it, the video "
+    "model does, with no prior.",
+    type=PATH,
+)
+@what("start", "Begin here, in seconds or hh:mm:ss.", type=Seconds())
+@what("end", "Stop before this time.", type=Seconds())
+@what("fps", "Frames per second of a folder or pattern of images.", type=Fraction)
+@what(
+    "max_size",
+    "Shrink the video so that its longest side is at most this; never enlarges.",
+    type=click.IntRange(16),
+    metavar="N",
+)
+@what("strength", "From 0, the source, to 1, the painting.", type=click.FloatRange(0, 1))
+@what("keep_colors", "Keep the video's own colours; take only brush strokes from the style.")
+@motion(
+    "flow",
+    "How motion is found: dis, dis-fast, deepflow, farneback, tvl1, raft-small, "
+    "raft-large or ptlflow:NAME.",
+)
+@motion("flow_weights", "Weights of a flow network, instead of downloading them.", type=PATH)
+@motion(
+    "flow_size",
+    "Find motion on frames whose longest side is at most this.",
+    type=click.IntRange(16),
+    metavar="N",
+)
+@motion(
+    "occlusion",
+    "How it is decided what can be carried over: fast lets motion edges pass, "
+    "slow leaves them out and is soft.",
+    type=click.Choice(["fast", "slow"]),
+)
+@motion(
+    "min_filter",
+    "Shrink what is carried over by a window of this odd width.",
+    type=click.IntRange(1),
+    callback=odd_width,
+)
+@motion(
+    "median_filter",
+    "Smooth the written picture with this odd window; 1 for none.",
+    type=click.Choice(["1", "3", "5"]),
+)
+@motion("fill", "What the network sees where nothing is carried over.", type=click.Choice(FILLS))
+@motion(
+    "cuts",
+    "Where shots begin: auto finds them, none is a single shot, or a file with frame "
+    "numbers (from 0) or a PySceneDetect list.",
+)
+@motion("backward", "Paint from the last frame to the first.")
+@motion("independent", "Paint every frame alone, for comparison: this flickers.")
+@out("codec", "Video encoder by ffmpeg's name [default: what suits the file].")
+@out("crf", "Quality on the encoder's scale, lower is better.", type=float)
+@out("preset", "Speed of the encoder, by its own names.")
+@out("pix_fmt", "Stored pixel format [default: 4:2:0].")
+@out("bit_depth", "Bits per sample of the result.", type=click.Choice(["8", "10"]))
+@out("compare", "Put source and result side by side.")
+@plain(
+    "--preview",
+    "moments",
+    group="Output",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="No video: one PNG with N moments, source above result.",
+)
+@out("keep", f"Also write files: any of {','.join(KEEPS)}.", type=Names())
+@how("device", "auto, cpu, cuda, cuda:1 or mps.")
+@how("precision", "auto is fp16 on CUDA, else fp32.", type=click.Choice(PRECISIONS))
+@how("restart", "Start over: forget an unfinished run, replace an existing output.")
+@how("work_dir", "Where an unfinished run is kept [default: beside the output].", type=PATH)
+@plain("--quiet", group="Run", is_flag=True, help="Say nothing but errors.")
+@plain("--verbose", group="Run", is_flag=True, help="Say what happens inside.")
+def command(
+    source: str,
+    output: Path | None,
+    moments: int | None,
+    quiet: bool,
+    verbose: bool,
+    **values: Any,
+) -> None:
+    """Turn SOURCE into a moving painting.
+
+    SOURCE is a video file, a folder or pattern of images (frame_%05d.png), or one image. Type the
+    same command again to go on after an interruption.
+    """
+    set_up_logging(quiet, verbose)
+    for name in ("median_filter", "bit_depth"):
+        values[name] = int(values[name])
+    options = StylizeOptions(**values)
+    opened = open_source(source, options.fps)
+    output = output or default_output(opened, options, moments)
+    if moments or opened.kind == "image":
+        write_still(opened, output, options, moments, quiet)
+        return
+    with stop_on_interrupt() as stop, ProgressDisplay(quiet) as display:
+        report = stylize_video(source, output, options, display.show, stop)
+    if not quiet:
+        tell(report)
+    if report.problem:
+        raise BrushflowError(
+            f"{source} is damaged; what could be read of it is in {report.output} "
+            f"({report.problem})."
+        )
+
+
+def default_output(source: Source, options: StylizeOptions, moments: int | None) -> Path:
+    """``clip.mp4`` becomes ``clip.<style>.mp4`` beside it; pictures become PNG files."""
+    place = source.info.path
+    style = Path(options.style).stem
+    if "%" in place.name or "*" in place.name:
+        place = place.absolute().parent
+    stem = place.absolute().name if place.is_dir() else place.stem
+    if moments:
+        return place.parent / f"{stem}.{style}.preview.png"
+    if source.kind == "image":
+        return place.parent / f"{stem}.{style}.png"
+    return place.parent / f"{stem}.{style}.mp4"
+
+
+def write_still(
+    source: Source, output: Path, options: StylizeOptions, moments: int | None, quiet: bool
+) -> None:
+    """Everything that ends in a single picture."""
+    if output.exists() and not options.restart:
+        raise UsageError(f"{output} exists already; choose another --output, or add --restart.")
+    started = time.monotonic()
+    if moments:
+        shown = preview(source, output, options, moments)
+        summary = f"{shown} moments"
+    else:
+        stylize_image(source, output, options)
+        summary = "one picture"
+    if not quiet:
+        click.echo(f"Wrote {output}: {summary} in {time.monotonic() - started:.1f} s.")
+
+
+def tell(report: RunReport) -> None:
+    """The last lines: what was written, how many frames, how long, at what speed."""
+    for note in report.notes:
+        click.echo(note)
+    if report.kept:
+        click.echo(f"Kept files are in {report.kept}.")
+    speed = report.painted / report.seconds if report.seconds > 0 else 0.0
+    resumed = "" if report.painted == report.frames else f", {report.painted} of them now"
+    click.echo(
+        f"Wrote {report.output}: {report.frames} frames{resumed} in {report.seconds:.1f} s "
+        f"({speed:.2f} frames per second)."
+    )
+
+
+class ProgressDisplay:
+    """A bar on a terminal, a line every few seconds elsewhere, nothing if quiet."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.stage = ""
+        self.bar: tqdm | None = None
+        self.printed = 0.0
+        self.began = (0.0, 0)
+
+    def __enter__(self) -> "ProgressDisplay":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def show(self, stage: str, done: int, total: int | None) -> None:
+        """The callback for ``stylize_video``."""
+        if self.quiet:
+            return
+        if stage != self.stage:
+            self._begin(stage, done, total)
+        if self.bar is not None:
+            self.bar.update(done - self.bar.n)
+        elif time.monotonic() - self.printed >= PLAIN_INTERVAL:
+            self.printed = time.monotonic()
+            click.echo(self._line(done, total), err=True)
+
+    def _begin(self, stage: str, done: int, total: int | None) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        self.stage, self.began = stage, (time.monotonic(), done)
+        self.printed = time.monotonic()
+        if sys.stderr.isatty():
+            self.bar = tqdm(
+                total=total, initial=done, desc=stage, unit=" frames", dynamic_ncols=True
+            )
+
+    def _line(self, done: int, total: int | None) -> str:
+        began, initial = self.began
+        speed = (done - initial) / max(time.monotonic() - began, 1e-6)
+        if not total:
+            return f"{self.stage}: {done} frames"
+        left = f", {(total - done) / speed:.0f} s left" if speed > 0 else ""
+        return f"{self.stage}: {done} of {total} frames, {speed:.2f} per second{left}"
+
+
+def main() -> None:
+    """Entry point of ``stylize-video``."""
+    run(command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Weights of the PyTorch port give what its own program gives."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from skimage import data
+from torch import nn
+
+from brushflow.errors import BrushflowError
+from brushflow.models import VGG_MEAN_BGR, load, to_rgb
+from brushflow.pipeline.motion import Motion
+from brushflow.pipeline.stylizer import Stylizer
+
+
+class Shave(nn.Module):
+    def forward(self, x):
+        return x[..., 2:-2, 2:-2]
+
+
+class Sum(nn.Module):
+    """The port's residual block: keys 0.0.0, 0.0.1, 0.0.3, 0.0.4 inside."""
+
+    def __init__(self, channels):
+        super().__init__()
+        convolutions = nn.Sequential(
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels, affine=True),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3),
+            nn.InstanceNorm2d(channels, affine=True),
+        )
+        setattr(self, "0", nn.ModuleList([convolutions]))
+
+    def forward(self, x):
+        return getattr(self, "0")[0](x) + Shave()(x)
+
+
+class Times(nn.Module):
+    def forward(self, x):
+        return 150 * x
+
+
+def port_network(widths=(8, 12, 16), blocks=5):
+    """A network of the port's layout: its modules in its order, so its keys."""
+    a, b, c = widths
+
+    def norm(n):
+        return [nn.InstanceNorm2d(n, affine=True), nn.ReLU()]
+
+    return nn.Sequential(
+        nn.ReflectionPad2d(8 * blocks),
+        nn.Conv2d(7, a, 9, padding=4), *norm(a),
+        nn.Conv2d(a, b, 3, 2, 1), *norm(b),
+        nn.Conv2d(b, c, 3, 2, 1), *norm(c),
+        *[Sum(c) for _ in range(blocks)],
+        nn.Upsample(scale_factor=2), *norm(c),
+        nn.Conv2d(c, b, 3, padding=1), *norm(b),
+        nn.Upsample(scale_factor=2), *norm(b),
+        nn.Conv2d(b, 3, 9, padding=4), nn.Tanh(), Times(),
+    )  # fmt: skip
+
+
+def port_program(network, frames, flows, certainties):
+    """The port's loop: BGR minus mean, min filter, warp, mask, concatenate."""
+    mean = torch.tensor(VGG_MEAN_BGR).view(1, 3, 1, 1)
+    outputs = []
+    for i, frame in enumerate(frames):
+        x = torch.from_numpy(frame[..., ::-1].copy()).permute(2, 0, 1)[None].float() - mean
+        height, width = frame.shape[:2]
+        if i == 0:
+            x = torch.cat([x, torch.zeros(1, 4, height, width)], 1)
+        else:
+            c = torch.from_numpy(certainties[i])[None, None]
+            c = 1 - F.max_pool2d(1 - c, 7, 1, 3)
+            ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+            u, v = torch.from_numpy(flows[i]).unbind(-1)
+            grid = torch.stack([(xs + u) / (width - 1), (ys + v) / (height - 1)], -1) * 2 - 1
+            warped = F.grid_sample(outputs[-1], grid[None], align_corners=True)
+            x = torch.cat([x, warped * c, c], 1)
+        outputs.append(network(x)[..., :height, :width])
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def sequence():
+    """Five frames of a drifting photograph with plausible motion."""
+    random = np.random.default_rng(1)
+    picture = data.astronaut()
+    frames = [picture[50 : 50 + 97, 60 + 3 * i : 60 + 3 * i + 130].copy() for i in range(5)]
+    flows = [random.normal((3, 0), 0.4, (97, 130, 2)).astype(np.float32) for _ in frames]
+    certainties = [(random.random((97, 130)) > 0.002).astype(np.float32) for _ in frames]
+    return frames, flows, certainties
+
+
+def test_imported_weights_give_what_the_port_gives(tmp_path, sequence):
+    torch.manual_seed(3)
+    frames, flows, certainties = sequence
+    network = port_network().eval()
+    path = tmp_path / "port.pth"
+    torch.save(network.state_dict(), path)
+    with torch.no_grad():
+        expected = port_program(network, frames, flows, certainties)
+    stylizer = Stylizer(
+        load(path), motion=lambda frame, previous, i, pool: Motion(flows[i], certainties[i])
+    )
+    count = 0
+    for stylized, wanted in zip(stylizer.stylize(frames), expected, strict=True):
+        error = (to_rgb(stylized.output) - to_rgb(wanted)).square().mean()
+        psnr = 10 * torch.log10(255**2 / error)
+        assert psnr > 50, f"frame {stylized.index}: {psnr:.1f} dB"
+        count += 1
+    assert count == 5
+
+
+def test_architecture_is_read_off_the_shapes(tmp_path):
+    path = tmp_path / "wide.pth"
+    torch.save(port_network((32, 64, 128)).state_dict(), path)
+    network = load(path).network
+    assert network.arch == ("c9s1-32,d64,d128,R128,R128,R128,R128,R128,U2,c3s1-64,U2,c9s1-3")
+    assert (network.in_channels, network.start_padding) == (7, 40)
+    torch.save(port_network((8, 8, 8), blocks=2).state_dict(), path)
+    assert load(path).network.arch == "c9s1-8,d8,d8,R8,R8,U2,c3s1-8,U2,c9s1-3"
+
+
+def test_other_weights_are_refused(tmp_path):
+    path = tmp_path / "other.pth"
+    torch.save(nn.Sequential(nn.Linear(3, 4), nn.Conv2d(3, 3, 3)).state_dict(), path)
+    with pytest.raises(BrushflowError, match="layout known here"):
+        load(path)
+    state = port_network().state_dict()
+    del state["5.weight"]
+    torch.save(state, path)
+    with pytest.raises(BrushflowError, match="layout known here"):
+        load(path)

@@ -1,0 +1,30 @@
+"""Segments cover every frame once, and never span a cut."""
+
+import pytest
+
+from brushflow.pipeline.plan import Segment, missing_runs, plan_segments
+
+
+@pytest.mark.parametrize("cuts", [(), (48,), (1, 2, 3), (60, 61, 109), (0, 500)])
+@pytest.mark.parametrize(("first", "last"), [(0, 109), (5, 5), (30, 101)])
+def test_segments_cover_all_frames_once(cuts, first, last):
+    plan = plan_segments(first, last, cuts)
+    frames = [i for segment in plan for i in range(segment.first, segment.last + 1)]
+    assert frames == list(range(first, last + 1))
+    starts = {segment.first for segment in plan}
+    assert {cut for cut in cuts if first < cut <= last} <= starts
+    assert max(map(len, plan)) <= 48
+    assert sorted(segment.name for segment in plan) == [segment.name for segment in plan]
+
+
+def test_entry_and_exit_follow_the_direction():
+    segment = Segment(3, 9)
+    assert (segment.entry(1), segment.exit(1)) == (3, 9)
+    assert (segment.entry(-1), segment.exit(-1)) == (9, 3)
+
+
+def test_what_is_missing_comes_in_runs():
+    plan = plan_segments(0, 9, (), length=2)
+    assert missing_runs(plan, []) == [range(0, 5)]
+    assert missing_runs(plan, plan) == []
+    assert missing_runs(plan, [plan[0], plan[3]]) == [range(1, 3), range(4, 5)]

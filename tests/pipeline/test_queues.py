@@ -1,0 +1,83 @@
+"""Threads hand over everything, in order, and failures too."""
+
+import threading
+import time
+
+import pytest
+
+from brushflow.pipeline.queues import Sink, prefetch
+
+
+def test_items_arrive_in_order_and_only_a_few_ahead():
+    made = []
+
+    def items():
+        for i in range(50):
+            made.append(i)
+            yield i
+
+    for i, item in enumerate(prefetch(items(), 3)):
+        assert item == i
+        assert len(made) <= i + 3 + 2
+    assert len(made) == 50
+
+
+def test_a_failure_arrives_after_the_items_before_it():
+    def items():
+        yield 1
+        raise ValueError("broken")
+
+    got = []
+    with pytest.raises(ValueError, match="broken"):
+        for item in prefetch(items(), 2):
+            got.append(item)
+    assert got == [1]
+
+
+def test_closing_early_ends_the_thread_and_the_producer():
+    closed = threading.Event()
+
+    def items():
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    ahead = prefetch(items(), 2)
+    next(ahead)
+    ahead.close()
+    assert closed.wait(5)
+    assert not any(thread.name == "prefetch" for thread in threading.enumerate())
+
+
+def test_a_sink_consumes_everything_in_order():
+    got = []
+    with Sink(got.append, 2) as sink:
+        for i in range(20):
+            sink.put(i)
+    assert got == list(range(20))
+
+
+def test_a_sinks_failure_reaches_the_giver_and_never_blocks_it():
+    def consume(item):
+        if item == 3:
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"), Sink(consume, 2) as sink:
+        for i in range(1000):
+            sink.put(i)
+
+
+def test_a_failing_block_drops_what_is_not_begun():
+    got = []
+
+    def slow(item):
+        time.sleep(0.05)
+        got.append(item)
+
+    with pytest.raises(KeyboardInterrupt), Sink(slow, 10) as sink:
+        for i in range(10):
+            sink.put(i)
+        raise KeyboardInterrupt
+    assert len(got) < 10

@@ -1,0 +1,183 @@
+"""Interrupted runs go on and end in the file of an uninterrupted one, byte for byte."""
+
+import random
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from brushflow.errors import UsageError
+from brushflow.pipeline import StylizeOptions, stylize_video
+
+
+@pytest.fixture(scope="module")
+def long_shot(make_clip, drifting, tmp_path_factory):
+    """220 frames in one shot: five segments, each of which needs the state of the one before."""
+    frames = drifting(110) + drifting(110)[::-1]
+    return make_clip(tmp_path_factory.mktemp("source") / "long.mp4", frames, sound=True)
+
+
+@pytest.fixture(scope="module")
+def options(tiny_model_file):
+    return StylizeOptions(style=str(tiny_model_file), device="cpu")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(long_shot, options, tmp_path_factory):
+    output = tmp_path_factory.mktemp("whole") / "out.mp4"
+    stylize_video(long_shot, output, options)
+    return output.read_bytes()
+
+
+def interrupted(source, output, options, frame):
+    """A run that is stopped when this many frames are done."""
+    stop = threading.Event()
+
+    def progress(stage, done, total):
+        if stage == "stylize" and done >= frame:
+            stop.set()
+
+    with pytest.raises(KeyboardInterrupt, match="goes on from there"):
+        stylize_video(source, output, options, progress, stop)
+
+
+def children(pid):
+    """Processes whose parent is ``pid``."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and fields[0] != "Z":
+            found.append(int(entry.parent.name))
+    return found
+
+
+def test_stopped_runs_end_in_the_same_file(long_shot, options, undisturbed, tmp_path):
+    output = tmp_path / "out.mp4"
+    interrupted(long_shot, output, options, 60)
+    interrupted(long_shot, output, options, 150)
+    assert not output.exists()
+    done = []
+    report = stylize_video(long_shot, output, options, lambda s, d, t: done.append((s, d)))
+    assert report.painted < 130
+    assert ("scan", 1) not in done
+    assert output.read_bytes() == undisturbed
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_backward_run_resumes_as_well(long_shot, options, tmp_path):
+    options = replace(options, backward=True)
+    stylize_video(long_shot, tmp_path / "whole.mp4", options)
+    interrupted(long_shot, tmp_path / "out.mp4", options, 100)
+    report = stylize_video(long_shot, tmp_path / "out.mp4", options)
+    assert report.painted < 180
+    assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+
+
+def test_damaged_or_lost_parts_are_made_again(long_shot, options, undisturbed, tmp_path):
+    output = tmp_path / "out.mp4"
+    interrupted(long_shot, output, options, 210)
+    folder = tmp_path / "out.mp4.brushflow"
+    segments = sorted((folder / "segments").glob("*.mkv"))
+    assert len(segments) == 4
+    segments[1].unlink()  # its state is long gone
+    segments[3].write_bytes(segments[3].read_bytes()[:2000])
+    for state in (folder / "state").iterdir():
+        state.write_bytes(b"no state")
+    stylize_video(long_shot, output, options)
+    assert output.read_bytes() == undisturbed
+
+
+def test_another_request_does_not_touch_an_unfinished_run(
+    long_shot, options, undisturbed, two_shots, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    interrupted(long_shot, output, options, 100)
+    with pytest.raises(UsageError, match=r"options crf 18, and now it is 30.*--restart"):
+        stylize_video(long_shot, output, replace(options, crf=30))
+    with pytest.raises(UsageError, match=r"source path .*clip\.mp4"):
+        stylize_video(two_shots, output, options)
+    stylize_video(long_shot, output, options)
+    assert output.read_bytes() == undisturbed
+
+
+def test_restart_forgets_an_unfinished_run(long_shot, two_shots, options, tmp_path):
+    output = tmp_path / "out.mp4"
+    interrupted(long_shot, output, options, 100)
+    report = stylize_video(two_shots, output, replace(options, restart=True))
+    assert report.painted == report.frames == 110
+
+
+def test_two_runs_for_one_output_do_not_meet(long_shot, options, tmp_path):
+    seen = []
+
+    def progress(stage, done, total):
+        if stage == "stylize" and not seen:
+            with pytest.raises(UsageError, match="Another run"):
+                stylize_video(long_shot, tmp_path / "out.mp4", options)
+            seen.append(done)
+
+    stylize_video(long_shot, tmp_path / "out.mp4", options, progress)
+    assert seen
+
+
+@pytest.mark.slow
+def test_killed_runs_end_in_the_same_file(
+    long_shot, tiny_model_file, undisturbed, command_line, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    chance = random.Random(7)
+    arguments = (long_shot, "-o", output, "--style", tiny_model_file, "--device", "cpu")
+    kills = 0
+    for _ in range(40):
+        process = command_line(*arguments)
+        delay = chance.uniform(2.5, 7.0)
+        deadline = time.monotonic() + delay
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if process.poll() is None:
+            left = children(process.pid)
+            process.kill()
+            process.wait()
+            kills += 1
+            deadline = time.monotonic() + 10
+            while any(Path(f"/proc/{pid}").exists() for pid in left):
+                assert time.monotonic() < deadline, "a child outlived its parent"
+                time.sleep(0.05)
+        process.communicate()
+        if process.returncode == 0:
+            break
+    assert kills > 0
+    if not output.exists():
+        stylize_video(long_shot, output, StylizeOptions(style=str(tiny_model_file), device="cpu"))
+    assert output.read_bytes() == undisturbed
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_cleanly_and_says_how_to_go_on(
+    number, long_shot, tiny_model_file, undisturbed, command_line, run_command, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    arguments = (long_shot, "-o", output, "--style", tiny_model_file, "--device", "cpu")
+    process = command_line(*arguments)
+    segments = tmp_path / "out.mp4.brushflow" / "segments"
+    while not list(segments.glob("0*.mkv")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "the same command goes on from there" in err
+    assert "Traceback" not in err
+    assert not output.exists()
+    code, out, err = run_command(*arguments)
+    assert code == 0, err
+    assert "220 frames" in out
+    assert output.read_bytes() == undisturbed

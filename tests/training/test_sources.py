@@ -1,0 +1,72 @@
+"""The flow that comes with a simulated sequence is the true one."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+from brushflow.flow import warp
+from brushflow.training.sources import SOURCES, shift, single_image, zoom_out
+
+
+@pytest.fixture(scope="module")
+def picture():
+    """Soft enough that what is measured is the motion and not the interpolation."""
+    soft = cv2.GaussianBlur(data.astronaut(), (0, 0), 1.5)
+    return torch.from_numpy(soft.transpose(2, 0, 1).copy()).float()
+
+
+def carried_over(sequence, k):
+    """Mean error in grey levels of frame k warped to frame k+1, inside the certain pixels."""
+    warped = warp(sequence.frames[k][None], sequence.flows[k][None])[0]
+    certain = sequence.certainties[k].expand_as(warped) > 0
+    return float((warped - sequence.frames[k + 1])[certain].abs().mean())
+
+
+@pytest.mark.parametrize(("source", "limit"), [(shift, 0.1), (zoom_out, 2.0)])
+@pytest.mark.parametrize("steps", [1, 2, 4])
+def test_flow_reproduces_the_next_frame(picture, source, limit, steps):
+    random = np.random.default_rng(0)
+    for _ in range(10):
+        sequence = source(picture, 128, steps, random)
+        assert len(sequence.frames) == steps + 1
+        for k in range(steps):
+            assert carried_over(sequence, k) < limit
+
+
+def test_frames_do_move(picture):
+    random = np.random.default_rng(0)
+    for source in (shift, zoom_out):
+        moved = [float(source(picture, 128, 1, random).flows[0].abs().max()) for _ in range(10)]
+        assert max(moved) > 5
+
+
+@pytest.mark.parametrize("source", [shift, zoom_out])
+def test_certainty_ends_where_the_picture_does(picture, source, monkeypatch):
+    monkeypatch.setattr("brushflow.training.sources._with_holes", lambda c, random: c)
+    random = np.random.default_rng(1)
+    ones = torch.ones(1, 1, 128, 128)
+    for _ in range(20):
+        sequence = source(picture, 128, 2, random)
+        for flow, certainty in zip(sequence.flows, sequence.certainties, strict=True):
+            inside = warp(ones, flow[None])[0] > 0.997
+            assert torch.equal(certainty > 0, inside)
+
+
+def test_holes_hide_part_of_the_picture_sometimes(picture):
+    random = np.random.default_rng(2)
+    centres = [shift(picture, 128, 1, random).certainties[0][0, 20:-20, 20:-20] for _ in range(40)]
+    assert any(c.min() == 0 for c in centres)
+    assert any(c.min() == 1 for c in centres)
+
+
+def test_single_image_has_no_past(picture):
+    sequence = single_image(picture, 128, 3, np.random.default_rng(0))
+    assert (len(sequence.frames), sequence.flows, sequence.certainties) == (1, [], [])
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_a_picture_just_as_large_as_the_window_serves(picture, name):
+    sequence = SOURCES[name](picture[:, :64, :64], 64, 2, np.random.default_rng(0))
+    assert all(frame.shape == (3, 64, 64) for frame in sequence.frames)

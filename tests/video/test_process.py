@@ -1,0 +1,132 @@
+import os
+import subprocess
+import sys
+import textwrap
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.video import EncodeSettings, SegmentWriter, check_encoder, open_source
+from brushflow.video.ffmpeg import FFmpegProcess, ffmpeg_binary
+
+
+def children():
+    """Process ids of this process's living children."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == os.getpid() and fields[0] != "Z":
+                found.append(int(entry.name))
+    return found
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
+
+
+@needs_proc
+def test_closing_a_read_early_leaves_no_process(run_ffmpeg, tmp_path):
+    path = tmp_path / "in.mp4"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=640x360:d=4", "-preset", "ultrafast", path)
+    before = children()
+    frames = open_source(path).read()
+    next(frames)
+    assert len(children()) == len(before) + 1
+    frames.close()
+    assert children() == before
+
+
+@needs_proc
+def test_failing_block_leaves_neither_process_nor_file(tmp_path):
+    before = children()
+    path = tmp_path / "a.mkv"
+    with (
+        pytest.raises(KeyboardInterrupt),
+        SegmentWriter(path, 64, 64, EncodeSettings(), Fraction(25)) as writer,
+    ):
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+        raise KeyboardInterrupt
+    assert children() == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_flood_of_messages_does_not_block():
+    script = "head -c 3000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo the end >&2; echo out"
+    with FFmpegProcess(["/bin/sh", "-c", script], stdout=True) as process:
+        assert process.stdout.read() == b"out\n"
+        assert process.finish() == 0
+        assert process.last_message() == "the end"
+
+
+def test_terminal_interrupt_does_not_reach_ffmpeg():
+    with FFmpegProcess(["/bin/sh", "-c", "ps -o sid= -p $$; cat"], stdin=True, stdout=True) as run:
+        assert int(run.stdout.readline()) != os.getsid(0)
+
+
+def test_full_disk_is_an_error_with_nothing_left(tmp_path):
+    script = """
+        import resource, sys
+        from fractions import Fraction
+        from pathlib import Path
+        import numpy as np
+        from brushflow.errors import BrushflowError
+        from brushflow.video import EncodeSettings, SegmentWriter
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+        noise = np.random.default_rng(1)
+        try:
+            path = Path(sys.argv[1])
+            with SegmentWriter(path, 128, 128, EncodeSettings(crf=1), Fraction(25)) as writer:
+                for _ in range(200):
+                    writer.write(noise.integers(0, 256, (128, 128, 3), dtype=np.uint8))
+        except BrushflowError as error:
+            print("refused:", error)
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.mkv")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "refused: ffmpeg could not encode a.mkv" in done.stdout, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_bad_option_comes_back_in_ffmpegs_words(tmp_path):
+    settings = EncodeSettings(preset="leisurely")
+    frame = np.zeros((64, 64, 3), np.uint8)
+    with (
+        pytest.raises(BrushflowError, match=r"a\.mkv with libx264: .+"),
+        SegmentWriter(tmp_path / "a.mkv", 64, 64, settings, Fraction(25)) as writer,
+    ):
+        for _ in range(500):
+            writer.write(frame)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_encoder_names_its_neighbours():
+    with pytest.raises(UsageError, match="libx264"):
+        check_encoder(EncodeSettings(codec="x264"))
+    with pytest.raises(UsageError, match="no encoder zzz"):
+        check_encoder(EncodeSettings(codec="zzz"))
+
+
+@pytest.mark.parametrize("codec", ["libx265", "libvpx-vp9", "ffv1", "prores_ks", "mpeg4"])
+def test_encoders_with_other_ideas_of_quality_work(tmp_path, codec):
+    settings = EncodeSettings(codec=codec, crf=4)
+    check_encoder(settings)
+    frame = np.full((64, 96, 3), (40, 90, 160), np.uint8)
+    path = tmp_path / "a.mkv"
+    with SegmentWriter(path, 96, 64, settings, Fraction(25)) as writer:
+        for _ in range(3):
+            writer.write(frame)
+    read = [timed.pixels for timed in open_source(path).read()]
+    assert len(read) == 3
+    assert np.abs(read[1].astype(int) - frame).mean() < 4
+
+
+def test_ffmpeg_can_be_chosen_by_environment(monkeypatch):
+    monkeypatch.setenv("BRUSHFLOW_FFMPEG", "/nowhere/ffmpeg")
+    with pytest.raises(BrushflowError, match="/nowhere/ffmpeg"):
+        ffmpeg_binary()

@@ -1,0 +1,33 @@
+"""Pixels, clocks and sound: the only part that starts ffmpeg or opens a container."""
+
+from brushflow.video.assemble import AssembleReport, assemble
+from brushflow.video.color import ColorTags
+from brushflow.video.containers import check_output, default_codec
+from brushflow.video.encoders import EncodeSettings, check_encoder
+from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
+from brushflow.video.probe import VideoInfo, probe
+from brushflow.video.read import FrameReader, TimedFrame, read_frames
+from brushflow.video.source import Source, open_source
+from brushflow.video.write import SegmentWriter, verify_segment
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "AssembleReport",
+    "ColorTags",
+    "EncodeSettings",
+    "FrameReader",
+    "SegmentWriter",
+    "Source",
+    "TimedFrame",
+    "VideoInfo",
+    "assemble",
+    "check_encoder",
+    "check_output",
+    "default_codec",
+    "open_source",
+    "probe",
+    "read_frames",
+    "read_image",
+    "verify_segment",
+    "write_image",
+]

@@ -1,0 +1,268 @@
+"""What a finished file takes over from its source: sound, subtitles, attachments and tags."""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from fractions import Fraction
+from operator import itemgetter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+
+import av
+from av.container import OutputContainer
+from av.format import Flags
+from av.packet import Packet
+from av.stream import Disposition, Stream
+
+from brushflow.video.containers import OutputKind, can_convert_subtitle
+from brushflow.video.convert import AudioConverter, convert_subtitle
+
+# Keys that describe the source file itself, or that the new file gets values of its own for.
+_STALE_TAGS = re.compile(
+    r"(major_brand|minor_version|compatible_brands|encoder|rotate|duration(-\w+)?|vendor_id"
+    r"|bps(-\w+)?|number_of_(frames|bytes)(-\w+)?|_statistics_.*)",
+    re.IGNORECASE,
+)
+
+
+def kept_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that are still true of a file with other frames in another container."""
+    return {key: value for key, value in tags.items() if not _STALE_TAGS.fullmatch(key)}
+
+
+class SourceTracks:
+    """Everything but the frames of one source, on its way into a new file.
+
+    Times are seconds on the new file's clock, which is the source's moved back by ``shift``:
+    by ``start`` of a trim, or by the start of a recording whose clock does not begin near 0.
+    ``notes`` has a sentence per track that could not be taken over as it is.
+    """
+
+    def __init__(
+        self,
+        source: Path,
+        kind: OutputKind,
+        output: Path,
+        start: Fraction | None,
+        end: Fraction | None,
+    ) -> None:
+        self.source = Path(source)
+        self.kind = kind
+        self.notes: list[str] = []
+        self._folder = output.parent
+        self._suffix = output.suffix
+        self._start = start
+        self._end = end
+        self._stack = ExitStack()
+        self._copies: dict[int, Stream] = {}
+        self._converters: dict[int, AudioConverter] = {}
+        self._rewritten: list[tuple[Stream, Stream]] = []
+
+    def __enter__(self) -> SourceTracks:
+        url = f"file:{self.source.absolute()}"
+        self._container = self._stack.enter_context(av.open(url, metadata_errors="replace"))
+        self.shift = self._start if self._start is not None else self._recording_start()
+        covers = Disposition.attached_pic
+        videos = self._container.streams.video
+        self._video = next((s for s in videos if not s.disposition & covers), None)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def _recording_start(self) -> Fraction:
+        # Transport streams are cut out of a clock that runs for hours; others mean their times.
+        start = self._container.start_time
+        if self._container.format.flags & Flags.ts_discont.value and start is not None:
+            return Fraction(start, av.time_base)
+        return Fraction(0)
+
+    @property
+    def video_end(self) -> Fraction | None:
+        """When the source stops showing its last frame, if it says so and is not trimmed."""
+        video = self._video
+        if video is None or self._end is not None or not video.duration or not video.time_base:
+            return None
+        return ((video.start_time or 0) + video.duration) * video.time_base - self.shift
+
+    @property
+    def video_metadata(self) -> dict[str, str]:
+        """The tags of the source's video track."""
+        return kept_tags(self._video.metadata) if self._video is not None else {}
+
+    def add_to(self, target: OutputContainer) -> None:
+        """Give ``target`` a track for each of the source's, its tags and its chapters."""
+        target.metadata.update(kept_tags(self._container.metadata))
+        target.set_chapters(self._chapters())
+        for stream in self._container.streams:
+            if stream is self._video:
+                continue
+            adders = {
+                "audio": self._add_audio,
+                "subtitle": self._add_subtitle,
+                "attachment": self._add_attachment,
+            }
+            added = adders.get(stream.type, self._leave_out)(target, stream)
+            if added is not None:
+                added.metadata.update(kept_tags(stream.metadata))
+                added.disposition = stream.disposition.value
+
+    def _chapters(self) -> list[av.container.core.Chapter]:
+        chapters = []
+        for chapter in self._container.chapters():
+            tick = chapter["time_base"] or Fraction(1, 1000)
+            begin = max(chapter["start"] * tick, self.shift)
+            finish = chapter["end"] * tick
+            if self._end is not None:
+                finish = min(finish, self._end)
+            if finish > begin:
+                begin, finish = (
+                    round((begin - self.shift) / tick),
+                    round((finish - self.shift) / tick),
+                )
+                chapters.append({**chapter, "start": begin, "end": finish, "time_base": tick})
+        return chapters
+
+    def _add_audio(self, target: OutputContainer, stream: Stream) -> Stream | None:
+        codec = _codec_name(stream)
+        if codec in self.kind.audio:
+            return self._copy(target, stream)
+        if codec is None:
+            return self._leave_out(target, stream)
+        converter = AudioConverter(target, stream, self.kind.audio_encoder)
+        self._converters[stream.index] = converter
+        self._note(stream, f"was converted from {codec} to {converter.codec}")
+        return converter.output
+
+    def _add_subtitle(self, target: OutputContainer, stream: Stream) -> Stream | None:
+        codec = _codec_name(stream)
+        if codec in self.kind.subtitles:
+            return self._copy(target, stream)
+        if codec is None or not can_convert_subtitle(codec):
+            return self._leave_out(target, stream)
+        encoder = self.kind.subtitle_encoder
+        folder = self._stack.enter_context(TemporaryDirectory(prefix=".partial-", dir=self._folder))
+        rewritten = convert_subtitle(self.source, stream.index, encoder, Path(folder))
+        container = self._stack.enter_context(av.open(f"file:{rewritten.absolute()}"))
+        self._note(stream, f"was converted from {codec} to {encoder}")
+        added = target.add_stream_from_template(container.streams.subtitles[0], opaque=True)
+        self._rewritten.append((container.streams.subtitles[0], added))
+        return added
+
+    def _add_attachment(self, target: OutputContainer, stream: Stream) -> Stream | None:
+        if not self.kind.attachments:
+            return self._leave_out(target, stream)
+        name = stream.metadata.get("filename", f"attachment-{stream.index}")
+        kind = stream.metadata.get("mimetype", "application/octet-stream")
+        return target.add_attachment(name, kind, stream.data)
+
+    def _copy(self, target: OutputContainer, stream: Stream) -> Stream:
+        added = target.add_stream_from_template(stream, opaque=True)
+        self._copies[stream.index] = added
+        return added
+
+    def _leave_out(self, target: OutputContainer, stream: Stream) -> None:
+        del target
+        if stream.type == "data" and self._container.chapters() and stream.name == "bin_data":
+            return  # the chapters' own titles, which are carried as chapters
+        if stream.type == "video":
+            self._note(stream, "was left out", "only the first video track is stylized")
+        else:
+            self._note(stream, "was left out")
+
+    def _note(self, stream: Stream, fate: str, reason: str = "") -> None:
+        reason = reason or f"{self._suffix} files cannot hold it as it is"
+        language = stream.metadata.get("language", "und")
+        named = ", ".join([_codec_name(stream) or "unknown", *[language] * (language != "und")])
+        self.notes.append(
+            f"The {stream.type} track {stream.index} ({named}) {fate}, because {reason}."
+        )
+
+    def packets(self) -> Iterator[tuple[Fraction, Packet]]:
+        """Yield (time, packet) in order of time; ready for muxing once ``add_to`` was called."""
+        sources = [self._main_packets(), *(self._subtitle_packets(*p) for p in self._rewritten)]
+        return heapq.merge(*sources, key=itemgetter(0))
+
+    def _main_packets(self) -> Iterator[tuple[Fraction, Packet]]:
+        wanted = [
+            s for s in self._container.streams if s.index in {*self._copies, *self._converters}
+        ]
+        if not wanted:
+            return
+        latest = Fraction(0)
+        for packet in self._demux(wanted):
+            if (packet.dts is None and packet.pts is None) or not self._inside(packet):
+                continue
+            index = packet.stream.index
+            if index in self._converters:
+                for encoded in self._converters[index].convert(packet):
+                    latest = max(latest, self._move(encoded))
+                    yield latest, encoded
+                continue
+            latest = max(latest, self._move(packet))
+            if self._is_priming(packet):
+                continue
+            packet.stream = self._copies[index]
+            yield latest, packet
+        for converter in self._converters.values():
+            for encoded in converter.finish():
+                latest = max(latest, self._move(encoded))
+                yield latest, encoded
+
+    def _demux(self, streams: list[Stream]) -> Iterator[Packet]:
+        packets = self._container.demux(streams)
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, EOFError):
+                self.notes.append(f"{self.source} is damaged: its sound and subtitles end early.")
+                return
+            if packet is None:
+                return
+            yield packet
+
+    def _subtitle_packets(self, stream: Stream, added: Stream) -> Iterator[tuple[Fraction, Packet]]:
+        for packet in stream.container.demux(stream):
+            if packet.pts is None or not packet.size or not self._inside(packet):
+                continue
+            time = self._move(packet)
+            packet.stream = added
+            yield time, packet
+
+    def _inside(self, packet: Packet) -> bool:
+        time = (packet.pts if packet.pts is not None else packet.dts) * packet.time_base
+        after = self._start is None or time >= self._start
+        return after and (self._end is None or time < self._end)
+
+    def _move(self, packet: Packet) -> Fraction:
+        """Put a packet onto the new clock and return the time to sort it by."""
+        ticks = round(self.shift / packet.time_base)
+        if packet.pts is not None:
+            packet.pts -= ticks
+        if packet.dts is not None:
+            packet.dts -= ticks
+        sorted_by = packet.dts if packet.dts is not None else packet.pts
+        return sorted_by * packet.time_base
+
+    def _is_priming(self, packet: Packet) -> bool:
+        # Matroska has no times below 0 and would move the whole file, frames included, to make room
+        # for the silence that an encoder puts first. Where its length is declared apart from the
+        # times (Opus, or a Matroska source), there is room.
+        if self.kind.is_mov or packet.pts is None or packet.pts >= 0:
+            return False
+        declared = "matroska" in self._container.format.name or _codec_name(packet.stream) == "opus"
+        return packet.stream.type == "audio" and not declared
+
+
+def _codec_name(stream: Stream) -> str | None:
+    context = stream.codec_context
+    return context.codec.canonical_name if context is not None else None

@@ -1,0 +1,199 @@
+"""The ffmpeg program: which one, what it can do, and a process that never stays behind."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+import shutil
+import subprocess
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from brushflow.errors import BrushflowError
+
+logger = logging.getLogger(__name__)
+
+BINARY_VARIABLE = "BRUSHFLOW_FFMPEG"
+ERROR_TAIL = 8192
+
+
+@functools.cache
+def _find_binary(override: str | None) -> str:
+    if override:
+        found = shutil.which(override)
+        if found is None:
+            raise BrushflowError(
+                f"{BINARY_VARIABLE} is set to {override}, which is not a program that can be run; "
+                "correct it or unset it."
+            )
+        return found
+    found = shutil.which("ffmpeg")
+    if found is not None:
+        return found
+    import imageio_ffmpeg
+
+    try:
+        return imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise BrushflowError(
+            "No ffmpeg was found on the PATH or in the imageio-ffmpeg package; "
+            "install ffmpeg and try again."
+        ) from error
+
+
+def ffmpeg_binary() -> str:
+    """Return the ffmpeg to run: ``$BRUSHFLOW_FFMPEG``, else the PATH's, else imageio-ffmpeg's."""
+    return _find_binary(os.environ.get(BINARY_VARIABLE))
+
+
+@functools.cache
+def _ask(binary: str, question: str) -> str:
+    try:
+        answer = subprocess.run(
+            [binary, "-hide_banner", question],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=60,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BrushflowError(
+            f"The ffmpeg at {binary} does not run ({error}); install a working one."
+        ) from error
+    return answer.stdout.decode(errors="replace")
+
+
+def ffmpeg_version() -> tuple[int, int]:
+    """Return (major, minor); a development build without a number counts as the newest."""
+    text = _ask(ffmpeg_binary(), "-version")
+    match = re.match(r"ffmpeg version n?(\d+)\.(\d+)", text)
+    return (int(match[1]), int(match[2])) if match else (99, 0)
+
+
+@functools.cache
+def _names(binary: str, question: str) -> frozenset[str]:
+    # One line per entry: flags, name, description. The lines before the entries hold "=" or "--".
+    rows = (line.split() for line in _ask(binary, question).splitlines())
+    return frozenset(row[1] for row in rows if len(row) > 1 and row[1] != "=")
+
+
+def filters() -> frozenset[str]:
+    """Return the names of the filters this ffmpeg has."""
+    return _names(ffmpeg_binary(), "-filters")
+
+
+def encoders() -> frozenset[str]:
+    """Return the names of the encoders this ffmpeg has."""
+    return _names(ffmpeg_binary(), "-encoders")
+
+
+def decoders() -> frozenset[str]:
+    """Return the names of the decoders this ffmpeg has."""
+    return _names(ffmpeg_binary(), "-decoders")
+
+
+def keep_timestamps_option() -> dict[str, str]:
+    """Return the output option that neither drops nor repeats frames; it changed its name."""
+    name = "fps_mode" if ffmpeg_version() >= (5, 1) else "vsync"
+    return {name: "passthrough"}
+
+
+def file_url(path: Path | str) -> str:
+    """Return ``path`` so that ffmpeg takes it for a plain file, whatever its name looks like."""
+    return f"file:{Path(path).absolute()}"
+
+
+class FFmpegProcess:
+    """A running ffmpeg, as a context manager that leaves no process behind.
+
+    ``stdin`` and ``stdout`` say which pipes the caller uses; the others lead nowhere. Messages are
+    drained by a thread, because a full pipe would stop ffmpeg, and the last 8 KiB are kept.
+    It runs in a session of its own: Ctrl-C in the terminal reaches only the caller, who decides.
+    """
+
+    def __init__(self, command: list[str], *, stdin: bool = False, stdout: bool = False) -> None:
+        self.command = command
+        self._stdin = subprocess.PIPE if stdin else subprocess.DEVNULL
+        self._stdout = subprocess.PIPE if stdout else subprocess.DEVNULL
+        self._tail = bytearray()
+
+    def __enter__(self) -> FFmpegProcess:
+        logger.debug("starting %s", " ".join(self.command))
+        try:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=self._stdin,
+                stdout=self._stdout,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise BrushflowError(f"ffmpeg could not be started: {error}.") from error
+        self._drain = threading.Thread(target=self._read_messages, daemon=True)
+        self._drain.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        process = self._process
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        self._drain.join()
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                # Bytes still buffered for a process that is gone cannot be flushed.
+                with suppress(OSError):
+                    pipe.close()
+
+    def _read_messages(self) -> None:
+        pipe = self._process.stderr
+        assert pipe is not None
+        while block := os.read(pipe.fileno(), ERROR_TAIL):
+            self._tail += block
+            del self._tail[:-ERROR_TAIL]
+
+    @property
+    def stdin(self) -> IO[bytes]:
+        """The pipe into ffmpeg; only where it was asked for."""
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """The pipe out of ffmpeg; only where it was asked for."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def finish(self) -> int:
+        """Close the pipe into ffmpeg, wait until it has ended, and return its exit code."""
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
+        code = self._process.wait()
+        self._drain.join()
+        return code
+
+    def last_message(self) -> str:
+        """Return ffmpeg's last line of complaint, without its memory addresses, or ``""``."""
+        lines = self._tail.decode(errors="replace").strip().splitlines()
+        if not lines:
+            return ""
+        return re.sub(r"(\[[^\]@]+) @ 0x[0-9a-f]+\]", r"\1]", lines[-1].strip()).rstrip(".")
+
+
+def run_ffmpeg(command: list[str], task: str) -> None:
+    """Run ffmpeg to its end; ``task`` completes the sentence "ffmpeg could not …" if it fails."""
+    with FFmpegProcess(command) as process:
+        if process.finish() != 0:
+            raise BrushflowError(f"ffmpeg could not {task}: {process.last_message()}.")

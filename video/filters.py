@@ -1,0 +1,98 @@
+"""The ffmpeg filter chains between a file's own pixels and RGB."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from fractions import Fraction
+
+from brushflow.video import ffmpeg
+from brushflow.video.color import ColorTags
+from brushflow.video.probe import VideoInfo
+
+logger = logging.getLogger(__name__)
+
+_EXACT = "accurate_rnd+full_chroma_int+full_chroma_inp"
+
+
+def decode_chain(info: VideoInfo, size: tuple[int, int], bit_depth: int, gray: bool) -> list[str]:
+    """Return the filters that turn decoded pictures of ``info`` into RGB or gray of ``size``.
+
+    Frames are deinterlaced, HDR is tone-mapped to BT.709 and alpha is put on black; a gray picture
+    is for cheap scans, where only the brightness (not tone-mapped) counts.
+    """
+    width, height = size
+    chain = []
+    if info.interlaced:
+        # One frame out per frame in, so that the frame count and the clock stay the source's.
+        chain.append("bwdif=mode=send_frame:parity=auto:deint=interlaced")
+    if gray:
+        source_range = info.color.range
+        scale = f"scale={width}:{height}:flags=area:in_range={source_range}:out_range=pc"
+        return [*chain, scale, "format=gray"]
+    smaller = width * height < info.width * info.height
+    kernel = "lanczos" if smaller else "bicubic"
+    if info.hdr and _can_tone_map():
+        chain += _tone_map(info.color, width, height, kernel)
+    else:
+        if info.hdr:
+            _warn_plain_hdr(str(info.path))
+        chain.append(_to_rgb(info.color, width, height, kernel))
+    packed = "rgb24" if bit_depth == 8 else "rgb48le"
+    if info.has_alpha:
+        chain += ["format=gbrap" if bit_depth == 8 else "format=gbrap16le", "premultiply=inplace=1"]
+    return [*chain, f"format={packed}"]
+
+
+def _to_rgb(color: ColorTags, width: int, height: int, kernel: str) -> str:
+    scale = f"scale={width}:{height}:flags={kernel}+{_EXACT}"
+    if color.matrix == "gbr":
+        return scale
+    try:
+        matrix = color.scale_matrix
+    except KeyError:
+        return scale
+    return f"{scale}:in_color_matrix={matrix}:in_range={color.range}"
+
+
+def _can_tone_map() -> bool:
+    return {"zscale", "tonemap"} <= ffmpeg.filters()
+
+
+@functools.cache
+def _warn_plain_hdr(path: str) -> None:
+    logger.warning(
+        "%s is HDR and this ffmpeg has no zscale filter to tone-map it; colours will look flat.",
+        path,
+    )
+
+
+def _tone_map(color: ColorTags, width: int, height: int, kernel: str) -> list[str]:
+    # What the file says is given explicitly: frames do not always carry every tag.
+    into = f"tin={color.transfer}:pin={color.primaries}"
+    matrix = "" if color.matrix == "gbr" else f":min={color.matrix}"
+    source_range = "limited" if color.range == "tv" else "full"
+    return [
+        f"zscale=w={width}:h={height}:f={kernel}:{into}{matrix}:rin={source_range}"
+        ":t=linear:npl=203",
+        "format=gbrpf32le",
+        "zscale=p=bt709",
+        "tonemap=hable:desat=0",
+        "zscale=t=bt709:r=full",
+        "format=gbrp16le",
+    ]
+
+
+def encode_chain(color: ColorTags, pix_fmt: str, sample_aspect_ratio: Fraction) -> str:
+    """Return the filters that turn RGB into ``pix_fmt`` in ``color``'s matrix and range."""
+    ratio = f"{sample_aspect_ratio.numerator}/{sample_aspect_ratio.denominator}"
+    return ",".join(
+        [
+            f"scale=flags=bicubic+{_EXACT}:out_color_matrix={color.scale_matrix}"
+            f":out_range={color.range}",
+            f"format={pix_fmt}",
+            f"setsar=sar={ratio}:max=65535",
+            f"setparams=range={color.range}:color_primaries={color.primaries}"
+            f":color_trc={color.transfer}:colorspace={color.matrix}",
+        ]
+    )

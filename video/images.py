@@ -1,0 +1,99 @@
+"""Still pictures: reading and writing one, whatever its name and kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.files import atomic_path
+
+IMAGE_SUFFIXES = frozenset(
+    {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+)
+_NEVER_TRANSPARENT = frozenset({".jpg", ".jpeg", ".bmp", ".ppm", ".pgm"})
+
+
+def read_image(path: Path | str, bit_depth: int = 8) -> np.ndarray:
+    """Return a picture as RGB (H, W, 3): uint8, or uint16 over 0–65535 if ``bit_depth`` > 8.
+
+    EXIF orientation is applied, transparency is put on black, gray becomes RGB. Raises UsageError
+    if there is no such file and BrushflowError if it is not a picture.
+    """
+    path = Path(path)
+    try:
+        data = np.fromfile(path, np.uint8)
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no picture {path}; check the name.") from error
+    except OSError as error:
+        raise BrushflowError(f"The picture {path} cannot be read: {error.strerror}.") from error
+    picture = _decode(data, path)
+    if picture is None:
+        raise BrushflowError(f"{path} is not a picture that can be read; it may be damaged.")
+    return _to_depth(picture, bit_depth)
+
+
+def _decode(data: np.ndarray, path: Path) -> np.ndarray | None:
+    if data.size == 0:
+        return None
+    try:
+        if path.suffix.lower() not in _NEVER_TRANSPARENT:
+            # Only "unchanged" keeps alpha, but it leaves out the EXIF rotation.
+            picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
+            if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
+                return _on_black(picture)
+        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error:
+        return None
+    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+
+
+def _on_black(picture: np.ndarray) -> np.ndarray:
+    color = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB)
+    full = np.iinfo(picture.dtype).max
+    share = picture[:, :, 3:].astype(np.float32) / full
+    return np.rint(color * share).astype(picture.dtype)
+
+
+def _to_depth(picture: np.ndarray, bit_depth: int) -> np.ndarray:
+    if picture.dtype.kind == "f":
+        picture = np.rint(np.clip(picture, 0, 1) * 65535).astype(np.uint16)
+    if bit_depth > 8 and picture.dtype == np.uint8:
+        return picture.astype(np.uint16) * 257
+    if bit_depth <= 8 and picture.dtype == np.uint16:
+        return ((picture.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.ascontiguousarray(picture)
+
+
+def stored_bit_depth(path: Path) -> int:
+    """Return 16 for a picture stored with more than 8 bits per channel, else 8."""
+    data = np.fromfile(path, np.uint8)
+    picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    return 16 if picture is not None and picture.dtype != np.uint8 else 8
+
+
+def write_image(path: Path | str, pixels: np.ndarray) -> None:
+    """Write RGB (H, W, 3) or gray (H, W) pixels, uint8 or uint16, in the kind the suffix names.
+
+    The file appears whole or not at all. Raises UsageError for a suffix that is no picture's and
+    BrushflowError if the file cannot be written.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in IMAGE_SUFFIXES:
+        known = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise UsageError(f"{path} does not end in a picture's suffix; use one of {known}.")
+    if pixels.dtype == np.uint16 and suffix not in {".png", ".tif", ".tiff"}:
+        pixels = _to_depth(pixels, 8)
+    ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in {".jpg", ".jpeg"} else []
+    done, data = cv2.imencode(suffix, ordered, options)
+    if not done:
+        raise BrushflowError(f"The picture {path} cannot be encoded as {suffix[1:]}.")
+    try:
+        with atomic_path(path) as partial:
+            data.tofile(partial)
+    except OSError as error:
+        raise BrushflowError(f"The picture {path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,195 @@
+"""Looking at a video file: sizes, clock, colour and what is odd about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.video.color import ColorTags, output_color, resolve_color
+
+# A damaged start may hold no whole picture; this many packets are tried.
+_PROBED_PACKETS = 300
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video (or a set of images) before its frames are read.
+
+    ``width`` and ``height`` are in stored pixels, in display orientation: ``rotation`` (degrees
+    clockwise that a player turns the stored picture by) is already applied to them and to
+    ``sample_aspect_ratio`` (the width of a pixel over its height). ``time_base`` is the length of
+    one tick of a pts in seconds; ``start_pts`` and ``duration`` (seconds) may be unknown.
+    """
+
+    path: Path
+    width: int
+    height: int
+    time_base: Fraction
+    color: ColorTags
+    codec: str
+    pix_fmt: str
+    container: str
+    bit_depth: int = 8
+    rotation: int = 0
+    sample_aspect_ratio: Fraction = Fraction(1)
+    frame_rate: Fraction | None = None
+    duration: float | None = None
+    start_pts: int | None = None
+    frame_count: int | None = None
+    stream_index: int = 0
+    interlaced: bool = False
+    has_alpha: bool = False
+
+    @property
+    def hdr(self) -> bool:
+        """Whether the source is HDR; its frames are then tone-mapped to SDR when read."""
+        return self.color.hdr
+
+    @property
+    def output_color(self) -> ColorTags:
+        """The colour to encode frames of this source in."""
+        return output_color(self.color, self.width, self.height)
+
+    @property
+    def expected_frames(self) -> int | None:
+        """An estimate of the number of frames for progress displays, or None."""
+        if self.frame_count:
+            return self.frame_count
+        if self.duration and self.frame_rate:
+            return max(1, round(self.duration * self.frame_rate))
+        return None
+
+
+def check_readable(path: Path) -> None:
+    """Raise UsageError with a sentence unless ``path`` is a file that can be opened."""
+    if not path.exists():
+        raise UsageError(f"There is no file {path}; check the name.")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder where a video file is needed.")
+    try:
+        with path.open("rb"):
+            pass
+    except OSError as error:
+        raise BrushflowError(f"{path} cannot be read: {error.strerror}.") from error
+    if path.stat().st_size == 0:
+        raise BrushflowError(f"{path} is empty, so there is no video in it.")
+
+
+def probe(path: Path | str) -> VideoInfo:
+    """Describe the first real video stream of ``path`` (a cover picture is none).
+
+    Raises UsageError if there is no such file and BrushflowError if it is no video, holds no video
+    stream, or a stream that cannot be decoded.
+    """
+    path = Path(path)
+    check_readable(path)
+    try:
+        container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
+    except (av.FFmpegError, ValueError, EOFError) as error:
+        raise BrushflowError(
+            f"{path} is not a video that ffmpeg can read; it may be damaged or of another kind."
+        ) from error
+    with container:
+        stream = _main_stream(container, path)
+        frame = _first_frame(container, stream)
+        return _describe(path, container, stream, frame)
+
+
+def _main_stream(container: av.container.InputContainer, path: Path) -> VideoStream:
+    covers = Disposition.attached_pic
+    streams = [s for s in container.streams.video if not s.disposition & covers]
+    if not streams:
+        raise BrushflowError(f"{path} holds no video stream, so there is nothing to stylize.")
+    if streams[0].codec_context is None:
+        raise BrushflowError(
+            f"The video in {path} is in a format that this ffmpeg has no decoder for; "
+            "convert the file first."
+        )
+    return streams[0]
+
+
+def _first_frame(container: av.container.InputContainer, stream: VideoStream) -> VideoFrame | None:
+    stream.thread_type = "AUTO"
+    packets = container.demux(stream)
+    for _ in range(_PROBED_PACKETS):
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                break
+            frames = packet.decode()
+        except (av.FFmpegError, EOFError):
+            continue
+        if frames:
+            return frames[0]
+    return None
+
+
+def _describe(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: VideoStream,
+    frame: VideoFrame | None,
+) -> VideoInfo:
+    context = stream.codec_context
+    width, height = (
+        (frame.width, frame.height) if frame is not None else (context.width, context.height)
+    )
+    if width < 1 or height < 1 or context.pix_fmt is None:
+        raise BrushflowError(f"No frame of {path} can be decoded; the file is damaged.")
+    pixel = frame.format if frame is not None else context.format
+    time_base = stream.time_base or Fraction(1, 90000)
+    info = VideoInfo(
+        path=path,
+        width=width,
+        height=height,
+        time_base=time_base,
+        color=resolve_color(
+            0 if pixel.is_rgb else context.colorspace,
+            context.color_primaries,
+            context.color_trc,
+            context.color_range == 2 or pixel.name.startswith("yuvj") or pixel.is_rgb,
+            width,
+            height,
+        ),
+        codec=context.codec.canonical_name,
+        pix_fmt=pixel.name,
+        container=container.format.name,
+        bit_depth=max(component.bits for component in pixel.components),
+        sample_aspect_ratio=_sane_ratio(stream.sample_aspect_ratio),
+        frame_rate=_sane_rate(stream.average_rate or stream.guessed_rate),
+        duration=_duration(container, stream),
+        start_pts=stream.start_time,
+        frame_count=stream.frames or None,
+        stream_index=stream.index,
+        interlaced=frame is not None and frame.interlaced_frame,
+        has_alpha=any(component.is_alpha for component in pixel.components)
+        or stream.metadata.get("alpha_mode") == "1",
+    )
+    turn = -frame.rotation % 360 if frame is not None else 0
+    if turn in (90, 270):
+        ratio = 1 / info.sample_aspect_ratio
+        info = replace(info, width=height, height=width, sample_aspect_ratio=ratio)
+    return replace(info, rotation=turn)
+
+
+def _sane_ratio(ratio: Fraction | None) -> Fraction:
+    return ratio if ratio is not None and ratio > 0 else Fraction(1)
+
+
+def _sane_rate(rate: Fraction | None) -> Fraction | None:
+    return rate if rate is not None and rate > 0 else None
+
+
+def _duration(container: av.container.InputContainer, stream: VideoStream) -> float | None:
+    if stream.duration and stream.duration > 0 and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    if container.duration and container.duration > 0:
+        return container.duration / av.time_base
+    return None

@@ -1,0 +1,204 @@
+"""Decoded frames with the exact timestamps of the source.
+
+ffmpeg decodes and converts, and writes the frames as NUT into a pipe: the one container that holds
+raw video together with any time base. PyAV takes the pipe apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import av
+import ffmpeg as ffmpeg_graph
+import numpy as np
+
+from brushflow.errors import BrushflowError
+from brushflow.video import ffmpeg
+from brushflow.video.filters import decode_chain
+from brushflow.video.probe import VideoInfo
+
+logger = logging.getLogger(__name__)
+
+# NUT has no negative timestamps, some sources do: seconds added on the way through the pipe.
+_PIPE_OFFSET = 3600
+# How far before the wanted frame a seek aims: past the broken pictures after an open-GOP key frame.
+_SEEK_MARGIN = Fraction(2)
+# Frames that filters and decoders want to have seen before the wanted one.
+_LEAD_FRAMES = 3
+
+
+@dataclass(frozen=True)
+class TimedFrame:
+    """One picture of a video.
+
+    ``index`` counts from 0 at the source's first frame; ``pts`` is in ticks of the source's time
+    base; ``pixels`` is C-contiguous RGB (H, W, 3), uint8 or (bit depth 10) uint16 over 0–65535, or
+    gray (H, W) uint8.
+    """
+
+    index: int
+    pts: int
+    pixels: np.ndarray
+
+
+class FrameReader:
+    """Reads the frames of one video, as often as asked.
+
+    After a read from the start has ended, ``problem`` is None or what ffmpeg complained about: the
+    file is damaged or truncated, and only what could be decoded was yielded.
+    """
+
+    def __init__(self, info: VideoInfo) -> None:
+        self.info = info
+        self.problem: str | None = None
+
+    def read(
+        self,
+        *,
+        size: tuple[int, int] | None = None,
+        bit_depth: int = 8,
+        gray: bool = False,
+        first: int = 0,
+        table: Sequence[int] | None = None,
+    ) -> Iterator[TimedFrame]:
+        """Yield the frames from number ``first`` on, with strictly increasing pts.
+
+        ``size`` is the (width, height) to scale to, by default the source's. ``table``, the pts of
+        all frames from an earlier read, lets a late ``first`` be reached by seeking; the frames are
+        the same as without it. Raises BrushflowError if no frame at all can be decoded.
+        """
+        size = size or (self.info.width, self.info.height)
+        chain = decode_chain(self.info, size, bit_depth, gray)
+        upcoming = first
+        if first > 0 and table is not None:
+            for frame in self._seek_read(chain, first, table):
+                yield frame
+                upcoming = frame.index + 1
+            if upcoming == len(table):
+                return
+        for index, (pts, pixels) in enumerate(self._decode(chain)):
+            if index >= upcoming:
+                yield TimedFrame(index, pts, pixels)
+
+    def _seek_read(
+        self, chain: list[str], first: int, table: Sequence[int]
+    ) -> Iterator[TimedFrame]:
+        """Yield frames from ``first`` on for as long as decoding after a seek follows the table.
+
+        Where it does not (a container without an index, damage), this ends, and the caller goes on
+        by decoding from the start.
+        """
+        if first >= len(table):
+            return
+        lead = max(0, first - _LEAD_FRAMES)
+        target = table[lead] * self.info.time_base - _SEEK_MARGIN
+        if target <= max(table[0] * self.info.time_base, 0):
+            return
+        position = {pts: index for index, pts in enumerate(table)}
+        expected = None
+        for pts, pixels in self._decode(chain, seek=target):
+            index = position.get(pts)
+            if index is None or (index > lead if expected is None else index != expected):
+                logger.info("seeking in %s is inexact; decoding from its start", self.info.path)
+                return
+            expected = index + 1
+            if index >= first:
+                yield TimedFrame(index, pts, pixels)
+
+    def _command(self, chain: list[str], seek: Fraction | None) -> list[str]:
+        info = self.info
+        options: dict[str, object] = {}
+        if seek is not None:
+            # Accurate seeking would drop frames by rounded times; dropping by pts is exact.
+            options = {"ss": f"{float(seek):.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
+        # ffmpeg's own VP8 and VP9 decoders leave the alpha channel out.
+        with_alpha = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(info.codec)
+        if info.has_alpha and with_alpha in ffmpeg.decoders():
+            options["c:v"] = with_alpha
+        stream = ffmpeg_graph.input(ffmpeg.file_url(info.path), **options)[str(info.stream_index)]
+        output = stream.output(
+            "pipe:1",
+            **{
+                "f": "nut",
+                "c:v": "rawvideo",
+                "vf": ",".join([f"setpts=PTS+{self._offset_ticks}", *chain]),
+                "copyts": None,
+                "enc_time_base": f"{info.time_base.numerator}:{info.time_base.denominator}",
+                **ffmpeg.keep_timestamps_option(),
+            },
+        ).global_args("-nostdin", "-hide_banner", "-v", "error")
+        return output.compile(cmd=ffmpeg.ffmpeg_binary())
+
+    @property
+    def _offset_ticks(self) -> int:
+        return round(_PIPE_OFFSET / self.info.time_base)
+
+    def _decode(
+        self, chain: list[str], seek: Fraction | None = None
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        info = self.info
+        last: int | None = None
+        with ffmpeg.FFmpegProcess(self._command(chain, seek), stdout=True) as process:
+            for pipe_time, pixels in _frames_in_pipe(process):
+                pts = round(pipe_time / info.time_base) - self._offset_ticks
+                if last is not None and pts <= last:
+                    logger.warning(
+                        "%s: frame at tick %d comes twice or late; moved", info.path, pts
+                    )
+                    pts = last + 1
+                last = pts
+                yield pts, pixels
+            code = process.finish()
+            message = process.last_message()
+        if code and not message:
+            message = f"ffmpeg ended with code {code}"
+        if seek is not None:
+            return
+        if last is None:
+            reason = message or "the file is damaged"
+            raise BrushflowError(f"No frame of {info.path} can be decoded: {reason}.")
+        # Told once, about a whole read: a seek makes decoders complain about sound files too.
+        self.problem = message or None
+
+
+def _frames_in_pipe(process: ffmpeg.FFmpegProcess) -> Iterator[tuple[Fraction, np.ndarray]]:
+    try:
+        container = av.open(process.stdout, format="nut", buffer_size=1 << 20)
+    except (av.FFmpegError, EOFError):
+        return  # nothing was written: the caller reports ffmpeg's own words
+    with container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        height, width = context.height, context.width
+        kinds = {
+            "gray": ((height, width), np.dtype(np.uint8)),
+            "rgb24": ((height, width, 3), np.dtype(np.uint8)),
+            "rgb48le": ((height, width, 3), np.dtype("<u2")),
+        }
+        shape, dtype = kinds[context.pix_fmt]
+        length = int(np.prod(shape)) * dtype.itemsize
+        time_base = stream.time_base
+        try:
+            for packet in container.demux(stream):
+                if packet.size == length and packet.pts is not None:
+                    yield packet.pts * time_base, np.frombuffer(packet, dtype).reshape(shape)
+        except (av.FFmpegError, EOFError):
+            return
+
+
+def read_frames(
+    info: VideoInfo,
+    *,
+    size: tuple[int, int] | None = None,
+    bit_depth: int = 8,
+    gray: bool = False,
+    first: int = 0,
+    table: Sequence[int] | None = None,
+) -> Iterator[TimedFrame]:
+    """Yield the frames of a video; see FrameReader.read."""
+    return FrameReader(info).read(
+        size=size, bit_depth=bit_depth, gray=gray, first=first, table=table
+    )

@@ -1,0 +1,144 @@
+"""A set of images as a video: a folder, a numbered pattern, a glob pattern or one picture."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.video.color import ColorTags
+from brushflow.video.images import IMAGE_SUFFIXES, read_image, stored_bit_depth
+from brushflow.video.probe import VideoInfo
+from brushflow.video.read import TimedFrame
+
+# What a screen takes an untagged picture for, and what encoders of video expect.
+_SRGB = ColorTags("gbr", "bt709", "iec61966-2-1", "pc")
+_NUMBER = re.compile(r"%(0?)(\d*)d")
+
+
+def natural_key(path: Path) -> list[tuple[int, int, str]]:
+    """Return a sort key under which ``frame9`` comes before ``frame10``."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(0, int(part), part) if part.isdecimal() else (1, 0, part.lower()) for part in parts]
+
+
+def list_images(place: str) -> list[Path]:
+    """Return the images that ``place`` stands for, in order.
+
+    ``place`` is a folder, a printf pattern (``frame_%05d.png``: from the lowest number there is to
+    the first gap), a glob pattern, or one picture. Raises UsageError if it stands for none.
+    """
+    path = Path(place)
+    if path.is_dir():
+        found = [p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+        images = sorted((p for p in found if not p.name.startswith(".")), key=natural_key)
+    elif path.is_file():
+        images = [path]
+    elif _NUMBER.search(path.name):
+        images = _numbered(path)
+    else:
+        images = sorted((Path(name) for name in glob.glob(place)), key=natural_key)  # noqa: PTH207
+        images = [p for p in images if p.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        known = ", ".join(sorted(IMAGE_SUFFIXES))
+        raise UsageError(f"{place} stands for no pictures; their names must end in {known}.")
+    return images
+
+
+def _numbered(pattern: Path) -> list[Path]:
+    match = _NUMBER.search(pattern.name)
+    assert match is not None
+    before, after = pattern.name[: match.start()], pattern.name[match.end() :]
+    width = int(match[2] or 0)
+    shape = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    numbers = {}
+    if pattern.parent.is_dir():
+        for path in pattern.parent.iterdir():
+            found = shape.fullmatch(path.name)
+            if found and found[1] == (
+                f"{int(found[1]):0{width}d}" if match[1] else f"{int(found[1])}"
+            ):
+                numbers[int(found[1])] = path
+    images = []
+    number = min(numbers, default=0)
+    while number in numbers:
+        images.append(numbers[number])
+        number += 1
+    return images
+
+
+def is_image_place(place: str) -> bool:
+    """Whether ``place`` names images rather than a video file."""
+    path = Path(place)
+    if path.is_dir():
+        return True
+    if path.exists():
+        return path.suffix.lower() in IMAGE_SUFFIXES
+    return bool(_NUMBER.search(path.name)) or glob.has_magic(place)
+
+
+class ImageSequence:
+    """Images read like a video: frame k has pts k in a time base of one frame.
+
+    ``problem`` is always None: an unreadable image is an error, since nothing can take its place.
+    """
+
+    problem: str | None = None
+
+    def __init__(self, place: str, frame_rate: Fraction) -> None:
+        self.images = list_images(place)
+        first = self.images[0]
+        height, width = read_image(first).shape[:2]
+        single = len(self.images) == 1 and Path(place).is_file()
+        self.kind = "image" if single else "images"
+        self.info = VideoInfo(
+            path=Path(place),
+            width=width,
+            height=height,
+            time_base=1 / frame_rate,
+            color=_SRGB,
+            codec=first.suffix.lower().lstrip("."),
+            pix_fmt="rgb24",
+            container=self.kind,
+            bit_depth=stored_bit_depth(first),
+            frame_rate=frame_rate,
+            duration=float(len(self.images) / frame_rate),
+            start_pts=0,
+            frame_count=len(self.images),
+        )
+
+    def read(
+        self,
+        *,
+        size: tuple[int, int] | None = None,
+        bit_depth: int = 8,
+        gray: bool = False,
+        first: int = 0,
+        table: Sequence[int] | None = None,
+    ) -> Iterator[TimedFrame]:
+        """Yield the frames from number ``first`` on, like FrameReader.read.
+
+        ``table`` is not needed to find an image. Raises BrushflowError for an image that cannot be
+        read or has another size than the first.
+        """
+        del table
+        for index in range(first, len(self.images)):
+            path = self.images[index]
+            pixels = read_image(path, 8 if gray else bit_depth)
+            height, width = pixels.shape[:2]
+            if (width, height) != (self.info.width, self.info.height):
+                raise BrushflowError(
+                    f"{path} is {width}×{height} but the first picture is {self.info.width}×"
+                    f"{self.info.height}; bring all pictures to the same size."
+                )
+            if gray:
+                pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+            if size is not None and size != (width, height):
+                kernel = cv2.INTER_AREA if size[0] < width else cv2.INTER_CUBIC
+                pixels = cv2.resize(pixels, size, interpolation=kernel)
+            yield TimedFrame(index, index, pixels)

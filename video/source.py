@@ -1,0 +1,96 @@
+"""Anything that frames can be read from, behind one interface."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+from brushflow.video.probe import VideoInfo, probe
+from brushflow.video.read import FrameReader, TimedFrame
+from brushflow.video.sequence import ImageSequence, is_image_place
+
+_HASHED_BYTES = 1 << 20
+
+
+class Source(Protocol):
+    """Frames with timestamps, from a video file or from images.
+
+    ``kind`` is ``"video"``, ``"images"`` or ``"image"``. ``problem`` is set when a read from the
+    start has ended and the input turned out to be damaged.
+    """
+
+    kind: str
+    info: VideoInfo
+    problem: str | None
+
+    def read(
+        self,
+        *,
+        size: tuple[int, int] | None = None,
+        bit_depth: int = 8,
+        gray: bool = False,
+        first: int = 0,
+        table: Sequence[int] | None = None,
+    ) -> Iterator[TimedFrame]:
+        """Yield the frames from number ``first`` on; see FrameReader.read."""
+        ...
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this input from any other, as JSON values."""
+        ...
+
+
+class VideoSource(FrameReader):
+    """A video file as a Source."""
+
+    kind = "video"
+
+    def identity(self) -> dict[str, Any]:
+        """Return the file's path, size, time of change and a hash of its first and last MiB."""
+        path = self.info.path.resolve()
+        status = path.stat()
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            digest.update(file.read(_HASHED_BYTES))
+            file.seek(max(0, status.st_size - _HASHED_BYTES))
+            digest.update(file.read(_HASHED_BYTES))
+        return {
+            "path": str(path),
+            "size": status.st_size,
+            "mtime_ns": status.st_mtime_ns,
+            "sha256": digest.hexdigest(),
+        }
+
+
+class ImageSource(ImageSequence):
+    """A set of images as a Source."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return the place, the number of images, and a hash of their names, sizes and times."""
+        digest = hashlib.sha256()
+        total = 0
+        for path in self.images:
+            status = path.stat()
+            total += status.st_size
+            digest.update(f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
+        return {
+            "path": str(self.info.path.absolute()),
+            "frames": len(self.images),
+            "frame_rate": str(self.info.frame_rate),
+            "size": total,
+            "sha256": digest.hexdigest(),
+        }
+
+
+def open_source(path: str | Path, fps: Fraction = Fraction(25)) -> Source:
+    """Open a video file, a folder of images, a pattern of images or one image.
+
+    ``fps`` is the frame rate that images get. Raises UsageError for what is not there and
+    BrushflowError for what cannot be read.
+    """
+    if is_image_place(str(path)):
+        return ImageSource(str(path), Fraction(fps))
+    return VideoSource(probe(path))

@@ -1,0 +1,150 @@
+"""Frames into one encoded segment: a small Matroska file that is complete or does not exist."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+
+import av
+import ffmpeg as ffmpeg_graph
+import numpy as np
+
+from brushflow.errors import BrushflowError
+from brushflow.files import atomic_path
+from brushflow.video import ffmpeg
+from brushflow.video.color import BT709, ColorTags
+from brushflow.video.encoders import (
+    EncodeSettings,
+    check_encoder,
+    encoder_options,
+    pixel_format,
+)
+from brushflow.video.filters import encode_chain
+
+# A segment's own clock only has to keep the frames apart; Matroska's ticks are milliseconds.
+_RATES = (Fraction(1), Fraction(240))
+
+
+class SegmentWriter:
+    """Encodes frames to ``path``, as a context manager.
+
+    The segment starts with a key frame and refers to nothing outside it. Its clock is
+    ``frame_rate`` throughout: the real timestamps are given when segments are assembled. The file
+    appears under its name when the block has ended and every frame is on disk; if the block or
+    ffmpeg fails, nothing is left. The same frames and settings make the same bytes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        width: int,
+        height: int,
+        settings: EncodeSettings,
+        frame_rate: Fraction,
+        color: ColorTags = BT709,
+        sample_aspect_ratio: Fraction = Fraction(1),
+    ) -> None:
+        self.path = Path(path)
+        self.settings = settings
+        self.frames = 0
+        self._shape = (height, width, 3)
+        self._dtype = np.dtype(np.uint8 if settings.bit_depth == 8 else "<u2")
+        self._rate = min(max(Fraction(frame_rate), _RATES[0]), _RATES[1]).limit_denominator(10**6)
+        self._color = color
+        self._sample_aspect_ratio = sample_aspect_ratio
+
+    def __enter__(self) -> SegmentWriter:
+        check_encoder(self.settings)
+        with ExitStack() as stack:
+            try:
+                partial = stack.enter_context(atomic_path(self.path))
+            except OSError as error:
+                raise BrushflowError(
+                    f"The segment {self.path} cannot be written: {error.strerror}."
+                ) from error
+            process = ffmpeg.FFmpegProcess(self._command(partial), stdin=True)
+            self._process = stack.enter_context(process)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._stack.__exit__(kind, error, trace)
+            return
+        with self._stack:
+            if self._process.finish() != 0:
+                raise self._failure()
+            if self.frames == 0:
+                raise ValueError(f"no frame was written to {self.path}")
+
+    def write(self, frame: np.ndarray) -> None:
+        """Encode one frame: RGB (H, W, 3), uint8, or uint16 over 0–65535 for bit depth 10.
+
+        Raises BrushflowError with ffmpeg's own words if the encoder has failed.
+        """
+        if frame.shape != self._shape or frame.dtype != self._dtype:
+            raise ValueError(
+                f"a frame of {frame.shape} {frame.dtype} for a segment of "
+                f"{self._shape} {self._dtype}"
+            )
+        try:
+            self._process.stdin.write(np.ascontiguousarray(frame).data)
+        except OSError as error:
+            self._process.finish()
+            raise self._failure() from error
+        self.frames += 1
+
+    def _failure(self) -> BrushflowError:
+        reason = self._process.last_message() or f"it ended with code {self._process.finish()}"
+        return BrushflowError(
+            f"ffmpeg could not encode {self.path.name} with {self.settings.codec}: {reason}."
+        )
+
+    def _command(self, partial: Path) -> list[str]:
+        height, width, _ = self._shape
+        color = self._color
+        pix_fmt = pixel_format(self.settings, width, height)
+        stream = ffmpeg_graph.input(
+            "pipe:0",
+            **{
+                "f": "rawvideo",
+                "pix_fmt": "rgb24" if self.settings.bit_depth == 8 else "rgb48le",
+                "s": f"{width}x{height}",
+                "framerate": f"{self._rate.numerator}/{self._rate.denominator}",
+            },
+        )
+        output = stream.output(
+            ffmpeg.file_url(partial),
+            **{
+                "f": "matroska",
+                "vf": encode_chain(color, pix_fmt, self._sample_aspect_ratio),
+                "color_primaries": color.primaries,
+                "color_trc": color.transfer,
+                "colorspace": color.matrix,
+                "color_range": color.range,
+                "flags:v": "+bitexact",
+                "fflags": "+bitexact",
+                **ffmpeg.keep_timestamps_option(),
+                **encoder_options(self.settings),
+            },
+        ).global_args("-hide_banner", "-v", "error", "-y")
+        return output.compile(cmd=ffmpeg.ffmpeg_binary())
+
+
+def verify_segment(path: Path) -> int:
+    """Return the number of frames in a segment; BrushflowError if it is damaged or missing."""
+    try:
+        with av.open(f"file:{Path(path).absolute()}") as container:
+            stream = container.streams.video[0]
+            return sum(1 for packet in container.demux(stream) if packet.size)
+    except (av.FFmpegError, EOFError, IndexError) as error:
+        raise BrushflowError(
+            f"The segment {path} is damaged or missing; delete it and start again."
+        ) from error
