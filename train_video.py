@@ -39,7 +39,11 @@ def option(name: str, field: str, help: str, **attributes: Any) -> Any:
 @option("--style-image-size", "style_size", "Longest side of the painting: size of the strokes.")
 @option("--style-scales", "style_scales", "Scales the style is compared at, each half the last.")
 @option("--content-weight", "content_weight", "How much the picture stays recognisable.")
-@option("--style-weight", "style_weight", "How much it becomes the painting.")
+@option(
+    "--style-weight",
+    "style_weight_schedule",
+    "How much it becomes the painting; may change by iteration.",
+)
 @option("--temporal-weight", "temporal_weight", "How much it follows the frame before.")
 @option("--tv-weight", "tv_weight", "How smooth the picture is.")
 @option("--range-weight", "range_weight", "How strictly samples stay within 0–255.")

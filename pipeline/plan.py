@@ -44,7 +44,7 @@ def plan_segments(
 
 
 def missing_runs(order: Sequence[Segment], finished: Collection[Segment]) -> list[range]:
-    """Positions in ``order`` of segments still to do, as ranges that are next to nothing missing."""
+    """Positions in ``order`` of segments still to do, as maximal ranges."""
     missing = [segment not in finished for segment in order]
     edges = [i for i, (a, b) in enumerate(pairwise([False, *missing, False])) if a != b]
     return [range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]

@@ -137,6 +137,7 @@ class _Run:
         self.sizes = Schedule.parse(options.size_schedule, "--sizes")
         self.counts = Schedule.parse(options.batch_schedule, "--batch-sizes")
         self.steps = Schedule.parse(options.frame_steps_schedule, "--num-frame-steps")
+        self.style_weights = Schedule.parse(options.style_weight_schedule, "--style-weight")
         layers = [options.content_layer, *options.style_layers]
         painting = preprocess(read_painting(options.style, options.style_size))
         self.perceptual = PerceptualLoss(
@@ -190,7 +191,7 @@ class _Run:
         temporal = temporal_loss(s.output, s.prior, s.certainty)
         return losses | {
             "content": options.content_weight * content,
-            "style": options.style_weight * ramp * style,
+            "style": self.style_weights(self.iteration) * ramp * style,
             "temporal": options.temporal_weight * temporal,
             "tv": options.tv_weight * total_variation(s.output),
         }
@@ -241,7 +242,7 @@ class _Run:
             name = changed[0]
             raise UsageError(
                 f"{path} was made with {name} = {state['settings'][name]!r}, not "
-                f"{now.get(name)!r}; use the same settings to go on, or another --output to start anew."
+                f"{now.get(name)!r}; repeat it to go on, or choose another --output."
             )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -58,8 +58,8 @@ def test_the_identity_is_learned_first(options):
 
 def test_other_settings_do_not_continue_a_run(options):
     train(options)
-    with pytest.raises(UsageError, match=r"style_weight = 0\.4, not 9"):
-        train(replace(options, style_weight=9))
+    with pytest.raises(UsageError, match=r"style_weight_schedule = '0\.4', not '9'"):
+        train(replace(options, style_weight_schedule="9"))
 
 
 def test_the_model_holds_its_settings(options):

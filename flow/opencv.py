@@ -1,0 +1,46 @@
+"""The estimators that OpenCV brings: no weights, no GPU."""
+
+import threading
+
+import cv2
+import numpy as np
+
+from brushflow.flow.estimators import Flow, Frame
+from brushflow.flow.padding import replicate
+
+_ALGORITHMS = {
+    # Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016.
+    "dis": lambda: cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM),
+    "dis-fast": lambda: cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST),
+    # Weinzaepfel et al., DeepFlow, ICCV 2013; OpenCV has its smoothing stage, not its matching.
+    "deepflow": lambda: cv2.optflow.createOptFlow_DeepFlow(),
+    # Farneback, Two-Frame Motion Estimation Based on Polynomial Expansion, SCIA 2003.
+    "farneback": lambda: cv2.FarnebackOpticalFlow_create(),
+    # Zach et al., A Duality Based Approach for Realtime TV-L1 Optical Flow, DAGM 2007.
+    "tvl1": lambda: cv2.optflow.DualTVL1OpticalFlow_create(),
+}
+
+# DIS fails on sides below about a dozen pixels; the other pyramids have little to say there.
+_SMALLEST = 32
+
+
+class OpenCvEstimator:
+    """One of OpenCV's algorithms by our name for it; compares brightness at 8 bits."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        # The algorithms keep their pyramids on the object, so threads cannot share one.
+        self._of_thread = threading.local()
+
+    def __call__(self, frame: Frame, other: Frame) -> Flow:
+        if not hasattr(self._of_thread, "algorithm"):
+            self._of_thread.algorithm = _ALGORITHMS[self.name]()
+        frame, inside = replicate(frame, _SMALLEST)
+        other, _ = replicate(other, _SMALLEST)
+        flow = self._of_thread.algorithm.calc(_brightness(frame), _brightness(other), None)
+        return np.ascontiguousarray(flow[inside])
+
+
+def _brightness(frame: Frame) -> np.ndarray:
+    gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return gray if gray.dtype == np.uint8 else cv2.convertScaleAbs(gray, alpha=1 / 257)

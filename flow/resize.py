@@ -1,0 +1,51 @@
+"""Flow at another size than the frames'."""
+
+import cv2
+import numpy as np
+
+from brushflow.flow.estimators import Flow, FlowEstimator, Frame
+
+
+def resize_flow(flow: Flow, size: tuple[int, int]) -> Flow:
+    """Bring a flow field to another grid, its vectors to the other grid's pixels.
+
+    Args:
+        flow: float32 (H, W, 2).
+        size: (height, width) of the result.
+
+    Returns:
+        float32 (height, width, 2); bilinear when growing, area averages when shrinking.
+    """
+    height, width = size
+    old_height, old_width = flow.shape[:2]
+    if (height, width) == (old_height, old_width):
+        return flow
+    resized = _resized(flow, height, width)
+    return resized * np.array([width / old_width, height / old_height], np.float32)
+
+
+class CappedSize:
+    """Another estimator, run on frames whose longest side is at most ``max_size`` pixels.
+
+    All-pairs networks need memory with the fourth power of the side, and motion at half size is
+    easier to find; the field is scaled back to the size of the frames.
+    """
+
+    def __init__(self, estimator: FlowEstimator, max_size: int) -> None:
+        self.estimator = estimator
+        self.max_size = max_size
+
+    def __call__(self, frame: Frame, other: Frame) -> Flow:
+        height, width = frame.shape[:2]
+        scale = self.max_size / max(height, width)
+        if scale >= 1:
+            return self.estimator(frame, other)
+        small = (max(1, round(height * scale)), max(1, round(width * scale)))
+        flow = self.estimator(_resized(frame, *small), _resized(other, *small))
+        return resize_flow(flow, (height, width))
+
+
+def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    shrinks = height < picture.shape[0] or width < picture.shape[1]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(picture, (width, height), interpolation=interpolation)

@@ -1,0 +1,57 @@
+"""Moving a picture along a flow field."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def warp(image: Tensor, flow: Tensor) -> Tensor:
+    """Fetch every pixel from where the flow points: out(p) = image(p + flow(p)).
+
+    Bilinear; whatever lies outside the picture counts as 0, so a sample less than one pixel
+    outside fades towards 0. Sampling positions are computed in float32 at least, also for a half
+    precision picture: in half precision they would be wrong by whole pixels.
+
+    Args:
+        image: (N, C, H, W), any floating type, any range.
+        flow: (N, H, W, 2) in pixels, (x, y), on the same device.
+
+    Returns:
+        (N, C, H, W) of the type of ``image``.
+
+    Raises:
+        ValueError: the shapes do not fit together.
+    """
+    n, _, height, width = image.shape
+    if flow.shape != (n, height, width, 2):
+        raise ValueError(
+            f"a picture of shape {tuple(image.shape)} needs a flow of shape "
+            f"{(n, height, width, 2)}, not {tuple(flow.shape)}"
+        )
+    dtype = torch.promote_types(image.dtype, torch.float32)
+    source = image.to(dtype)
+    # grid_sample cannot tell positions along an axis of one pixel apart. A second, empty pixel is
+    # what lies outside the picture anyway.
+    if height == 1 or width == 1:
+        source = F.pad(source, (0, int(width == 1), 0, int(height == 1)))
+    x = torch.arange(width, dtype=dtype, device=image.device)
+    y = torch.arange(height, dtype=dtype, device=image.device)[:, None]
+    grid = torch.stack(
+        (
+            _normalized(x + flow[..., 0], source.shape[-1]),
+            _normalized(y + flow[..., 1], source.shape[-2]),
+        ),
+        dim=-1,
+    )
+    warped = F.grid_sample(source, grid, "bilinear", "zeros", align_corners=True)
+    return warped.to(image.dtype)
+
+
+def _normalized(position: Tensor, length: int) -> Tensor:
+    """Pixel positions 0..length-1 as -1..1.
+
+    Measured from the centre, where floating point is finest, so that grid_sample's way back to
+    pixels costs as little as it can: about 1e-7 of the length.
+    """
+    half = (length - 1) / 2
+    return (position - half) / half

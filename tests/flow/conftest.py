@@ -1,0 +1,38 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads that wait for each other make small networks many times slower on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Ground truth and published weights, which the project may not ship."""
+    if "BRUSHFLOW_DATA" not in os.environ:
+        pytest.skip("set BRUSHFLOW_DATA to the folder with flow/ and weights/")
+    return Path(os.environ["BRUSHFLOW_DATA"])
+
+
+@pytest.fixture
+def shifted():
+    """A photograph and the same one moved by (dx, dy) whole pixels, cut to (height, width)."""
+
+    def make(dx, dy, height=160, width=200):
+        photo = data.astronaut()
+        top, left = 100, 120
+        frame = photo[top : top + height, left : left + width]
+        other = photo[top - dy : top - dy + height, left - dx : left - dx + width]
+        return np.ascontiguousarray(frame), np.ascontiguousarray(other)
+
+    return make

@@ -1,0 +1,85 @@
+"""Warping fetches exactly what the flow points at."""
+
+import pytest
+import torch
+from skimage import data
+
+from brushflow.flow import warp
+
+
+def photograph(dtype=torch.float32):
+    return torch.from_numpy(data.astronaut()).permute(2, 0, 1)[None].to(dtype)
+
+
+def constant_flow(image, x, y):
+    return torch.tensor([x, y]).expand(len(image), *image.shape[2:], 2)
+
+
+def test_whole_pixels_are_a_slice():
+    image = photograph()
+    warped = warp(image, constant_flow(image, 7.0, -5.0))
+    # 1e-7 of the width in position, times the steepest edge.
+    assert (warped[..., 5:, :-7] - image[..., :-5, 7:]).abs().max() < 0.02
+    assert warped[..., :5, :].max() < 0.02 and warped[..., -7:].max() < 0.02
+
+
+def test_no_motion_changes_nothing():
+    image = photograph()
+    assert (warp(image, constant_flow(image, 0.0, 0.0)) - image).abs().max() < 0.02
+
+
+def test_half_a_pixel_is_the_mean_of_two():
+    image = photograph()
+    warped = warp(image, constant_flow(image, 0.5, 0.0))
+    assert (warped[..., :-1] - (image[..., :-1] + image[..., 1:]) / 2).abs().max() < 0.02
+
+
+def test_outside_fades_to_zero_within_a_pixel():
+    image = torch.full((1, 1, 4, 5), 100.0)
+    warped = warp(image, constant_flow(image, 0.25, 0.0))
+    assert warped[0, 0, :, -1].tolist() == pytest.approx([75] * 4, abs=0.01)
+    assert (warp(image, constant_flow(image, 1e9, 1e9)) == 0).all()
+
+
+def test_half_precision_pictures_are_sampled_at_full_precision():
+    image = photograph()
+    flow = constant_flow(image, 3.3, 2.6)
+    warped = warp(image.half(), flow.half())
+    assert warped.dtype == torch.float16
+    expected = warp(image, flow.half().float())
+    # Half of the last digit that float16 has at 255.
+    assert (warped.float() - expected).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (6, 1)])
+def test_a_side_of_one_pixel(shape):
+    image = torch.arange(1.0, 7.0)[: max(shape)].reshape(1, 1, *shape)
+    assert warp(image, constant_flow(image, 0.0, 0.0)).tolist() == image.tolist()
+    across = (1.0, 0.0) if shape[1] == 1 else (0.0, 1.0)
+    assert (warp(image, constant_flow(image, *across)) == 0).all()
+    halfway = warp(image, constant_flow(image, across[0] / 2, across[1] / 2))
+    assert torch.allclose(halfway, image / 2)
+
+
+def test_every_picture_of_a_batch_has_its_own_flow():
+    image = photograph()[:, :, :50, :60].repeat(2, 1, 1, 1)
+    flow = torch.zeros(2, 50, 60, 2)
+    flow[1, ..., 0] = 2
+    warped = warp(image, flow)
+    assert torch.equal(warped[0], warp(image[:1], flow[:1])[0])
+    assert torch.equal(warped[1], warp(image[1:], flow[1:])[0])
+    assert not torch.equal(warped[0], warped[1])
+
+
+def test_gradients_reach_picture_and_flow():
+    random = torch.Generator().manual_seed(0)
+    image = torch.rand(1, 2, 4, 5, dtype=torch.float64, generator=random, requires_grad=True)
+    flow = torch.rand(1, 4, 5, 2, dtype=torch.float64, generator=random) * 0.6 + 0.2
+    assert torch.autograd.gradcheck(warp, (image, flow.requires_grad_()))
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    image = torch.zeros(1, 3, 4, 5)
+    for shape in [(1, 2, 4, 5), (1, 5, 4, 2), (2, 4, 5, 2)]:
+        with pytest.raises(ValueError, match="needs a flow"):
+            warp(image, torch.zeros(shape))

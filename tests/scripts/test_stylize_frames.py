@@ -1,0 +1,187 @@
+"""The original tool's way of working: frames, flows and maps in files, and its options."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+import torch
+from skimage import data
+
+import brushflow
+from brushflow.flow import load_estimator, write_flo
+from brushflow.models import StyleModel, build
+from brushflow.occlusion import reliability, write_pgm
+from brushflow.pipeline.finish import finish
+from brushflow.pipeline.motion import Motion
+from brushflow.pipeline.stylizer import Stylizer
+from brushflow.video import read_image, write_image
+
+SCRIPT = Path(brushflow.__file__).parent / "scripts" / "stylize_frames.py"
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return StyleModel(build("c3s1-8,d8,R8,U2,c3s1-3", padding_type="replicate").eval(), "tiny")
+
+
+@pytest.fixture(scope="module")
+def place(model, tmp_path_factory):
+    """A folder with five frames, and flow and maps in both directions, in the usual names."""
+    folder = tmp_path_factory.mktemp("frames")
+    model.save(folder / "tiny.safetensors")
+    picture = data.astronaut()
+    frames = [picture[60:124, 40 + 3 * i : 136 + 3 * i] for i in range(5)]
+    for i, frame in enumerate(frames, 1):
+        write_image(folder / f"frame_{i:05d}.png", frame)
+    estimator = load_estimator("dis")
+    for i in range(2, 6):
+        now, before = frames[i - 1], frames[i - 2]
+        flow, reverse = estimator(now, before), estimator(before, now)
+        write_flo(folder / f"backward_{i}_{i - 1}.flo", flow)
+        write_flo(folder / f"forward_{i - 1}_{i}.flo", reverse)
+        write_pgm(folder / f"reliable_{i}_{i - 1}.pgm", reliability(flow, reverse, now))
+        write_pgm(folder / f"reliable_{i - 1}_{i}.pgm", reliability(reverse, flow, before))
+    return folder
+
+
+@pytest.fixture
+def run(place, tmp_path):
+    def run(*options, flow="backward_[%d]_{%d}.flo", prefix="out"):
+        result = subprocess.run(
+            [
+                sys.executable,
+                str(SCRIPT),
+                *("--model-vid", str(place / "tiny.safetensors")),
+                *("--input-pattern", str(place / "frame_%05d.png")),
+                *("--flow-pattern", str(place / flow)),
+                *("--occlusions-pattern", str(place / "reliable_[%d]_{%d}.pgm")),
+                *("--output-prefix", str(tmp_path / prefix)),
+                *map(str, options),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return result.returncode, result.stderr
+
+    return run
+
+
+def pictures(folder, prefix="out"):
+    return [read_image(path) for path in sorted(folder.glob(f"{prefix}-0*.png"))]
+
+
+def same(a, b):
+    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def test_files_give_what_the_recurrence_gives(place, run, model, tmp_path):
+    from brushflow.flow import read_flo
+    from brushflow.occlusion import read_pgm
+
+    def motion(frame, previous, i, pool):
+        return Motion(
+            read_flo(place / f"backward_{i}_{i - 1}.flo"),
+            read_pgm(place / f"reliable_{i}_{i - 1}.pgm"),
+        )
+
+    frames = [read_image(place / f"frame_{i:05d}.png") for i in range(1, 6)]
+    expected = [
+        finish(s, median_filter=3) for s in Stylizer(model, motion=motion).stylize(frames, first=1)
+    ]
+    code, err = run()
+    assert code == 0, err
+    assert same(pictures(tmp_path), expected)
+
+
+def test_a_continued_run_equals_an_uninterrupted_one(run, tmp_path):
+    assert run()[0] == 0
+    assert run("--num-frames", 3, prefix="part")[0] == 0
+    assert len(pictures(tmp_path, "part")) == 3
+    code, err = run("--continue-with", 4, prefix="part")
+    assert code == 0, err
+    assert same(pictures(tmp_path), pictures(tmp_path, "part"))
+    # Without the float state it goes on from the picture, which is close.
+    (tmp_path / "part-state.safetensors").unlink()
+    (tmp_path / "part-00005.png").unlink()
+    code, err = run("--continue-with", 5, prefix="part")
+    assert code == 0 and "rounded to 8 bits" in err
+    assert len(pictures(tmp_path, "part")) == 5
+    code, err = run("--continue-with", 3, prefix="nothing")
+    assert code == 2 and "nothing-00002.png must exist" in err
+
+
+def test_backward_goes_from_the_last_frame_to_the_first(run, tmp_path):
+    code, err = run("--backward", flow="forward_[%d]_{%d}.flo")
+    assert code == 0, err
+    backward = pictures(tmp_path)
+    assert len(backward) == 5
+    run("--create-inconsistent", prefix="alone")
+    alone = pictures(tmp_path, "alone")
+    assert np.array_equal(backward[4], alone[4])
+    assert not np.array_equal(backward[0], alone[0])
+
+
+def test_an_interrupted_backward_run_goes_on_from_its_float_state(
+    place, run, tmp_path, monkeypatch
+):
+    from brushflow.scripts import stylize_frames
+
+    flow = "forward_[%d]_{%d}.flo"
+    run("--backward", flow=flow, prefix="whole")
+
+    def fails_at_two(path, picture):
+        if path.name.endswith("-00002.png"):
+            raise KeyboardInterrupt
+        write_image(path, picture)
+
+    monkeypatch.setattr(stylize_frames, "write_image", fails_at_two)
+    arguments = {
+        "--model-vid": place / "tiny.safetensors",
+        "--input-pattern": place / "frame_%05d.png",
+        "--flow-pattern": place / flow,
+        "--occlusions-pattern": place / "reliable_[%d]_{%d}.pgm",
+        "--output-prefix": tmp_path / "out",
+    }
+    with pytest.raises((KeyboardInterrupt, click.Abort)):
+        stylize_frames.command.main(
+            ["--backward", *(str(part) for pair in arguments.items() for part in pair)],
+            standalone_mode=False,
+        )
+    assert len(pictures(tmp_path)) == 3
+    code, err = run("--backward", "--continue-with", 2, flow=flow)
+    assert code == 0 and "rounded" not in err, err
+    assert same(pictures(tmp_path), pictures(tmp_path, "whole"))
+
+
+def test_options_change_what_they_name(run, tmp_path):
+    run(prefix="plain")
+    plain = pictures(tmp_path, "plain")
+    for options in (
+        ("--invert-occlusion",),
+        ("--fix-occlusions",),
+        ("--occlusions-min-filter", 1),
+        ("--fill-occlusions", "uniform-random"),
+        ("--create-inconsistent",),
+        ("--median-filter", 1),
+    ):
+        code, err = run(*options)
+        assert code == 0, err
+        changed = not same(pictures(tmp_path), plain)
+        # Our maps hide what comes from outside already, so fixing them changes nothing.
+        assert changed == (options[0] != "--fix-occlusions"), options
+
+
+def test_missing_files_and_patterns_are_named(place, run):
+    code, err = run(flow="absent_[%d]_{%d}.flo")
+    assert code == 1 and "absent_2_1.flo" in err and "Traceback" not in err
+    code, err = run(flow="backward_{}_[%d].flo")
+    assert code == 2 and "needs one number" in err
+    code, err = run("--input-pattern", str(place / "none_%05d.png"))
+    assert code == 2 and "none_00001.png" in err
+    code, err = run("--continue-with", 9)
+    assert code == 2 and "no frame 9" in err
