@@ -42,7 +42,7 @@ def option(name: str, field: str, help: str, **attributes: Any) -> Any:
 @option(
     "--style-weight",
     "style_weight_schedule",
-    "How much it becomes the painting; may change by iteration.",
+    "How much it becomes the painting, by iteration.",
 )
 @option("--temporal-weight", "temporal_weight", "How much it follows the frame before.")
 @option("--tv-weight", "tv_weight", "How smooth the picture is.")
