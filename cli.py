@@ -35,12 +35,18 @@ def run(command: click.Command) -> NoReturn:
         click.echo(f"Error: {error}", err=True)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
-        click.echo(str(stop) or "Interrupted.", err=True)
+        # click wraps the interrupt, which may know how to go on.
+        click.echo(str(stop.__cause__ or stop) or "Interrupted.", err=True)
         code = EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away (`| head`): nothing is wrong with the work.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        # A full disk or a folder that went away can strike at any write.
+        place = f" ({error.filename})" if error.filename else ""
+        click.echo(f"Error: {error.strerror or error}{place}.", err=True)
+        code = BrushflowError.exit_code
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
     sys.exit(code or 0)

@@ -18,9 +18,9 @@ from brushflow.cli import (
     set_up_logging,
     stop_on_interrupt,
 )
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.errors import BrushflowError
 from brushflow.models import available
-from brushflow.pipeline import RunReport, StylizeOptions, stylize_video
+from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.devices import PRECISIONS
 from brushflow.pipeline.options import KEEPS
 from brushflow.pipeline.stills import preview, stylize_image
@@ -230,8 +230,7 @@ def write_still(
     source: Source, output: Path, options: StylizeOptions, moments: int | None, quiet: bool
 ) -> None:
     """Everything that ends in a single picture."""
-    if output.exists() and not options.restart:
-        raise UsageError(f"{output} exists already; choose another --output, or add --restart.")
+    check_destination(source.info.path, output, options.restart)
     started = time.monotonic()
     if moments:
         shown = preview(source, output, options, moments)

@@ -11,7 +11,32 @@ from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.video import open_source
 
-__all__ = ["RunReport", "StylizeOptions", "Stylized", "Stylizer", "stylize_video"]
+__all__ = [
+    "RunReport",
+    "StylizeOptions",
+    "Stylized",
+    "Stylizer",
+    "check_destination",
+    "stylize_video",
+]
+
+
+def check_destination(source: str | Path, output: Path, replace: bool) -> None:
+    """Refuse an output that cannot be written or that would destroy something, before the work."""
+    if not output.absolute().parent.is_dir():
+        raise UsageError(
+            f"There is no folder {output.absolute().parent} to write {output.name} in."
+        )
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder; --output names a file.")
+    if not output.exists():
+        return
+    if Path(source).exists() and output.samefile(source):
+        raise UsageError(f"{output} is the source itself; choose another --output.")
+    if not replace:
+        raise UsageError(
+            f"{output} exists already; choose another --output, or add --restart to make it again."
+        )
 
 
 def stylize_video(
@@ -32,10 +57,7 @@ def stylize_video(
         BrushflowError: a source that cannot be read or an output that cannot be written.
     """
     options = options or StylizeOptions()
-    if output.exists() and not options.restart:
-        raise UsageError(
-            f"{output} exists already; choose another --output, or add --restart to make it again."
-        )
+    check_destination(source, output, options.restart)
     # Motion of several frames is found at once, each in one thread: OpenCV's own threads would
     # fight them, and would make the result of DIS depend on the number of cores.
     threads = cv2.getNumThreads()

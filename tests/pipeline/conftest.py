@@ -1,6 +1,7 @@
 """A tiny model, moving pictures, and small clips with everything a pipeline must carry."""
 
 import os
+import signal
 import subprocess
 import sys
 import wave
@@ -14,6 +15,7 @@ from skimage import data
 
 import brushflow
 from brushflow.models import StyleModel, build
+from brushflow.stylize_video import main
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 ROOT = Path(brushflow.__file__).parent
@@ -97,13 +99,17 @@ def command_line():
     return start
 
 
-@pytest.fixture(scope="session")
-def run_command(command_line):
-    """Run it to the end: (exit code, stdout, stderr)."""
+@pytest.fixture
+def run_command(monkeypatch, capsys):
+    """The same, to the end and in this process: (exit code, stdout, stderr)."""
 
     def run(*arguments):
-        process = command_line(*arguments)
-        out, err = process.communicate(timeout=300)
-        return process.returncode, out, err
+        monkeypatch.setattr(sys, "argv", ["stylize_video.py", *map(str, arguments)])
+        handler = signal.getsignal(signal.SIGTERM)
+        with pytest.raises(SystemExit) as stop:
+            main()
+        signal.signal(signal.SIGTERM, handler)
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
 
     return run

@@ -1,5 +1,7 @@
 """The whole run: frames, timestamps, options, and what a user sees when something is wrong."""
 
+import resource
+import signal
 from dataclasses import replace
 from fractions import Fraction
 
@@ -249,3 +251,26 @@ def test_equal_frames_leave_the_default_number_of_threads(two_shots, options, tm
     before = cv2.getNumThreads()
     stylize_video(two_shots, tmp_path / "out.mp4", replace(options, strength=0, end=Fraction(1)))
     assert cv2.getNumThreads() == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [20_000, 60_000, 110_000])
+def test_a_full_disk_is_a_sentence_and_the_run_goes_on_afterwards(
+    limit, drifting, make_clip, command_line, run_command, tiny_model_file, tmp_path
+):
+    source = make_clip(tmp_path / "clip.mp4", drifting(120), sound=True)
+    arguments = (source, "--style", tiny_model_file, "-o", tmp_path / "out.mp4")
+
+    def small_files():
+        # A write beyond this fails with an error instead of a signal.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    process = command_line(*arguments, preexec_fn=small_files)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err and err.strip().startswith("Error: ")
+    assert not (tmp_path / "out.mp4").exists()
+    code, _, err = run_command(*arguments)
+    assert code == 0, err
+    assert len(frames_of(tmp_path / "out.mp4")) == 120
