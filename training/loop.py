@@ -137,6 +137,9 @@ class _Run:
         self.sizes = Schedule.parse(options.size_schedule, "--sizes")
         self.counts = Schedule.parse(options.batch_schedule, "--batch-sizes")
         self.steps = Schedule.parse(options.frame_steps_schedule, "--num-frame-steps")
+        self.temporal_weights = Schedule.parse(
+            options.temporal_weight_schedule, "--temporal-weight"
+        )
         self.style_weights = Schedule.parse(options.style_weight_schedule, "--style-weight")
         layers = [options.content_layer, *options.style_layers]
         painting = preprocess(read_painting(options.style, options.style_size))
@@ -192,7 +195,7 @@ class _Run:
         return losses | {
             "content": options.content_weight * content,
             "style": self.style_weights(self.iteration) * ramp * style,
-            "temporal": options.temporal_weight * temporal,
+            "temporal": self.temporal_weights(self.iteration) * temporal,
             "tv": options.tv_weight * total_variation(s.output),
         }
 

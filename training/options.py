@@ -35,7 +35,7 @@ class TrainOptions:
     style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3")
     content_weight: float = 1.0
     style_weight_schedule: str = "0.4"
-    temporal_weight: float = 50.0
+    temporal_weight_schedule: str = "50"
     tv_weight: float = 1e-6
     range_weight: float = 300.0
     seed: int = 0

@@ -1,0 +1,56 @@
+"""What is installed is what is in the repository, and imports point down the house."""
+
+import ast
+import configparser
+from pathlib import Path
+
+import pytest
+
+import brushflow
+
+ROOT = Path(brushflow.__file__).parent
+FOLDERS = ("flow", "models", "occlusion", "pipeline", "scripts", "training", "video")
+# Every folder may import from those listed for it, and from the modules at the root.
+BELOW = {
+    "flow": (),
+    "occlusion": ("flow",),
+    "models": (),
+    "video": (),
+    "pipeline": ("flow", "models", "occlusion", "video"),
+    "training": ("flow", "models", "occlusion", "video"),
+    "scripts": ("flow", "models", "occlusion", "pipeline", "training", "video"),
+}
+
+
+def test_every_folder_of_code_is_installed():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    packages = config["options"]["packages"].split()
+    assert packages == ["brushflow", *(f"brushflow.{name}" for name in FOLDERS)]
+    assert {p.parent.name for p in ROOT.glob("*/__init__.py")} - {"tests"} == set(FOLDERS)
+    assert config["metadata"]["version"] == brushflow.__version__
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_imports_point_down(folder):
+    for path in (ROOT / folder).glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom):
+                modules = [node.module or ""]
+            elif isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            else:
+                continue
+            for module in modules:
+                part = module.removeprefix("brushflow.").split(".")[0]
+                if module.startswith("brushflow.") and part in FOLDERS:
+                    assert part == folder or part in BELOW[folder], f"{path}: {module}"
+
+
+def test_only_the_warp_samples_grids_and_only_video_starts_ffmpeg():
+    for path in ROOT.glob("*/*.py"):
+        if path.parent.name not in FOLDERS:
+            continue
+        text = path.read_text(encoding="utf-8")
+        assert "grid_sample(" not in text or path.name == "warp.py", path
+        assert "subprocess" not in text or path.parent.name == "video", path
