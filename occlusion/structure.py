@@ -1,11 +1,29 @@
 """How much texture a picture has around each pixel: whether a wrong flow would be seen there."""
 
 import math
+import threading
 
 import cv2
 import numpy as np
 
 _SIGMA = 3.0  # rho of the structure tensor, in pixels
+
+
+class _Scratch(threading.local):
+    """Arrays that a thread uses again: getting fresh memory takes as long as the arithmetic."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, *shape: int) -> np.ndarray:
+        """A float32 array with any content, the same one until another shape is asked for."""
+        array = self._arrays.get(name)
+        if array is None or array.shape != shape:
+            array = self._arrays[name] = np.empty(shape, np.float32)
+        return array
+
+
+_scratch = _Scratch()
 
 
 def structure_map(frame: np.ndarray) -> np.ndarray:
@@ -16,8 +34,9 @@ def structure_map(frame: np.ndarray) -> np.ndarray:
     fast-artistic-videos (its function computeCorners), so that maps agree bit for bit.
     """
     height, width = frame.shape[:2]
-    tensor = np.zeros((3, height, width), np.float32)  # xx, yy, xy
-    product = np.empty((height, width), np.float32)
+    tensor = _scratch.array("tensor", 3, height, width)  # xx, yy, xy
+    tensor[:] = 0
+    product = _scratch.array("product", height, width)
     for channel in range(3):
         plane = cv2.extractChannel(frame, channel).astype(np.float32)
         if frame.dtype == np.uint16:
@@ -25,10 +44,14 @@ def structure_map(frame: np.ndarray) -> np.ndarray:
         dx, dy = derivative(plane, axis=1), derivative(plane, axis=0)
         for entry, (one, two) in zip(tensor, ((dx, dx), (dy, dy), (dx, dy)), strict=True):
             entry += np.multiply(one, two, product)
-    along_x = _smooth(np.hstack([cv2.transpose(plane) for plane in tensor]))
-    planes = np.hsplit(along_x, 3)
-    along_y = _smooth(np.hstack([cv2.transpose(np.ascontiguousarray(plane)) for plane in planes]))
-    a, c, b = np.hsplit(along_y, 3)
+    turned = _scratch.array("turned", 3, width, height)
+    for entry, entry_turned in zip(tensor, turned, strict=True):
+        entry_turned[:] = cv2.transpose(entry)
+    _smooth(turned, "along x")
+    for entry, entry_turned in zip(tensor, turned, strict=True):
+        entry[:] = cv2.transpose(entry_turned)
+    _smooth(tensor, "along y")
+    a, c, b = tensor
     mean = (a + c) * np.float32(0.5)
     radicand = mean * mean + b * b - a * c
     smaller = np.where(radicand < 0, np.float32(0), mean - np.sqrt(np.maximum(radicand, 0)))
@@ -46,13 +69,14 @@ def derivative(values: np.ndarray, axis: int) -> np.ndarray:
     return result
 
 
-def _smooth(f: np.ndarray) -> np.ndarray:
-    """Recursive smoothing along the first axis (Deriche 1990), float32 (N, M).
+def _smooth(planes: np.ndarray, name: str) -> None:
+    """Recursive smoothing along the second axis (Deriche 1990), float32 (3, N, M), in place.
 
     The sum of a causal and an anticausal second-order filter. Both have the same feedback, so
-    they run side by side, the second one on the reversed signal.
+    they run side by side, the second one on the reversed signal. ``name``: of the scratch array.
     """
-    n, m = f.shape
+    _, n, m = planes.shape
+    f = planes.transpose(1, 0, 2)
     alpha = np.float32(2.5 / (math.sqrt(math.pi) * _SIGMA))
     e = np.exp(-alpha)
     e2, e_twice = e * e, np.float32(2) * e
@@ -60,7 +84,7 @@ def _smooth(f: np.ndarray) -> np.ndarray:
     before, after = e * (alpha - 1), e * (alpha + 1)
     half = np.float32(0.5)
     # v[i] holds element i of the causal and element n−1−i of the anticausal filter.
-    v = np.empty((n, 2, m), np.float32)
+    v = _scratch.array(name, n, 2, 3, m)
     v[0, 0] = (half - k * before) * f[0]
     v[0, 1] = (half + k * before) * f[-1]
     if n > 1:
@@ -70,7 +94,7 @@ def _smooth(f: np.ndarray) -> np.ndarray:
     k, before, after, e2, e_twice = (np.array(c) for c in (k, before, after, e2, e_twice))
     # Row by row, so that all of it stays in the processor's nearest cache.
     rows, results = list(f), list(v)
-    here, other = np.empty((2, m), np.float32), np.empty((2, m), np.float32)
+    here, other = np.empty((2, 3, m), np.float32), np.empty((2, 3, m), np.float32)
     forward, backward = here
     spare = other[0]
     for i in range(2, n):
@@ -84,7 +108,7 @@ def _smooth(f: np.ndarray) -> np.ndarray:
         np.add(here, other, here)
         np.multiply(results[i - 2], e2, other)
         np.subtract(here, other, results[i])
-    return v[:, 0] + v[::-1, 1]
+    np.add(v[:, 0], v[::-1, 1], f)
 
 
 def _normalize(values: np.ndarray) -> np.ndarray:
