@@ -18,6 +18,11 @@ from brushflow.errors import BrushflowError
 
 EXIT_INTERRUPTED = 130
 
+# PyTorch's threads spin while they wait for each other, which starves the threads that find
+# motion: without this, a run on two cores takes a fifth longer. It counts only if it is set
+# before PyTorch is imported, and so here, in the first module that a command imports.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 def run(command: click.Command) -> NoReturn:
     """Run a click command and leave the process with 0, 1, 2 or 130.
