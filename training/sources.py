@@ -98,11 +98,16 @@ def _reach(picture: Tensor, size: int, steps: int) -> int:
 
 
 def _inside(flow: Tensor) -> Tensor:
-    """(1, H, W): 1 where the flow points into the picture; a thousandth forgives rounding."""
+    """(1, H, W): 1 where the flow points into the picture, by the rule of the consistency check.
+
+    That rule asks for the pixels right of and below the target too, so the last column and row
+    are never certain; the network must meet here what it will meet there. A thousandth forgives
+    rounding.
+    """
     h, w = flow.shape[:2]
     x = torch.arange(w) + flow[..., 0]
     y = torch.arange(h)[:, None] + flow[..., 1]
-    inside = (x >= -1e-3) & (x <= w - 1 + 1e-3) & (y >= -1e-3) & (y <= h - 1 + 1e-3)
+    inside = (x > -1e-3) & (x < w - 1 - 1e-3) & (y > -1e-3) & (y < h - 1 - 1e-3)
     return inside.float()[None]
 
 
