@@ -45,7 +45,7 @@ def option(name: str, field: str, help: str, **attributes: Any) -> Any:
     "How much it becomes the painting, by iteration.",
 )
 @option("--temporal-weight", "temporal_weight_schedule", "How much it follows the frame before.")
-@option("--tv-weight", "tv_weight", "How smooth the picture is.")
+@option("--tv-weight", "tv_weight_schedule", "How smooth the picture is.")
 @option("--range-weight", "range_weight", "How strictly samples stay within 0–255.")
 @option("--seed", "seed", "Another number gives another run.")
 @option("--threads", "threads", "Threads to compute with; 0 leaves it to PyTorch.")

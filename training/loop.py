@@ -140,6 +140,7 @@ class _Run:
         self.temporal_weights = Schedule.parse(
             options.temporal_weight_schedule, "--temporal-weight"
         )
+        self.tv_weights = Schedule.parse(options.tv_weight_schedule, "--tv-weight")
         self.style_weights = Schedule.parse(options.style_weight_schedule, "--style-weight")
         layers = [options.content_layer, *options.style_layers]
         painting = preprocess(read_painting(options.style, options.style_size))
@@ -196,7 +197,7 @@ class _Run:
             "content": options.content_weight * content,
             "style": self.style_weights(self.iteration) * ramp * style,
             "temporal": self.temporal_weights(self.iteration) * temporal,
-            "tv": options.tv_weight * total_variation(s.output),
+            "tv": self.tv_weights(self.iteration) * total_variation(s.output),
         }
 
     def _learning_rate(self) -> float:

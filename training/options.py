@@ -36,7 +36,7 @@ class TrainOptions:
     content_weight: float = 1.0
     style_weight_schedule: str = "0.4"
     temporal_weight_schedule: str = "50"
-    tv_weight: float = 1e-6
+    tv_weight_schedule: str = "1e-6"
     range_weight: float = 300.0
     seed: int = 0
     threads: int = 0

@@ -112,11 +112,18 @@ def _inside(flow: Tensor) -> Tensor:
 
 
 def _with_holes(certainty: Tensor, random: np.random.Generator) -> Tensor:
-    """Hide up to two rectangles, so that the network learns to repaint inside the picture too."""
+    """Hide up to two rectangles, and every other time scattered blobs as real maps have them.
+
+    So the network learns to repaint inside the picture, where its neighbourhood is known.
+    """
     certainty = certainty.clone()
     h, w = certainty.shape[-2:]
     for _ in range(random.integers(0, 3)):
         hole_h, hole_w = (int(n) for n in random.integers(h // 16, h // 3 + 1, 2))
         y, x = int(random.integers(0, h - hole_h + 1)), int(random.integers(0, w - hole_w + 1))
         certainty[:, y : y + hole_h, x : x + hole_w] = 0
+    if random.random() < 0.5:
+        coarse = random.standard_normal((1, 1, 2 + h // 12, 2 + w // 12), np.float32)
+        blobs = F.interpolate(torch.from_numpy(coarse), (h, w), mode="bilinear")[0]
+        certainty[blobs > 1.2] = 0
     return certainty
