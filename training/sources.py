@@ -42,7 +42,7 @@ def single_image(picture: Tensor, size: int, steps: int, random: np.random.Gener
 
 def shift(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
     """A window that moves by the same whole number of pixels in every step."""
-    reach = _reach(picture, size, steps)
+    reach = round(_reach(picture, size, steps) * random.random())
     dx, dy = (int(d) for d in random.integers(-reach, reach + 1, 2))
     path_w, path_h = size + abs(dx) * steps, size + abs(dy) * steps
     top, left = _place(picture, path_h, path_w, random)
@@ -64,7 +64,7 @@ def zoom_out(picture: Tensor, size: int, steps: int, random: np.random.Generator
     a_k + p·(w_k − 1)/(size − 1) of the picture (bilinear, corners aligned), so the flow between
     two frames is affine and exact.
     """
-    most = min(MAX_MOTION, (size // 3) // max(1, 2 * steps))
+    most = round(min(MAX_MOTION, size // max(1, 6 * steps)) * random.random())
     left_out, right_out, top_out, bottom_out = (int(d) for d in random.integers(0, most + 1, 4))
     top, left = _place(picture, size, size, random)
     frames, windows = [], []
@@ -112,18 +112,21 @@ def _inside(flow: Tensor) -> Tensor:
 
 
 def _with_holes(certainty: Tensor, random: np.random.Generator) -> Tensor:
-    """Hide up to two rectangles, and every other time scattered blobs as real maps have them.
+    """Hide nothing, up to two rectangles, scattered blobs as real maps have them, or both.
 
-    So the network learns to repaint inside the picture, where its neighbourhood is known.
+    So the network learns to repaint inside the picture, where its neighbourhood is known. Sizes
+    reach down to a few pixels: instance norm amplifies what is rare in a picture, and a network
+    that knows large holes only paints small ones in glaring colours.
     """
     certainty = certainty.clone()
     h, w = certainty.shape[-2:]
-    for _ in range(random.integers(0, 3)):
-        hole_h, hole_w = (int(n) for n in random.integers(h // 16, h // 3 + 1, 2))
-        y, x = int(random.integers(0, h - hole_h + 1)), int(random.integers(0, w - hole_w + 1))
-        certainty[:, y : y + hole_h, x : x + hole_w] = 0
+    if random.random() < 0.5:
+        for _ in range(random.integers(1, 3)):
+            hole_h, hole_w = (int(side / random.uniform(1.8, 4.9) ** 2) for side in (h, w))
+            y, x = int(random.integers(0, h - hole_h + 1)), int(random.integers(0, w - hole_w + 1))
+            certainty[:, y : y + hole_h, x : x + hole_w] = 0
     if random.random() < 0.5:
         coarse = random.standard_normal((1, 1, 2 + h // 12, 2 + w // 12), np.float32)
         blobs = F.interpolate(torch.from_numpy(coarse), (h, w), mode="bilinear")[0]
-        certainty[blobs > 1.2] = 0
+        certainty[blobs > random.uniform(1.0, 2.2)] = 0
     return certainty
