@@ -45,6 +45,7 @@ class StyleModel:
             "norm": network.norm,
             "padding_type": network.padding_type,
             "tanh_constant": str(network.tanh_constant),
+            "margin": str(network.margin),
             "preprocessing": "vgg",
             "style": self.style,
             "training": json.dumps(self.training, sort_keys=True),
@@ -110,6 +111,7 @@ def _load_safetensors(path: Path, digest: str) -> StyleModel:
             metadata["padding_type"],
             float(metadata["tanh_constant"]),
             metadata["norm"],
+            int(metadata.get("margin", 0)),
         )
         network.load_state_dict(
             {

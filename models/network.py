@@ -55,7 +55,9 @@ class StyleNetwork(nn.Module):
     input's size (the original programs return 4·ceil(H/4) by 4·ceil(W/4)).
 
     Attributes: ``arch``, ``in_channels``, ``padding_type``, ``tanh_constant``, ``norm``,
-    ``start_padding`` (pixels of reflection before the first layer).
+    ``start_padding`` (pixels of reflection before the first layer), ``margin`` (pixels of
+    reflection that are painted as well and cropped off: whatever a layer's own padding does to the
+    border is lost with them; 0 as in the original programs).
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class StyleNetwork(nn.Module):
         padding_type: str = "reflect-start",
         tanh_constant: float = 150.0,
         norm: str = "instance",
+        margin: int = 0,
     ) -> None:
         super().__init__()
         if padding_type not in PADDING_TYPES:
@@ -78,14 +81,17 @@ class StyleNetwork(nn.Module):
         self.padding_type = padding_type
         self.tanh_constant = tanh_constant
         self.norm = norm
+        self.margin = margin
         specs = parse_arch(arch, in_channels)
         self.start_padding = _start_padding(specs) if padding_type in _VALID_BLOCKS else 0
         self.layers = _layers(specs, in_channels, padding_type, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        x = self.tanh_constant * torch.tanh(self.layers(_pad(x, self.start_padding)))
-        return x[..., :height, :width]
+        x = self.layers(_pad(x, self.start_padding + self.margin))
+        x = self.tanh_constant * torch.tanh(x)
+        top = left = self.margin
+        return x[..., top : top + height, left : left + width]
 
 
 def build(
@@ -94,9 +100,10 @@ def build(
     padding_type: str = "reflect-start",
     tanh_constant: float = 150.0,
     norm: str = "instance",
+    margin: int = 0,
 ) -> StyleNetwork:
     """Build a network with fresh weights; UsageError if the description is wrong."""
-    return StyleNetwork(arch, in_channels, padding_type, tanh_constant, norm)
+    return StyleNetwork(arch, in_channels, padding_type, tanh_constant, norm, margin)
 
 
 def _layers(specs: list[LayerSpec], channels: int, padding: str, norm: str) -> nn.Sequential:
@@ -153,13 +160,13 @@ def _start_padding(specs: list[LayerSpec]) -> int:
     return math.ceil(taken)
 
 
-def _pad(x: Tensor, start_padding: int) -> Tensor:
+def _pad(x: Tensor, width: int) -> Tensor:
     """Reflect on all sides; enlarge what is too small for it, on the right and below."""
-    height, width = x.shape[-2:]
-    smallest = max(_SMALLEST_SIDE, start_padding + 1)
-    if min(height, width) < smallest:
-        missing = (0, max(0, smallest - width), 0, max(0, smallest - height))
+    rows, columns = x.shape[-2:]
+    smallest = max(_SMALLEST_SIDE, width + 1)
+    if min(rows, columns) < smallest:
+        missing = (0, max(0, smallest - columns), 0, max(0, smallest - rows))
         x = F.pad(x, missing, mode="replicate")
-    if start_padding == 0:
+    if width == 0:
         return x
-    return F.pad(x, (start_padding,) * 4, mode="reflect")
+    return F.pad(x, (width,) * 4, mode="reflect")

@@ -13,14 +13,14 @@ SMALL = "c9s1-8,d12,d16,R16,R16,U2,c3s1-8,U2,c9s1-3"
 
 
 def test_a_saved_model_comes_back_the_same(tmp_path):
-    network = build(SMALL, 7, "replicate", 120.0).eval()
+    network = build(SMALL, 7, "replicate", 120.0, margin=4).eval()
     path = tmp_path / "mine.safetensors"
     StyleModel(network, "mine", {"iterations": 3}).save(path)
     back = load(path)
     x = torch.randn(1, 7, 50, 60)
     assert torch.equal(back.network(x), network(x))
     assert (back.style, back.training) == ("mine", {"iterations": 3})
-    assert back.network.padding_type == "replicate"
+    assert (back.network.padding_type, back.network.margin) == ("replicate", 4)
     assert len(back.digest) == 64
 
 

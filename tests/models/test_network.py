@@ -45,6 +45,19 @@ def test_reflect_start_pads_what_the_blocks_take_away():
     assert build(PAPER_ARCH, padding_type="reflect").start_padding == 0
 
 
+@pytest.mark.parametrize("padding_type", PADDING_TYPES)
+def test_a_margin_changes_borders_and_neither_size_nor_place(padding_type):
+    torch.manual_seed(0)
+    plain = build("c3s1-4,d4,U2,c3s1-3", 3, padding_type, norm="batch").eval()
+    wide = build("c3s1-4,d4,U2,c3s1-3", 3, padding_type, norm="batch", margin=8).eval()
+    wide.load_state_dict(plain.state_dict())
+    for size in ((64, 80), (63, 77), (5, 30)):
+        x = torch.randn(1, 3, *size)
+        assert wide(x).shape == plain(x).shape
+    inner = (wide(x := torch.randn(1, 3, 64, 80)) - plain(x))[..., 6:-6, 6:-6]
+    assert inner.abs().max() < 1e-3
+
+
 def test_output_stays_within_the_tanh_constant():
     network = build(SMALL, tanh_constant=100)
     assert network(1e4 * torch.randn(1, 7, 48, 48)).abs().max() <= 100
