@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -121,6 +121,8 @@ def option_for(options: type, group: str) -> Callable[..., Any]:
 
     def make(field: str, help: str, *names: str, **attributes: Any) -> Any:
         default = defaults[field]
+        if default is MISSING:
+            default = None
         if isinstance(default, bool):
             attributes |= {"is_flag": True}
         elif default is not None:

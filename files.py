@@ -1,10 +1,13 @@
 """Writing files so that an interruption leaves the old one or the new one, never half of one."""
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from brushflow.errors import UsageError
 
 
 @contextmanager
@@ -27,3 +30,24 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder and keep other runs out of it while the block runs.
+
+    UsageError if another one is at work there, OSError if it cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UsageError(
+                f"Another run is writing the same output ({folder}); wait for it or choose "
+                f"another --output."
+            ) from error
+        yield
+    finally:
+        os.close(lock)

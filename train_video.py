@@ -1,63 +1,161 @@
-"""Command: a painting and a folder of photographs in, a video style model out."""
+"""Command: a painting, photographs and videos in, a video style model out."""
 
-from dataclasses import fields
+import difflib
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from tqdm import tqdm
 
-from brushflow.cli import run, set_up_logging, stop_on_interrupt
+from brushflow.cli import (
+    GroupedCommand,
+    GroupedOption,
+    option_for,
+    run,
+    set_up_logging,
+    stop_on_interrupt,
+)
+from brushflow.errors import UsageError
+from brushflow.flow import ESTIMATOR_NAMES
+from brushflow.models.arch import PADDING_TYPES
+from brushflow.models.loss_network import POOLINGS
+from brushflow.pipeline.devices import PRECISIONS
 from brushflow.training import Progress, TrainOptions, train
+from brushflow.training.losses import STATISTICS
+from brushflow.training.options import NETWORKS
+from brushflow.training.recipes import RECIPES
+from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES
 
-DEFAULTS = {field.name: field.default for field in fields(TrainOptions)}
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 PATH = click.Path(path_type=Path)
 
 
-def option(name: str, field: str, help: str, **attributes: Any) -> Any:
-    """An option that fills the field of TrainOptions with the same default."""
-    return click.option(
-        name, field, default=DEFAULTS[field], show_default=True, help=help, **attributes
-    )
+class Listed(click.ParamType):
+    """Comma-separated values of one type, as a tuple."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.name = "a,b,…"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple:
+        """Read the text; a tuple is there already."""
+        if isinstance(value, tuple | list):
+            return tuple(self.kind(part) for part in value)
+        try:
+            return tuple(self.kind(part.strip()) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of numbers such as 1,0.5", param, ctx)
 
 
-@click.command(context_settings={"max_content_width": 100})
-@click.option("--style", required=True, type=PATH, help="Picture of the painting to learn.")
-@click.option("--images", required=True, type=PATH, help="Folder of photographs to learn from.")
-@click.option("-o", "--output", required=True, type=PATH, help="Model file to write.")
+what = option_for(TrainOptions, "What to learn from")
+net = option_for(TrainOptions, "Network")
+mix = option_for(TrainOptions, "Sequences")
+loss = option_for(TrainOptions, "Losses")
+loop = option_for(TrainOptions, "The loop")
+machine = option_for(TrainOptions, "Machine")
+
+
+@click.command(cls=GroupedCommand, context_settings={"max_content_width": 100})
+@what("style", "Painting to learn; several are blended.", type=PATH, multiple=True)
+@what("output", "Model file to write (.safetensors).", "-o", "--output", type=PATH)
+@what("images", "Folder of photographs to learn from.", type=PATH)
+@what("videos", "Folder of videos to learn from, or of sequences prepared from them.", type=PATH)
+@what("val_images", "Photographs to judge by; without it, some of --images.", type=PATH)
+@what("val_videos", "Videos to judge by; without it, some of --videos.", type=PATH)
 @click.option(
-    "--loss-weights", required=True, type=PATH, help="Weights of the VGG that judges pictures."
+    "--recipe",
+    cls=GroupedOption,
+    group="What to learn from",
+    type=click.Choice(list(RECIPES)),
+    default="quick",
+    show_default=True,
+    help="Settings by name: quick for a small machine, the others as published.",
 )
-@option("--arch", "arch", "Architecture of the network.")
-@option("--padding-type", "padding_type", "How convolutions see beyond the border.")
-@option("--data-mix", "data_mix", "Sources and their weights.")
-@option("--num-frame-steps", "frame_steps_schedule", "Frames in a row, by iteration.")
-@option("--iterations", "iterations", "How long to train.")
-@option("--sizes", "size_schedule", "Side of the training windows in pixels, by iteration.")
-@option("--batch-sizes", "batch_schedule", "Windows in a batch, by iteration.")
-@option("--learning-rate", "learning_rate", "Highest learning rate of the one cycle.")
-@option("--style-image-size", "style_size", "Longest side of the painting: size of the strokes.")
-@option("--style-scales", "style_scales", "Scales the style is compared at, each half the last.")
-@option("--content-weight", "content_weight", "How much the picture stays recognisable.")
-@option(
-    "--style-weight",
-    "style_weight_schedule",
-    "How much it becomes the painting, by iteration.",
+@click.option(
+    "--config",
+    cls=GroupedOption,
+    group="What to learn from",
+    type=PATH,
+    help="TOML file of options; the command line overrides it.",
 )
-@option("--temporal-weight", "temporal_weight_schedule", "How much it follows the frame before.")
-@option("--tv-weight", "tv_weight_schedule", "How smooth the picture is.")
-@option("--range-weight", "range_weight", "How strictly samples stay within 0–255.")
-@option("--seed", "seed", "Another number gives another run.")
-@option("--threads", "threads", "Threads to compute with; 0 leaves it to PyTorch.")
-@option("--checkpoint-every", "checkpoint_every", "Iterations between checkpoints.")
-@option("--images-every", "images_every", "Iterations between debug sheets; 0 for none.")
-def command(**values: Any) -> None:
+@net(
+    "network",
+    "What it sees: frame; frame and last output; and where that moved.",
+    type=click.Choice(list(NETWORKS)),
+)
+@net("arch", "Architecture; without it small, or that of --init-from.")
+@net("padding_type", "How convolutions see beyond the border.", type=click.Choice(PADDING_TYPES))
+@net("tanh_constant", "Largest value of the output.")
+@net("init_from", "Model to start from, by name or file.", type=PATH)
+@net("image_model", "Image model that paints first frames.", type=PATH)
+@mix("data_mix", "Sources with weights, as in shift:1,zoom_out:1,video:3; also single_image, vr.")
+@mix("frame_steps_schedule", "Steps in a row, by iteration.", "--num-frame-steps")
+@mix("single_image_until", "Single pictures only, until this iteration.")
+@mix("size_schedule", "Side of the training windows in pixels, by iteration.", "--sizes")
+@mix("batch_schedule", "Windows in a batch, by iteration.", "--batch-sizes")
+@mix("holes", "Hide parts inside simulated sequences too.", "--holes/--no-holes")
+@mix("min_filter", "Odd width of the window that shrinks certainty.", "--reliable-map-min-filter")
+@mix(
+    "fill",
+    "What is seen where nothing is known.",
+    "--fill-occlusions",
+    type=click.Choice(["mean", "noise"]),
+)
+@mix("flow", f"Optical flow of videos: {', '.join(ESTIMATOR_NAMES)}, ptlflow:NAME.")
+@mix("flow_weights", "Weights of the optical flow network.", type=PATH)
+@loss("loss_weights", "Weights of the VGG that judges: vgg16, vgg19 (downloaded), or a file.")
+@loss("pooling", "Pooling of that network.", type=click.Choice(POOLINGS))
+@loss("style_size", "Longest side of the painting: size of the strokes.", "--style-image-size")
+@loss("style_scales", "Scales the style is compared at, each half the last.")
+@loss("style_blend", "Share of each painting; equal without it.", type=Listed(float))
+@loss("style_layers", "Layers that judge style, by name or number.", type=Listed(str))
+@loss("style_weights", "Weight of each style layer, or one for all.", type=Listed(float))
+@loss("style_strength_schedule", "Weight of style in all, by iteration.", "--style-strength")
+@loss("style_statistic", "What of a layer is style.", type=click.Choice(list(STATISTICS)))
+@loss("style_ramp", "Iterations in which the style comes in.")
+@loss("content_layers", "Layers that judge content.", type=Listed(str))
+@loss("content_weights", "Weight of each content layer, or one for all.", type=Listed(float))
+@loss("temporal_loss", "What makes frames agree.", type=click.Choice(TEMPORAL_LOSSES))
+@loss("temporal_criterion", "Distance of the pixel loss.", type=click.Choice(list(CRITERIA)))
+@loss(
+    "temporal_weight_schedule",
+    "Weight of that loss, by iteration; by default as published.",
+    "--temporal-weight",
+)
+@loss("through_time", "Let gradients reach all steps, not only the last.")
+@loss("tv_strength_schedule", "How smooth the picture is, by iteration.", "--tv-strength")
+@loss("range_weight", "How strictly samples stay within 0–255.")
+@loop("iterations", "How long to train.", "--iterations", "--num-iterations")
+@loop("identity_iterations", "Iterations that only learn to show the picture.")
+@loop("learning_rate", "Learning rate, by iteration.")
+@loop("one_cycle", "Let it rise and fall over the run.", "--one-cycle/--no-one-cycle")
+@loop("accumulate", "Parts that a batch is computed in, for little memory.")
+@loop("seed", "Another number gives another run.")
+@loop("val_batches", "Batches to judge by.", "--num-val-batches")
+@loop("validate_every", "Iterations between judgements; 0 for one at the end.")
+@loop("checkpoint_every", "Iterations between checkpoints.")
+@loop("images_every", "Iterations between debug sheets; 0 for none.")
+@loop("tensorboard", "Write curves for TensorBoard too.")
+@machine("device", "auto, cpu, cuda, cuda:1 or mps.")
+@machine("precision", "Precision of convolutions.", type=click.Choice(PRECISIONS))
+@machine("compile", "Compile the network first.")
+@machine("threads", "Threads to compute with; 0 leaves it to PyTorch.")
+@machine("workers", "Threads that prepare data; 0 is half of the others.")
+@click.pass_context
+def command(ctx: click.Context, recipe: str, config: Path | None, **values: Any) -> None:
     """Train a model that turns video into the style of a painting.
 
-    Type the same command again to go on after an interruption.
+    Type the same command again to go on after an interruption. Several GPUs: start it with
+    torchrun --nproc-per-node N.
     """
     set_up_logging()
-    options = TrainOptions(**values)
+    options = TrainOptions(**_merged(ctx, recipe, config, values))
     with (
         tqdm(total=options.iterations, unit="it", dynamic_ncols=True, smoothing=0.02) as bar,
         stop_on_interrupt() as stop,
@@ -68,7 +166,59 @@ def command(**values: Any) -> None:
             bar.set_postfix({name: f"{value:.3g}" for name, value in progress.losses.items()})
 
         path = train(options, show, stop)
-    click.echo(f"Wrote {path}.")
+    click.echo(f"Wrote {path}; {path}.training/report.html shows how it went.")
+
+
+def _merged(
+    ctx: click.Context, recipe: str, config: Path | None, given: dict[str, Any]
+) -> dict[str, Any]:
+    """Fields of TrainOptions: the command line before the file before the recipe."""
+    from_file = _read_config(ctx, config) if config else {}
+    if ctx.get_parameter_source("recipe") is ParameterSource.DEFAULT:
+        recipe = from_file.get("recipe", recipe)
+    typed = {
+        name: value
+        for name, value in given.items()
+        if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+    }
+    from_file.pop("recipe", None)
+    values = given | RECIPES[recipe] | from_file | typed
+    for name in ("style", "output"):
+        if not values[name]:
+            raise UsageError(f"Missing --{name}; see --help.")
+    if not (values["images"] or values["videos"]):
+        raise UsageError("Say what to learn from: --images, --videos, or both.")
+    return values
+
+
+def _read_config(ctx: click.Context, path: Path) -> dict[str, Any]:
+    """The options that a TOML file sets, by field; keys are the options' names."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UsageError(f"There is no file {path}, which --config names.") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} is not a readable TOML file: {error}.") from error
+    known = {
+        name.lstrip("-"): parameter
+        for parameter in ctx.command.params
+        for name in parameter.opts
+        if parameter.name != "config"
+    }
+    values = {}
+    for key, value in table.items():
+        parameter = known.get(key.replace("_", "-"))
+        if parameter is None:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else "."
+            raise UsageError(f"{path} sets {key!r}, which is no option{hint}")
+        if parameter.multiple and not isinstance(value, list):
+            value = [value]
+        try:
+            values[parameter.name] = parameter.type_cast_value(ctx, value)
+        except click.BadParameter as error:
+            raise UsageError(f"{path}, {key}: {error.message}") from error
+    return values
 
 
 def main() -> None:

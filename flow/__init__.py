@@ -9,6 +9,7 @@ on the grid of t-1 and points into t.
 from brushflow.flow.color import flow_to_color
 from brushflow.flow.estimators import ESTIMATOR_NAMES, FlowEstimator, load_estimator
 from brushflow.flow.files import read_flo, write_flo
+from brushflow.flow.kitti import read_kitti, write_kitti
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import resize_flow
 from brushflow.flow.warp import warp
@@ -20,7 +21,9 @@ __all__ = [
     "flow_to_color",
     "load_estimator",
     "read_flo",
+    "read_kitti",
     "resize_flow",
     "warp",
     "write_flo",
+    "write_kitti",
 ]

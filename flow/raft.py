@@ -7,15 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from brushflow.downloads import download_weights
 from brushflow.flow.estimators import Flow, Frame
 from brushflow.flow.padding import replicate
-from brushflow.flow.raft_weights import download_weights, load_weights
+from brushflow.flow.raft_weights import load_weights
 from brushflow.torchvision_import import import_torchvision
 
 # The feature maps are 1/8 of the picture; the fourth level of the correlation pyramid is 1/64 and
 # must be two pixels or more, else the network returns NaN.
 _STRIDE = 8
 _SMALLEST = 128
+_INSTEAD = "pass them with --flow-weights FILE, or choose --flow dis, which needs none."
 
 
 class Raft:
@@ -36,7 +38,7 @@ class Raft:
             model = networks.raft_large()
             published = networks.Raft_Large_Weights.DEFAULT
         if weights is None:
-            model.load_state_dict(download_weights(published.url))
+            model.load_state_dict(download_weights(published.url, "flow weights", _INSTEAD))
         else:
             load_weights(model, name, Path(weights))
         self.device = torch.device(device)

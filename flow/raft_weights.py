@@ -1,18 +1,14 @@
-"""RAFT weights: torchvision's own, downloaded once, or a file in its or the authors' layout."""
+"""RAFT weights from a file in torchvision's or the authors' layout."""
 
-import logging
 import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import torch
 from torch import Tensor, nn
 
 from brushflow.errors import BrushflowError
-
-_log = logging.getLogger(__name__)
 
 # The names of princeton-vl/RAFT and what torchvision calls the same thing, applied in this order.
 _RENAMES = [
@@ -36,33 +32,6 @@ _RENAMES = [
 # The norm after a shortcut's convolution is stored twice there: under its own name, and in
 # `downsample`, which is its name in torchvision.
 _SHORTCUT_NORM = re.compile(r"\.layer\d\.0\.norm[34]\.")
-
-
-def download_weights(url: str) -> dict[str, Tensor]:
-    """The state dict at ``url``, kept in torch's hub cache.
-
-    The file's name ends in the first digits of its SHA-256, as torchvision publishes them; a
-    download that does not match is thrown away.
-
-    Raises:
-        BrushflowError: it cannot be downloaded, or what arrived or is in the cache is damaged.
-    """
-    cached = Path(torch.hub.get_dir(), "checkpoints", Path(urlsplit(url).path).name)
-    if not cached.exists():
-        _log.info("Downloading %s to %s", url, cached)
-    try:
-        return torch.hub.load_state_dict_from_url(
-            url, map_location="cpu", progress=False, check_hash=True, weights_only=True
-        )
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        if cached.exists():
-            raise BrushflowError(
-                f"The flow weights '{cached}' are damaged: delete that file to download them again."
-            ) from error
-        raise BrushflowError(
-            f"Cannot download the flow weights {url} ({error}): fetch them on a machine that can "
-            f"and pass them with --flow-weights FILE, or choose --flow dis, which needs none."
-        ) from error
 
 
 def load_weights(model: nn.Module, name: str, path: Path) -> None:

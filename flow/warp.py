@@ -13,8 +13,9 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     precision picture: in half precision they would be wrong by whole pixels.
 
     Args:
-        image: (N, C, H, W), any floating type, any range.
-        flow: (N, H, W, 2) in pixels, (x, y), on the same device.
+        image: (N, C, h, w), any floating type, any range.
+        flow: (N, H, W, 2) in pixels, (x, y), on the same device. Most often H, W = h, w; pixel
+            (0, 0) is the upper left one of both.
 
     Returns:
         (N, C, H, W) of the type of ``image``.
@@ -22,18 +23,18 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes do not fit together.
     """
-    n, _, height, width = image.shape
-    if flow.shape != (n, height, width, 2):
+    n = len(image)
+    if flow.ndim != 4 or len(flow) != n or flow.shape[-1] != 2:
         raise ValueError(
-            f"a picture of shape {tuple(image.shape)} needs a flow of shape "
-            f"{(n, height, width, 2)}, not {tuple(flow.shape)}"
+            f"{n} pictures need a flow of shape {(n, 'H', 'W', 2)}, not {tuple(flow.shape)}"
         )
+    height, width = flow.shape[1:3]
     dtype = torch.promote_types(image.dtype, torch.float32)
     source = image.to(dtype)
     # grid_sample cannot tell positions along an axis of one pixel apart. A second, empty pixel is
     # what lies outside the picture anyway.
-    if height == 1 or width == 1:
-        source = F.pad(source, (0, int(width == 1), 0, int(height == 1)))
+    if 1 in image.shape[-2:]:
+        source = F.pad(source, (0, int(image.shape[-1] == 1), 0, int(image.shape[-2] == 1)))
     x = torch.arange(width, dtype=dtype, device=image.device)
     y = torch.arange(height, dtype=dtype, device=image.device)[:, None]
     grid = torch.stack(

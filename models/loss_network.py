@@ -9,7 +9,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from brushflow.downloads import download_weights
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.torchvision_import import import_torchvision
+
+# Files that torchvision publishes, by the start of their name, take RGB; here is the scale of one
+# grey level in each channel (REFERENCE E6). Files of other names take network space. The means
+# that are subtracted are ours to a hundredth of a grey level, or to 0.7 for the first of these.
+_PUBLISHED = {
+    "vgg16_features-amdegroot": (1.0, 1.0, 1.0),
+    "vgg16-": (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
+    "vgg19-dcbb9e9d": (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
+}
+POOLINGS = ("max", "average")
+_INSTEAD = "pass them with --loss-weights FILE."
 
 
 class LossNetwork(nn.Module):
@@ -18,45 +31,74 @@ class LossNetwork(nn.Module):
     Input float32 (N, 3, H, W) in network space (BGR, 0–255, minus the mean), as the Caffe
     weights expect; output a dict from layer name to (N, C, H', W'). Weights are frozen and
     layers after the last one asked for are left out.
+
+    Args:
+        weights: a file with a VGG's weights under torchvision's names, whole or its first layers;
+            or ``"vgg16"``, ``"vgg19"``: torchvision's own, downloaded on first use (for VGG-16
+            the Caffe weights of the papers).
+        layers: names, or numbers as the original programs count: convolutions, ReLUs and pools
+            from 1, so that 4, 9, 16, 23 are relu1_2, relu2_2, relu3_3, relu4_3 of VGG-16.
+        pooling: "max", or "average" (Gatys et al. 2016).
     """
 
-    def __init__(self, weights: Path | str, layers: Sequence[str]) -> None:
+    def __init__(self, weights: Path | str, layers: Sequence[str], pooling: str = "max") -> None:
         super().__init__()
-        state = _read_weights(Path(weights))
-        modules = _modules(state)
-        missing = [layer for layer in layers if layer not in modules]
-        if missing:
-            has = ", ".join(name for name in modules if name.startswith("relu"))
-            raise UsageError(f"{weights} has no layer {missing[0]!r}; it has {has}.")
-        names = list(modules)
-        last = max(names.index(layer) for layer in layers)
-        self.names = names[: last + 1]
-        self.wanted = frozenset(layers)
+        if pooling not in POOLINGS:
+            raise UsageError(f"There is no pooling {pooling!r}; choose {' or '.join(POOLINGS)}.")
+        modules = _modules(_read_weights(weights), pooling)
+        self.names = list(modules)
+        self.wanted = [self._name(layer, weights) for layer in layers]
+        self.names = self.names[: 1 + self._last(self.wanted)]
         self.layers = nn.ModuleList(modules[name] for name in self.names)
         # Measured on the CPU: convolutions forward and back take a quarter less time this way.
         self.requires_grad_(False).to(memory_format=torch.channels_last)
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
+    def forward(self, x: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
+        """Activations at ``layers``, by default at all that the network was made for."""
+        wanted = self.wanted if layers is None else layers
         activations: dict[str, Tensor] = {}
         x = x.contiguous(memory_format=torch.channels_last)
-        for name, layer in zip(self.names, self.layers, strict=True):
+        end = 1 + self._last(wanted)
+        for name, layer in zip(self.names[:end], self.layers[:end], strict=True):
             x = layer(x)
-            if name in self.wanted:
+            if name in wanted:
                 activations[name] = x
         return activations
+
+    def _name(self, layer: str, weights: Path | str) -> str:
+        if layer.isdecimal() and 1 <= int(layer) <= len(self.names):
+            return self.names[int(layer) - 1]
+        if layer in self.names:
+            return layer
+        has = ", ".join(name for name in self.names if name.startswith("relu"))
+        raise UsageError(f"{weights} has no layer {layer!r}; it has {has}.")
+
+    def _last(self, layers: Sequence[str]) -> int:
+        return max(self.names.index(layer) for layer in layers)
 
 
 def gram_matrix(features: Tensor) -> Tensor:
     """(N, C, H, W) to (N, C, C): F·Fᵀ / (C·H·W) (Johnson et al. 2016, eq. 3)."""
     n, c, h, w = features.shape
-    flat = features.reshape(n, c, h * w)
-    return flat @ flat.transpose(1, 2) / (c * h * w)
+    # Sums over a whole picture leave the range of half precision.
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.float().reshape(n, c, h * w)
+        return flat @ flat.transpose(1, 2) / (c * h * w)
 
 
-def _read_weights(path: Path) -> dict[int, tuple[Tensor, Tensor]]:
+def spatial_mean(features: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, C): the mean over all places."""
+    return features.float().mean(dim=(2, 3))
+
+
+def _read_weights(weights: Path | str) -> dict[int, tuple[Tensor, Tensor]]:
     """Weights and biases of the convolutions by their index in torchvision's ``features``."""
+    path = Path(weights)
+    published = str(weights) in ("vgg16", "vgg19")
     try:
-        if path.suffix == ".safetensors":
+        if published:
+            path, state = _download(str(weights))
+        elif path.suffix == ".safetensors":
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
@@ -65,12 +107,14 @@ def _read_weights(path: Path) -> dict[int, tuple[Tensor, Tensor]]:
             for key in state
             if (match := re.fullmatch(r"features\.(\d+)\.weight", key))
         )
-        weights = {
+        found = {
             i: (state[f"features.{i}.weight"].float(), state[f"features.{i}.bias"].float())
             for i in indices
         }
-        if indices[0] != 0 or weights[0][0].shape != (64, 3, 3, 3):
+        if indices[0] != 0 or found[0][0].shape != (64, 3, 3, 3):
             raise KeyError("features.0")
+    except BrushflowError:
+        raise
     except FileNotFoundError as error:
         raise BrushflowError(f"There is no file {path} with the loss network's weights.") from error
     except (SafetensorError, OSError, RuntimeError, KeyError, IndexError, ValueError) as error:
@@ -79,16 +123,29 @@ def _read_weights(path: Path) -> dict[int, tuple[Tensor, Tensor]]:
         ) from error
     except Exception as error:  # an unpickler meets anything
         raise BrushflowError(f"{path} is not a file of PyTorch weights.") from error
-    return weights
+    for start, scale in _PUBLISHED.items():
+        if path.name.startswith(start):
+            first, bias = found[0]
+            found[0] = (first.mul(torch.tensor(scale).view(1, 3, 1, 1)).flip(1), bias)
+    return found
 
 
-def _modules(weights: dict[int, tuple[Tensor, Tensor]]) -> dict[str, nn.Module]:
+def _download(name: str) -> tuple[Path, dict[str, Tensor]]:
+    vgg = import_torchvision("models.vgg")
+    published = {
+        "vgg16": vgg.VGG16_Weights.IMAGENET1K_FEATURES,
+        "vgg19": vgg.VGG19_Weights.IMAGENET1K_V1,
+    }[name]
+    return Path(published.url), download_weights(published.url, "loss network's weights", _INSTEAD)
+
+
+def _modules(weights: dict[int, tuple[Tensor, Tensor]], pooling: str) -> dict[str, nn.Module]:
     """Name every module. Indices tell where the pooling is: conv, ReLU (, pool), conv, …"""
     modules: dict[str, nn.Module] = {}
     block, place, previous = 1, 0, -2
     for index, (weight, bias) in weights.items():
         if index - previous == 3:
-            modules[f"pool{block}"] = nn.MaxPool2d(2)
+            modules[f"pool{block}"] = (nn.MaxPool2d if pooling == "max" else nn.AvgPool2d)(2)
             block, place = block + 1, 0
         place, previous = place + 1, index
         convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)

@@ -1,11 +1,9 @@
 """The folder of a run: what survives an interruption, and whether a new run may go on from it."""
 
-import fcntl
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
+from brushflow.files import alone_in, atomic_path
 from brushflow.pipeline.plan import Segment
 from brushflow.video import verify_segment
 
@@ -46,24 +44,15 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Make the folder and keep other runs out of it; UsageError if one is at work."""
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            raise BrushflowError(
-                f"Could not write in {self.path}: {error.strerror}; --work-dir names another place."
-            ) from error
-        try:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise UsageError(
-                    f"Another run is writing the same output ({self.path}); wait for it or choose "
-                    f"another --output."
+                stack.enter_context(alone_in(self.path))
+            except OSError as error:
+                raise BrushflowError(
+                    f"Could not write in {self.path}: {error.strerror}; --work-dir names another "
+                    f"place."
                 ) from error
             yield
-        finally:
-            os.close(lock)
 
     def begin(self, settings: dict[str, Any], restart: bool) -> None:
         """Start a run, or go on with the one that lies here if it is the same.
@@ -98,9 +87,16 @@ class RunFolder:
         shutil.rmtree(self.path)
 
     def load_scan(self) -> Scan | None:
-        """The scan of an earlier start of this run."""
-        known = self._read_json("scan.json")
-        return Scan(**known) if known else None
+        """The scan of an earlier start of this run, None if there is none or it is damaged."""
+        known = self._read_json("scan.json") or {}
+        pts, cuts, problem = (known.get(name) for name in ("pts", "cuts", "problem"))
+        whole = all(
+            isinstance(numbers, list) and all(type(number) is int for number in numbers)
+            for numbers in (pts, cuts)
+        )
+        if not whole or not isinstance(problem, str | None):
+            return None
+        return Scan(pts, cuts, problem)
 
     def save_scan(self, scan: Scan) -> None:
         """Keep the scan for later starts."""
@@ -149,7 +145,7 @@ class RunFolder:
     def _read_json(self, name: str) -> dict[str, Any] | None:
         try:
             value = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
         return value if isinstance(value, dict) else None
 

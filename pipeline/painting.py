@@ -41,7 +41,7 @@ class Painter:
                 )
             self.digests["image_model"] = first_frame_model.digest
         estimator = None
-        if not options.independent:
+        if model.network.in_channels == 7 and not options.independent:
             estimator = load_estimator(
                 options.flow, device, options.flow_weights, options.flow_size
             )

@@ -43,7 +43,8 @@ class Stylizer:
     one is held at a time. Motion of coming frames is found in other threads meanwhile.
 
     Args:
-        model: a video model (7 channels), or an image model (3), which paints every frame alone.
+        model: a video model (7 channels), an image model (3), which paints every frame alone, or
+            a recurrent model (6), which sees the output before as it is and needs no motion.
         flow: name for ``load_estimator``, or an estimator.
         first_frame_model: image model for frames without a prior; None: the video model itself.
         motion: takes the place of ``flow``, e.g. motion read from files.
@@ -77,10 +78,11 @@ class Stylizer:
         self.first_network = (
             first_frame_model.network.to(self.device).eval() if first_frame_model else self.network
         )
-        if motion is None and not self.independent:
+        moves = self.network.in_channels == 7 and not self.independent
+        if motion is None and moves:
             estimator = load_estimator(flow, self.device) if isinstance(flow, str) else flow
             motion = EstimatedMotion(estimator, rule)
-        self.motion = motion
+        self.motion = motion if moves else None
         self.min_filter_width = min_filter_width
         self.fill = fill
         self.precision = precision
@@ -109,7 +111,8 @@ class Stylizer:
                     next(prepared)
                 for index, frame, pending in prepared:
                     motion = pending.result() if pending else None
-                    output = self._paint(index, frame, motion, output)
+                    alone = self.independent or index in cuts
+                    output = self._paint(index, frame, motion, None if alone else output)
                     yield Stylized(index, frame, output, motion)
 
     def _with_motion(
@@ -144,12 +147,15 @@ class Stylizer:
         self, index: int, frame: np.ndarray, motion: Motion | None, previous: Tensor | None
     ) -> Tensor:
         picture = preprocess(frame, self.device)
-        if motion is None or previous is None:
+        if previous is None:
             network, given = self.first_network, None
         else:
-            network, given = self.network, (motion, previous)
+            network, given = self.network, motion and (motion, previous)
         if network.in_channels == 3:
             x = picture
+        elif network.in_channels == 6:
+            before = torch.zeros_like(picture) if previous is None else previous
+            x = torch.cat([picture, before], 1)
         else:
             prior, certainty = self._prior(index, picture, given)
             x = torch.cat([picture, prior, certainty], 1)

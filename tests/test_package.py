@@ -17,7 +17,7 @@ BELOW = {
     "models": (),
     "video": (),
     "pipeline": ("flow", "models", "occlusion", "video"),
-    "training": ("flow", "models", "occlusion", "video"),
+    "training": ("flow", "models", "occlusion", "pipeline", "video"),
     "scripts": ("flow", "models", "occlusion", "pipeline", "training", "video"),
 }
 

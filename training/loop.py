@@ -1,38 +1,35 @@
-"""The training loop: from a painting and photographs to a model file."""
+"""The training loop: from paintings, photographs and clips to a model file."""
 
-import json
 import logging
 import math
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
-from brushflow.flow.warp import warp
+from brushflow.errors import BrushflowError
+from brushflow.files import alone_in
 from brushflow.models.files import StyleModel
-from brushflow.models.loss_network import LossNetwork
-from brushflow.models.network import StyleNetwork, build
-from brushflow.models.preprocessing import preprocess
-from brushflow.training.images import debug_sheet, read_painting
-from brushflow.training.losses import (
-    PerceptualLoss,
-    range_penalty,
-    temporal_loss,
-    total_variation,
-)
+from brushflow.pipeline.devices import autocast, choose_device
+from brushflow.training.checkpoint import Journal, read_checkpoint, write_checkpoint
+from brushflow.training.data import Batch, batches
+from brushflow.training.images import debug_sheet
+from brushflow.training.network import make_network, make_recurrence
+from brushflow.training.objective import Objective
 from brushflow.training.options import TrainOptions
-from brushflow.training.photographs import Batch, Photographs, parse_mix
-from brushflow.training.schedule import Schedule
+from brushflow.training.report import write_report
+from brushflow.training.schedule import Schedule, one_cycle
+from brushflow.training.sets import open_data
+from brushflow.training.unroll import Step
+from brushflow.training.validation import Validation
+from brushflow.training.workers import Workers, worker_device
 
 logger = logging.getLogger(__name__)
 
-WARM_UP = 50  # iterations in which the learning rate rises
 # Painted around the picture and cropped off by the finished model: zero padding in its halving
 # layers leaves a dotted rim that training alone hardly removes.
 MARGIN = 16
@@ -41,11 +38,15 @@ CLIP_FACTOR = 2.0  # gradients are cut to this many times the running mean of th
 
 @dataclass(frozen=True)
 class Progress:
-    """One finished iteration, for whoever watches: ``losses`` are weighted, by name."""
+    """One finished iteration, for whoever watches.
+
+    ``losses``: weighted terms by name; ``validation``: the same where there was one.
+    """
 
     iteration: int
     iterations: int
     losses: dict[str, float]
+    validation: dict[str, float] = field(default_factory=dict)
 
 
 def train(
@@ -53,207 +54,215 @@ def train(
     progress: Callable[[Progress], None] = lambda _: None,
     stop: threading.Event | None = None,
 ) -> Path:
-    """Train a video model and return its path; continue if a run was interrupted.
+    """Train a model and return its path; continue if a run was interrupted.
 
-    The folder ``<output>.training`` holds the checkpoint, ``log.jsonl`` and pictures. Setting
-    ``stop`` ends the run after the current iteration with a checkpoint and KeyboardInterrupt.
+    The folder ``<output>.training`` holds the checkpoint, the best model by validation,
+    ``log.jsonl``, pictures and ``report.html``. Setting ``stop`` ends the run after the current
+    iteration with a checkpoint and KeyboardInterrupt.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
-    run = _Run(options)
-    run.resume()
-    with ThreadPoolExecutor(1, "photographs") as loader:
-        pending = loader.submit(run.next_batch, run.iteration)
-        while run.iteration < options.iterations:
-            batch = pending.result()
-            pending = loader.submit(run.next_batch, run.iteration + 1)
-            losses = run.step(batch)
-            progress(Progress(run.iteration, options.iterations, losses))
-            if run.iteration % options.checkpoint_every == 0 or run.iteration == options.iterations:
-                run.save()
-            if stop is not None and stop.is_set():
-                run.save()
-                raise KeyboardInterrupt(
-                    f"Stopped after iteration {run.iteration}; the same command goes on from there."
-                )
-    if run.network.start_padding == 0:
-        run.network.margin = MARGIN
-    StyleModel(run.network.eval(), options.output.stem, options.settings()).save(
-        options.output, torch.float16
-    )
+    options = options.resolved()
+    workers = Workers(choose_device(worker_device(options.device)))
+    folder = options.output.with_name(options.output.name + ".training")
+    try:
+        with alone_in(folder) if workers.writes else nullcontext():
+            run = Run(options, workers, folder)
+            run.resume()
+            _iterate(run, progress, stop or threading.Event())
+            if workers.writes:
+                run.model().save(options.output, torch.float16)
+                write_report(folder, options.output.stem, options.settings())
+    finally:
+        workers.close()
     return options.output
 
 
-def stylize_sequence(network: StyleNetwork, batch: Batch, min_filter: int) -> "Stylized":
-    """Run the recurrence over a batch; gradients reach only the last step.
+def _iterate(run: "Run", progress: Callable[[Progress], None], stop: threading.Event) -> None:
+    options = run.options
+    with closing(run.batches()) as loaded:
+        for parts in loaded:
+            losses = run.step(parts)
+            validation = run.validate() if run.due(options.validate_every) else {}
+            progress(Progress(run.iteration, options.iterations, losses, validation))
+            stopping = run.workers.anyone(stop.is_set())
+            if stopping or run.due(options.checkpoint_every):
+                run.save()
+            if stopping:
+                raise KeyboardInterrupt(
+                    f"Stopped after iteration {run.iteration}; the same command goes on from there."
+                )
 
-    Ruder et al. 2018, sec. 5.2: the first frame has no prior, every later one sees the earlier
-    output warped to it, times the certainty, which is shrunk by a min filter first.
+
+class Run:
+    """All that an iteration changes, and how it is kept.
+
+    Whatever is random is drawn from the seed and the iteration, so these two and the states of
+    network, optimiser and scaler are all that a run has to remember.
     """
-    frames = batch.frames
-    steps = len(batch.flows)
-    with torch.set_grad_enabled(steps == 0 and torch.is_grad_enabled()):
-        output = network(without_prior(frames[0]))
-    prior = torch.zeros_like(frames[0])
-    certainty = frames[0].new_zeros(len(frames[0]), 1, *frames[0].shape[-2:])
-    for k in range(steps):
-        last = k == steps - 1
-        certainty = shrink(batch.certainties[k], min_filter)
-        prior = warp(output.detach(), batch.flows[k])
-        with torch.set_grad_enabled(last and torch.is_grad_enabled()):
-            output = network(torch.cat([frames[k + 1], prior * certainty, certainty], 1))
-    return Stylized(frames[-1], prior, certainty, output)
 
-
-@dataclass(frozen=True)
-class Stylized:
-    """The last step of a sequence: all (N, C, H, W), network space; certainty (N, 1, H, W)."""
-
-    frame: Tensor
-    prior: Tensor
-    certainty: Tensor
-    output: Tensor
-
-
-def without_prior(frame: Tensor) -> Tensor:
-    """The network input (N, 7, H, W) of a frame that nothing is known before."""
-    n, _, h, w = frame.shape
-    return torch.cat([frame, frame.new_zeros(n, 4, h, w)], 1)
-
-
-def shrink(certainty: Tensor, width: int) -> Tensor:
-    """Min filter of (N, 1, H, W) with a window of odd ``width``; borders see the picture only."""
-    return -torch.nn.functional.max_pool2d(-certainty, width, 1, width // 2)
-
-
-class _Run:
-    """All that an iteration changes, and how it is kept."""
-
-    def __init__(self, options: TrainOptions) -> None:
+    def __init__(self, options: TrainOptions, workers: Workers, folder: Path) -> None:
         self.options = options
-        self.folder = options.output.with_name(options.output.name + ".training")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.workers = workers
+        self.folder = folder
+        self.device = workers.device
+        self.precision = _precision(options.precision, self.device)
         torch.manual_seed(options.seed)
-        self.network = build(
-            options.arch, padding_type=options.padding_type, tanh_constant=options.tanh_constant
-        ).train()
+        self.network = make_network(options).to(self.device).train()
+        self.forward = torch.compile(self.network) if options.compile else self.network
+        self.recurrence = make_recurrence(options, self.device)
+        self.objective = Objective(options, self.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.99))
-        self.data = Photographs(options.images, parse_mix(options.data_mix), options.seed)
-        self.sizes = Schedule.parse(options.size_schedule, "--sizes")
-        self.counts = Schedule.parse(options.batch_schedule, "--batch-sizes")
-        self.steps = Schedule.parse(options.frame_steps_schedule, "--num-frame-steps")
-        self.temporal_weights = Schedule.parse(
-            options.temporal_weight_schedule, "--temporal-weight"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+        self.rate = Schedule.parse(options.learning_rate, "--learning-rate")
+        self.data = open_data(options, self.device)
+        self.validation = Validation(
+            self.data.validation, options.val_batches, options.iterations, self.device
         )
-        self.tv_weights = Schedule.parse(options.tv_weight_schedule, "--tv-weight")
-        self.style_weights = Schedule.parse(options.style_weight_schedule, "--style-weight")
-        layers = [options.content_layer, *options.style_layers]
-        painting = preprocess(read_painting(options.style, options.style_size))
-        self.perceptual = PerceptualLoss(
-            LossNetwork(options.loss_weights, layers),
-            options.content_layer,
-            options.style_layers,
-            painting,
-            options.style_scales,
-        )
+        self.journal = Journal(folder / "log.jsonl")
         self.iteration = 0
         self.mean_norm = 0.0
+        self.best = math.inf
+        self.board = _tensorboard(folder) if options.tensorboard and workers.writes else None
 
-    def next_batch(self, iteration: int) -> Batch:
-        size, count = int(self.sizes(iteration)), int(self.counts(iteration))
-        return self.data.batch(iteration, size, count, int(self.steps(iteration)))
+    def batches(self) -> Iterator[list[Batch]]:
+        """This process's parts of the batches of all iterations that are left."""
+        parts = self.options.accumulate
+        shares = [self.workers.share(part, parts) for part in range(parts)]
+        threads = self.options.workers or max(1, torch.get_num_threads() // 2)
+        first, last = self.iteration, self.options.iterations
+        return batches(self.data.training, first, last, threads, shares)
 
-    def step(self, batch: Batch) -> dict[str, float]:
-        options = self.options
-        stylized = stylize_sequence(self.network, batch, options.min_filter)
-        losses = self._losses(stylized)
-        total = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(total):
+    def due(self, every: int) -> bool:
+        """Whether something done every so often, and at the end, is to be done now."""
+        end = self.iteration == self.options.iterations
+        return end or (every > 0 and self.iteration % every == 0)
+
+    def step(self, parts: list[Batch]) -> dict[str, float]:
+        """One update from all parts of a batch; the weighted losses by name."""
+        started = time.monotonic()
+        self.optimizer.zero_grad()
+        values: dict[str, float] = {}
+        for place, part in enumerate(parts):
+            with autocast(self.device, self.precision):
+                seed = (self.options.seed * 1_000_003 + self.iteration) * 101 + place
+                steps = self.recurrence(self.forward, part.to(self.device), seed)
+                losses = self.objective(self.forward, steps, self.iteration)
+                total = torch.stack(list(losses.values())).sum() / len(parts)
+            self.scaler.scale(total).backward()
+            for name, value in losses.items():
+                values[name] = values.get(name, 0.0) + value.item() / len(parts)
+        values = self.workers.mean(values)
+        if not math.isfinite(sum(values.values())):
             raise BrushflowError(
                 f"The loss is no longer a number at iteration {self.iteration}; the checkpoint in "
-                f"{self.folder} is from before. Lower --learning-rate or --style-weight."
+                f"{self.folder} is from before. Lower --learning-rate or --style-strength."
             )
-        self.optimizer.zero_grad()
-        total.backward()
-        self._clip()
-        for group in self.optimizer.param_groups:
-            group["lr"] = self._learning_rate()
-        self.optimizer.step()
-        values = {name: value.item() for name, value in losses.items()}
+        self._update()
         self.iteration += 1
-        self._log(batch, values)
-        if options.images_every and self.iteration % options.images_every == 0:
-            debug_sheet(self.folder / f"sheet-{self.iteration:06d}.jpg", stylized)
+        seconds = time.monotonic() - started
+        self._record({"source": parts[0].source, "seconds": round(seconds, 3), **values})
+        if self.options.images_every and self.due(self.options.images_every):
+            self._sheet("sheet", steps)
         return values
 
-    def _losses(self, s: Stylized) -> dict[str, Tensor]:
-        options = self.options
-        losses = {"range": options.range_weight * range_penalty(s.output)}
-        into_style = self.iteration - options.identity_iterations
-        if into_style < 0:
-            # Start from the identity: a network that already shows the picture learns the style
-            # without the saturated blobs that random weights get stuck in.
-            return losses | {"identity": (s.output - s.frame).square().mean()}
-        # The style comes in slowly for the same reason.
-        ramp = min(1.0, 0.15 + 0.85 * into_style / max(1, options.style_ramp))
-        content, style = self.perceptual(s.output, s.frame)
-        temporal = temporal_loss(s.output, s.prior, s.certainty)
-        return losses | {
-            "content": options.content_weight * content,
-            "style": self.style_weights(self.iteration) * ramp * style,
-            "temporal": self.temporal_weights(self.iteration) * temporal,
-            "tv": self.tv_weights(self.iteration) * total_variation(s.output),
-        }
-
-    def _learning_rate(self) -> float:
-        rate, end = self.options.learning_rate, self.options.iterations
-        warm = min(1.0, (self.iteration + 1) / WARM_UP)
-        return rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.iteration / end)))
-
-    def _clip(self) -> None:
-        parameters = self.network.parameters()
+    def _update(self) -> None:
+        share = one_cycle(self.iteration, self.options.iterations) if self.options.one_cycle else 1
+        for group in self.optimizer.param_groups:
+            group["lr"] = share * self.rate(self.iteration)
+        self.workers.average_gradients(self.network)
+        self.scaler.unscale_(self.optimizer)
         limit = CLIP_FACTOR * self.mean_norm or math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
-        norm = min(norm, limit)
-        self.mean_norm = norm if not self.mean_norm else 0.98 * self.mean_norm + 0.02 * norm
+        norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit))
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        if math.isfinite(norm):  # in half precision a step may overflow, and is left out
+            norm = min(norm, limit)
+            self.mean_norm = norm if not self.mean_norm else 0.98 * self.mean_norm + 0.02 * norm
 
-    def _log(self, batch: Batch, losses: dict[str, float]) -> None:
-        row = {"iteration": self.iteration, "source": batch.source, **losses}
-        with (self.folder / "log.jsonl").open("a", encoding="utf-8") as log:
-            log.write(json.dumps(row) + "\n")
+    def validate(self) -> dict[str, float]:
+        """Losses on unseen data; keeps the network if it is the best so far."""
+        self.network.eval()
+        with autocast(self.device, self.precision):
+            values, steps = self.validation(self.forward, self.recurrence, self.objective)
+        self.network.train()
+        total = sum(values.values())
+        if self.workers.writes:
+            self.journal.add({"iteration": self.iteration, "validation": values})
+            self._show("validation", values)
+            self._sheet("validation", steps)
+            if total < self.best:
+                self.model().save(self.folder / "best.safetensors", torch.float16)
+            write_report(self.folder, self.options.output.stem, self.options.settings())
+        self.best = min(self.best, total)
+        return values
+
+    def model(self) -> StyleModel:
+        """The network as it is now, ready to paint."""
+        network = make_network(self.options)
+        network.load_state_dict(self.network.state_dict())
+        if network.start_padding == 0:
+            network.margin = MARGIN
+        return StyleModel(network.eval(), self.options.output.stem, self.options.settings())
 
     def save(self) -> None:
         """Write everything the next iteration depends on."""
-        state = {
-            "settings": self.options.settings(),
-            "iteration": self.iteration,
-            "mean_norm": self.mean_norm,
-            "network": self.network.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        try:
-            with atomic_path(self.folder / "checkpoint.pt") as partial:
-                torch.save(state, partial)
-        except (OSError, RuntimeError) as error:
-            raise BrushflowError(
-                f"Could not write the checkpoint in {self.folder}: {error}."
-            ) from error
+        if not self.workers.writes:
+            return
+        write_checkpoint(
+            self.folder,
+            {
+                "settings": self.options.settings(),
+                "iteration": self.iteration,
+                "mean_norm": self.mean_norm,
+                "best": self.best,
+                "network": self.network.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.scaler.state_dict(),
+            },
+        )
 
     def resume(self) -> None:
         """Continue from the checkpoint, if there is one with the same settings."""
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
+        state = read_checkpoint(self.folder, self.options.settings())
+        self.iteration = state["iteration"] if state else 0
+        if self.workers.writes:
+            self.journal.rewind(self.iteration)
+        if state is None:
             return
-        state = torch.load(path, weights_only=True)
-        now = self.options.settings()
-        changed = [name for name, value in state["settings"].items() if now.get(name) != value]
-        if changed:
-            name = changed[0]
-            raise UsageError(
-                f"{path} was made with {name} = {state['settings'][name]!r}, not "
-                f"{now.get(name)!r}; repeat it to go on, or choose another --output."
-            )
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.iteration, self.mean_norm = state["iteration"], state["mean_norm"]
+        self.scaler.load_state_dict(state["scaler"])
+        self.mean_norm, self.best = state["mean_norm"], state["best"]
         logger.info("Going on after iteration %d.", self.iteration)
+
+    def _record(self, row: dict[str, float | str]) -> None:
+        if self.workers.writes:
+            self.journal.add({"iteration": self.iteration, **row})
+            self._show("loss", {k: v for k, v in row.items() if k not in ("source", "seconds")})
+
+    def _show(self, group: str, values: dict[str, float]) -> None:
+        if self.board is not None:
+            for name, value in values.items():
+                self.board.add_scalar(f"{group}/{name}", value, self.iteration)
+
+    def _sheet(self, name: str, steps: list[Step]) -> None:
+        if self.workers.writes:
+            debug_sheet(self.folder / f"{name}-{self.iteration:06d}.jpg", steps)
+
+
+def _precision(name: str, device: torch.device) -> str:
+    """``auto`` is bf16 on GPUs that have it, else full precision."""
+    if name != "auto":
+        return name
+    return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+
+
+def _tensorboard(folder: Path) -> "SummaryWriter":  # noqa: F821
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError as error:
+        raise BrushflowError(
+            "--tensorboard needs the package tensorboard: pip install 'brushflow[tensorboard]'."
+        ) from error
+    return SummaryWriter(str(folder / "tensorboard"))

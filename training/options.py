@@ -1,53 +1,136 @@
-"""The settings of a training run; defaults are those that work on two cores."""
+"""The settings of a training run; defaults are those of the recipe "quick"."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from brushflow.models import load
+from brushflow.training.temporal import PAPER_WEIGHTS
+
+NETWORKS = {"image": 3, "recurrent": 6, "video": 7}  # by their number of input channels
+QUICK_PIXEL_WEIGHT = 200  # small windows see few certain pixels: the published 50 leaves flicker
+SMALL_ARCH = "c5s2-32,d64,R64,R64,R64,R64,U2,c3s1-32,U2,c9s1-3"
+
+# What may differ between two starts of one run: it decides nothing, or only how fast.
+_FREE = (
+    *("output", "device", "threads", "workers", "compile", "tensorboard"),
+    *("checkpoint_every", "images_every"),
+)
+_PLACES = ("images", "videos", "val_images", "val_videos", "flow_weights")
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """What to learn from, what to learn, and how.
+    """What to learn from, what to learn, and how; each field is explained by its option's help.
 
-    Fields named ``*_schedule`` are texts for ``Schedule.parse``. Weights multiply the losses of
-    ``training.losses``.
+    Fields named ``*_schedule``, and ``learning_rate``, are texts for ``Schedule.parse``. Weights
+    multiply the losses of ``training.losses`` and ``training.temporal``.
     """
 
-    style: Path
-    images: Path
+    style: tuple[Path, ...]
     output: Path
-    loss_weights: Path
-    arch: str = "c9s1-16,d32,d64,R64,R64,R64,R64,R64,U2,c3s1-32,U2,c9s1-3"
-    padding_type: str = "reflect"
+    images: Path | None = None
+    videos: Path | None = None
+    val_images: Path | None = None
+    val_videos: Path | None = None
+
+    network: str = "video"
+    arch: str | None = None
+    padding_type: str | None = None
     tanh_constant: float = 150.0
-    data_mix: str = "single_image:2,shift:2,zoom_out:1"
-    frame_steps_schedule: str = "1"
+    init_from: Path | None = None
+    image_model: Path | None = None
+
+    data_mix: str | None = None
+    frame_steps_schedule: str = "1,400:2"
+    single_image_until: int = 0
+    size_schedule: str = "128,600:192"
+    batch_schedule: str = "4,600:2"
+    holes: bool = True
     min_filter: int = 7
-    iterations: int = 6000
-    size_schedule: str = "128"
-    batch_schedule: str = "4"
-    learning_rate: float = 1e-3
-    identity_iterations: int = 150
-    style_ramp: int = 300
+    fill: str = "mean"
+    flow: str = "dis"
+    flow_weights: Path | None = None
+
+    loss_weights: str = "vgg16"
+    pooling: str = "max"
     style_size: int = 448
     style_scales: int = 2
-    content_layer: str = "relu3_1"
+    style_blend: tuple[float, ...] = ()
     style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3")
-    content_weight: float = 1.0
-    style_weight_schedule: str = "0.4"
-    temporal_weight_schedule: str = "50"
-    tv_weight_schedule: str = "1e-6"
+    style_weights: tuple[float, ...] = (1.0,)
+    style_strength_schedule: str = "0.3"
+    style_statistic: str = "gram"
+    style_ramp: int = 300
+    content_layers: tuple[str, ...] = ("relu3_1",)
+    content_weights: tuple[float, ...] = (1.0,)
+    temporal_loss: str = "pixel"
+    temporal_criterion: str = "l2"
+    temporal_weight_schedule: str | None = None
+    through_time: bool = False
+    tv_strength_schedule: str = "1.5e-4"
     range_weight: float = 300.0
+
+    iterations: int = 2000
+    identity_iterations: int = 150
+    learning_rate: str = "2e-3"
+    one_cycle: bool = True
+    accumulate: int = 1
     seed: int = 0
+    val_batches: int = 8
+    validate_every: int = 200
+
+    device: str = "auto"
+    precision: str = "auto"
+    compile: bool = False
     threads: int = 0
+    workers: int = 0
     checkpoint_every: int = 100
     images_every: int = 100
+    tensorboard: bool = False
+
+    def resolved(self) -> "TrainOptions":
+        """With what was left open decided.
+
+        The mix uses what there is. A network that can paint already (``init_from``) keeps its
+        architecture and needs no slow start; a fresh one is small, with reflected borders.
+        """
+        simulated = ["single_image:2,shift:2,zoom_out:1"] if self.images else []
+        real = ["video:3"] if self.videos else []
+        decided = replace(
+            self,
+            data_mix=self.data_mix or ",".join(simulated + real),
+            temporal_weight_schedule=self.temporal_weight_schedule
+            or str(
+                QUICK_PIXEL_WEIGHT
+                if self.temporal_loss == "pixel"
+                else PAPER_WEIGHTS.get(self.temporal_loss, 0)
+            ),
+        )
+        if self.init_from is None:
+            return replace(
+                decided,
+                arch=self.arch or SMALL_ARCH,
+                padding_type=self.padding_type or "reflect",
+            )
+        network = load(self.init_from).network
+        return replace(
+            decided,
+            arch=self.arch or network.arch,
+            padding_type=self.padding_type or network.padding_type,
+            tanh_constant=network.tanh_constant,
+            identity_iterations=0,
+            style_ramp=0,
+        )
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as JSON values: names of files, not where they lie."""
-        values = asdict(self)
-        for name in ("output", "threads", "checkpoint_every", "images_every"):
-            del values[name]
-        values |= {name: Path(values[name]).name for name in ("style", "images", "loss_weights")}
-        values["style_layers"] = list(self.style_layers)
-        return values
+        values = {name: value for name, value in asdict(self).items() if name not in _FREE}
+        for name in _PLACES:
+            if values[name] is not None:
+                values[name] = Path(values[name]).name
+        for name in ("init_from", "image_model", "loss_weights"):
+            if values[name] is not None:
+                values[name] = Path(values[name]).name
+        values["style"] = [path.name for path in self.style]
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}

@@ -1,8 +1,7 @@
 """A folder of photographs as random training sequences."""
 
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence as Paths
 from pathlib import Path
 
 import cv2
@@ -11,85 +10,58 @@ import torch
 from torch import Tensor
 
 from brushflow.errors import UsageError
-from brushflow.models.preprocessing import from_rgb
-from brushflow.training.sources import SOURCES, Sequence
+from brushflow.training.sources import SOURCES, Sequence, vr, with_holes
 
 logger = logging.getLogger(__name__)
 
 PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm"}
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Sequences of one source, stacked: see ``sources.Sequence``.
-
-    ``frames``: n+1 tensors (N, 3, H, W) in network space; ``flows``: n of (N, H, W, 2);
-    ``certainties``: n of (N, 1, H, W).
-    """
-
-    source: str
-    frames: list[Tensor]
-    flows: list[Tensor]
-    certainties: list[Tensor]
-
-
-def parse_mix(text: str) -> dict[str, int]:
-    """Read a data mix such as ``shift:1,zoom_out:1`` into source names and weights."""
-    mix: dict[str, int] = {}
-    for part in text.split(","):
-        name, _, weight = part.partition(":")
-        if name not in SOURCES:
-            raise UsageError(
-                f"Unknown data source {name!r} in --data-mix; choose from {', '.join(SOURCES)}."
-            )
-        if not (weight.isdecimal() and int(weight) > 0):
-            raise UsageError(f"--data-mix {part!r} needs a positive whole weight, as in {name}:1.")
-        mix[name] = int(weight)
-    return mix
+def find_photographs(folder: Path) -> list[Path]:
+    """All pictures in the folder and below it, sorted; UsageError if there are none."""
+    if not folder.is_dir():
+        raise UsageError(f"There is no folder of photographs {folder}.")
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    if not paths:
+        raise UsageError(f"The folder {folder} holds no pictures.")
+    return paths
 
 
 class Photographs:
-    """Draws batches; which pictures and motions depends only on the seed and the iteration."""
+    """Draws sequences of the simulated sources from pictures.
 
-    def __init__(self, folder: Path | str, mix: dict[str, int], seed: int) -> None:
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise UsageError(f"There is no folder of photographs {folder}.")
-        self.paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
-        if not self.paths:
-            raise UsageError(f"The folder {folder} holds no pictures.")
-        self.wheel = [name for name, weight in mix.items() for _ in range(weight)]
-        self.seed = seed
+    ``holes``: hide parts of the certainty inside the picture too, see ``sources.with_holes``.
+    """
+
+    def __init__(self, paths: Paths[Path], holes: bool = True) -> None:
+        self.paths = list(paths)
+        self.holes = holes
         self._unreadable: set[Path] = set()
 
-    def batch(self, iteration: int, size: int, count: int, steps: int) -> Batch:
-        """``count`` sequences of ``steps`` steps and size×size pixels, all of one source."""
-        random = np.random.default_rng([self.seed, iteration])
-        name = self.wheel[random.integers(len(self.wheel))]
-        drawn = self._draw(random)
-        sequences: list[Sequence] = []
-        while len(sequences) < count:
-            picture = self._picture(next(drawn), size, random)
-            if picture is not None:
-                sequences.append(SOURCES[name](picture, size, steps, random))
-        return Batch(
-            name,
-            [
-                from_rgb(torch.stack(frames))
-                for frames in zip(*(s.frames for s in sequences), strict=True)
-            ],
-            [torch.stack(flows) for flows in zip(*(s.flows for s in sequences), strict=True)],
-            [torch.stack(maps) for maps in zip(*(s.certainties for s in sequences), strict=True)],
-        )
+    def sequence(
+        self, source: str, size: int, steps: int, random: np.random.Generator, turns: int = 0
+    ) -> Sequence:
+        """A sequence of ``steps`` steps and size×size pixels; ``random`` decides everything.
 
-    def _draw(self, random: np.random.Generator) -> Iterator[Path]:
+        ``turns`` is the side of the neighbour in a ``vr`` sequence, one for a whole batch, whose
+        strips have to be of one shape.
+        """
         for _ in range(1000):
-            yield self.paths[random.integers(len(self.paths))]
+            picture = self._picture(self.paths[random.integers(len(self.paths))], size, random)
+            if picture is None:
+                continue
+            if source == "vr":
+                return vr(picture, size, turns, random)
+            sequence = SOURCES[source](picture, size, steps, random)
+            if not self.holes:
+                return sequence
+            holed = [with_holes(certainty, random) for certainty in sequence.certainties]
+            return Sequence(sequence.frames, sequence.flows, holed)
         raise UsageError(f"Hardly any picture in {self.paths[0].parent} can be read.")
 
     def _picture(self, path: Path, size: int, random: np.random.Generator) -> Tensor | None:
         """A random scale and orientation of a photograph, RGB float (3, H, W), H and W >= size."""
-        encoded = np.fromfile(path, np.uint8)
+        encoded = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0)
         bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
         if bgr is None:
             if path not in self._unreadable:

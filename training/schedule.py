@@ -1,8 +1,12 @@
 """Values that change as training goes on, written as ``first[,iteration:value]*``."""
 
+import math
 from dataclasses import dataclass
 
 from brushflow.errors import UsageError
+
+WARM_UP = 50  # iterations in which the rate of the one cycle rises
+_LAST_SHARE = 0.02  # of the rate that is left at the end of the cycle
 
 
 @dataclass(frozen=True)
@@ -15,8 +19,12 @@ class Schedule:
     steps: tuple[tuple[int, float], ...]
 
     @classmethod
-    def parse(cls, text: str, option: str) -> "Schedule":
-        """Read ``1e-3,50000:1e-4`` or ``0:1,50000:2``; UsageError names ``option``."""
+    def parse(cls, text: str, option: str, least: float = 0.0, whole: bool = False) -> "Schedule":
+        """Read ``1e-3,50000:1e-4`` or ``0:1,50000:2``.
+
+        UsageError names ``option`` if it is not of that form, or a value is below ``least`` or,
+        where it has to be, not ``whole``.
+        """
         steps: list[tuple[int, float]] = []
         try:
             for part in text.split(","):
@@ -30,8 +38,24 @@ class Schedule:
                 f"{option} {text!r} is not of the form value,iteration:value,… with ascending "
                 f"iterations."
             )
+        for _, value in steps:
+            if not (least <= value < math.inf) or (whole and value != int(value)):
+                kind = "whole number" if whole else "number"
+                raise UsageError(f"{option} {text!r}: every value is a {kind} from {least:g} up.")
         return cls(tuple(steps))
 
     def __call__(self, iteration: int) -> float:
         """The value at this iteration."""
         return [value for start, value in self.steps if start <= iteration][-1]
+
+    @property
+    def largest(self) -> float:
+        """The largest value at any time."""
+        return max(value for _, value in self.steps)
+
+
+def one_cycle(iteration: int, iterations: int) -> float:
+    """Share of the full rate: a linear rise over the warm-up, then half a cosine (Smith 2018)."""
+    warm = min(1.0, (iteration + 1) / WARM_UP)
+    fall = 0.5 * (1 + math.cos(math.pi * iteration / iterations))
+    return warm * (_LAST_SHARE + (1 - _LAST_SHARE) * fall)

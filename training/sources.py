@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from brushflow.training.vr import vr_views
+
 MAX_MOTION = 12  # pixels per step; the video's motion beyond it is covered by occlusion
 
 
@@ -21,8 +23,9 @@ MAX_MOTION = 12  # pixels per step; the video's motion beyond it is covered by o
 class Sequence:
     """Frames in temporal order with the motion between them.
 
-    ``frames``: n+1 tensors (3, H, W), RGB in 0–255. ``flows``: n backward flows (H, W, 2), the
-    k-th lives on frame k+1 and points into frame k. ``certainties``: n maps (1, H, W) of 0 and 1.
+    ``frames``: n+1 tensors (3, H, W), RGB in 0–255; only the first one of a ``vr`` sequence has
+    another size. ``flows``: n backward flows (H, W, 2), the k-th lives on frame k+1 and points
+    into frame k. ``certainties``: n maps (1, H, W) of 0 and 1.
     """
 
     frames: list[Tensor]
@@ -30,13 +33,13 @@ class Sequence:
     certainties: list[Tensor]
 
 
-# (picture RGB float (3, H, W) larger than the window, window size, steps, random) -> Sequence
+# (picture RGB float (3, H, W) at least as large as the window, window size, steps, random)
 Source = Callable[[Tensor, int, int, np.random.Generator], Sequence]
 
 
 def single_image(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
     """One frame without a past: teaches the network to stylize where there is no prior."""
-    top, left = _place(picture, size, size, random)
+    top, left = place_window(picture, size, size, random)
     return Sequence([picture[:, top : top + size, left : left + size]], [], [])
 
 
@@ -45,7 +48,7 @@ def shift(picture: Tensor, size: int, steps: int, random: np.random.Generator) -
     reach = round(_reach(picture, size, steps) * random.random())
     dx, dy = (int(d) for d in random.integers(-reach, reach + 1, 2))
     path_w, path_h = size + abs(dx) * steps, size + abs(dy) * steps
-    top, left = _place(picture, path_h, path_w, random)
+    top, left = place_window(picture, path_h, path_w, random)
     x0 = left + (abs(dx) * steps if dx < 0 else 0)
     y0 = top + (abs(dy) * steps if dy < 0 else 0)
     frames = [
@@ -53,8 +56,7 @@ def shift(picture: Tensor, size: int, steps: int, random: np.random.Generator) -
         for k in range(steps + 1)
     ]
     flow = torch.tensor([dx, dy], dtype=torch.float32).expand(size, size, 2)
-    certainty = _with_holes(_inside(flow), random)
-    return Sequence(frames, [flow] * steps, [certainty] * steps)
+    return Sequence(frames, [flow] * steps, [pointing_inside(flow)] * steps)
 
 
 def zoom_out(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
@@ -66,7 +68,7 @@ def zoom_out(picture: Tensor, size: int, steps: int, random: np.random.Generator
     """
     most = round(min(MAX_MOTION, size // max(1, 6 * steps)) * random.random())
     left_out, right_out, top_out, bottom_out = (int(d) for d in random.integers(0, most + 1, 4))
-    top, left = _place(picture, size, size, random)
+    top, left = place_window(picture, size, size, random)
     frames, windows = [], []
     for k in range(steps + 1):
         shrink = steps - k
@@ -81,24 +83,37 @@ def zoom_out(picture: Tensor, size: int, steps: int, random: np.random.Generator
         u = (x1 - x0 + place * (w1 - 1) / (size - 1)) * (size - 1) / (w0 - 1) - place
         v = (y1 - y0 + place * (h1 - 1) / (size - 1)) * (size - 1) / (h0 - 1) - place
         flows.append(torch.stack([u.expand(size, size), v[:, None].expand(size, size)], dim=2))
-    return Sequence(frames, flows, [_with_holes(_inside(flow), random) for flow in flows])
+    return Sequence(frames, flows, [pointing_inside(flow) for flow in flows])
 
 
-SOURCES: dict[str, Source] = {"single_image": single_image, "shift": shift, "zoom_out": zoom_out}
+def vr(picture: Tensor, size: int, turns: int, random: np.random.Generator) -> Sequence:
+    """A face of a cube after the strip of its neighbour that looks at the same part of the scene.
+
+    One step only (Ruder et al. 2018, sec. 5.4; REFERENCE E3). The neighbour lies to the right,
+    turned by ``turns`` quarters counter-clockwise.
+    """
+    top, left = place_window(picture, size, size, random)
+    strip, face, flow, certainty = vr_views(picture, size, top, left, turns)
+    return Sequence([strip, face], [flow], [certainty])
 
 
-def _place(picture: Tensor, h: int, w: int, random: np.random.Generator) -> tuple[int, int]:
-    """Top left corner of a random h×w window."""
-    height, width = picture.shape[-2:]
-    return int(random.integers(0, height - h + 1)), int(random.integers(0, width - w + 1))
+SOURCES: dict[str, Source] = {
+    "single_image": single_image,
+    "shift": shift,
+    "zoom_out": zoom_out,
+}
 
 
-def _reach(picture: Tensor, size: int, steps: int) -> int:
-    return min(MAX_MOTION, (min(picture.shape[-2:]) - size) // max(1, steps))
+def place_window(
+    picture: Tensor, height: int, width: int, random: np.random.Generator
+) -> tuple[int, int]:
+    """Row and column of the top left corner of a random window of this size."""
+    rows, columns = picture.shape[-2:]
+    return int(random.integers(0, rows - height + 1)), int(random.integers(0, columns - width + 1))
 
 
-def _inside(flow: Tensor) -> Tensor:
-    """(1, H, W): 1 where the flow points into the picture, by the rule of the consistency check.
+def pointing_inside(flow: Tensor) -> Tensor:
+    """(1, H, W): 1 where the flow (H, W, 2) points into the picture, as the consistency check says.
 
     That rule asks for the pixels right of and below the target too, so the last column and row
     are never certain; the network must meet here what it will meet there. A thousandth forgives
@@ -111,7 +126,7 @@ def _inside(flow: Tensor) -> Tensor:
     return inside.float()[None]
 
 
-def _with_holes(certainty: Tensor, random: np.random.Generator) -> Tensor:
+def with_holes(certainty: Tensor, random: np.random.Generator) -> Tensor:
     """Hide nothing, up to two rectangles, scattered blobs as real maps have them, or both.
 
     So the network learns to repaint inside the picture, where its neighbourhood is known. Sizes
@@ -130,3 +145,7 @@ def _with_holes(certainty: Tensor, random: np.random.Generator) -> Tensor:
         blobs = F.interpolate(torch.from_numpy(coarse), (h, w), mode="bilinear")[0]
         certainty[blobs > random.uniform(1.0, 2.2)] = 0
     return certainty
+
+
+def _reach(picture: Tensor, size: int, steps: int) -> int:
+    return min(MAX_MOTION, (min(picture.shape[-2:]) - size) // max(1, steps))

@@ -1,9 +1,6 @@
 """RAFT: weights from everywhere, frames of every size."""
 
-import hashlib
 import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -11,7 +8,7 @@ import torch
 
 from brushflow.errors import BrushflowError
 from brushflow.flow import load_estimator
-from brushflow.flow.raft_weights import download_weights, torchvision_names
+from brushflow.flow.raft_weights import torchvision_names
 from brushflow.torchvision_import import import_torchvision
 
 NAMES = ["raft-small", "raft-large"]
@@ -176,62 +173,6 @@ def test_other_contents_and_missing_files_are_named(tmp_path):
         load_estimator("raft-small", weights=tmp_path / "list.pth")
     with pytest.raises(BrushflowError, match="absent"):
         load_estimator("raft-small", weights=tmp_path / "absent.pth")
-
-
-@pytest.fixture
-def server(tmp_path, monkeypatch):
-    """Serve a folder on this machine; yields the folder and its address."""
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    folder = tmp_path / "served"
-    folder.mkdir()
-    handler = partial(SimpleHTTPRequestHandler, directory=folder)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield folder, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def publish(folder, content):
-    """Name a file after its checksum, as torchvision does."""
-    torch.save(content, folder / "raw")
-    digest = hashlib.sha256((folder / "raw").read_bytes()).hexdigest()
-    return (folder / "raw").rename(folder / f"raft-{digest[:8]}.pth").name
-
-
-def test_published_weights_are_downloaded_once(server):
-    folder, address = server
-    name = publish(folder, {"x": torch.arange(3)})
-    assert download_weights(f"{address}/{name}")["x"].tolist() == [0, 1, 2]
-    (folder / name).unlink()
-    assert download_weights(f"{address}/{name}")["x"].tolist() == [0, 1, 2]
-
-
-def test_a_download_with_a_wrong_checksum_is_thrown_away(server, tmp_path):
-    folder, address = server
-    name = publish(folder, {"x": torch.arange(3)})
-    (folder / name).rename(folder / "raft-01234567.pth")
-    with pytest.raises(BrushflowError, match=r"invalid hash value.*--flow-weights FILE"):
-        download_weights(f"{address}/raft-01234567.pth")
-    assert not list((tmp_path / "cache").rglob("*.pth"))
-
-
-def test_a_missing_download_names_the_way_out(server):
-    _, address = server
-    with pytest.raises(BrushflowError, match=r"404.*--flow-weights FILE"):
-        download_weights(f"{address}/raft-01234567.pth")
-
-
-def test_a_damaged_cache_is_named(server):
-    folder, address = server
-    name = publish(folder, {"x": torch.arange(3)})
-    download_weights(f"{address}/{name}")
-    cached = folder.parent / "cache/hub/checkpoints" / name
-    cached.write_bytes(b"damaged")
-    with pytest.raises(BrushflowError, match=f"{name}.*delete that file"):
-        download_weights(f"{address}/{name}")
 
 
 def test_published_addresses_carry_checksums():

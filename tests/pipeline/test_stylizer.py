@@ -50,6 +50,20 @@ def test_the_prior_is_dropped_at_a_cut(drifting):
     assert known == [False, True, False, True]
 
 
+def test_a_recurrent_model_sees_the_output_before_as_it_is_and_no_motion(drifting):
+    network = Recorder(6)
+    stylizer = Stylizer(StyleModel(network, "recorder"))
+    stylized = list(stylizer.stylize(drifting(4), cuts={2}))
+    assert all(s.motion is None for s in stylized)
+    for i in (1, 3):
+        assert torch.equal(network.inputs[i][:, 3:], stylized[i - 1].output)
+    for i in (0, 2):
+        assert not network.inputs[i][:, 3:].any()
+    alone = Stylizer(StyleModel(network, "recorder"), independent=True)
+    list(alone.stylize(drifting(2)))
+    assert not network.inputs[-1][:, 3:].any()
+
+
 def test_unreliable_pixels_are_empty_and_the_filter_shrinks_what_is_reliable(drifting):
     def half(frame, previous, index, pool):
         motion = still(frame, previous, index, pool)

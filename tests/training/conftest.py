@@ -17,6 +17,16 @@ def photographs(tmp_path):
     return folder
 
 
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory, make_clip, drifting):
+    """Three clips of 12 frames, 96×64, that move; the second has a cut after its fifth frame."""
+    folder = tmp_path_factory.mktemp("videos")
+    make_clip(folder / "a.mp4", drifting(12))
+    make_clip(folder / "b.mp4", drifting(5) + drifting(7, picture="coffee"))
+    make_clip(folder / "c.mp4", drifting(12, picture="chelsea", speed=1))
+    return folder
+
+
 @pytest.fixture
 def loss_weights(tmp_path):
     """The first layers of a VGG with random weights, under torchvision's names."""
@@ -37,18 +47,21 @@ def options(tmp_path, photographs, loss_weights):
     painting = tmp_path / "painting.png"
     io.imsave(painting, data.rocket(), check_contrast=False)
     return TrainOptions(
-        style=painting,
+        style=(painting,),
         images=photographs,
         output=tmp_path / "mine.safetensors",
-        loss_weights=loss_weights,
+        loss_weights=str(loss_weights),
         arch="c3s1-8,d8,R8,U2,c3s1-3",
         iterations=8,
-        size_schedule="48,6:64",
-        batch_schedule="2,6:1",
+        size_schedule="32,6:48",
+        batch_schedule="2",
         frame_steps_schedule="1,4:2",
         identity_iterations=2,
         style_ramp=2,
-        style_size=96,
+        style_size=72,
+        val_batches=2,
+        validate_every=4,
+        device="cpu",
         threads=1,
         checkpoint_every=3,
         images_every=4,

@@ -8,7 +8,8 @@ from skimage import data
 
 from brushflow.flow import warp
 from brushflow.occlusion import reliability
-from brushflow.training.sources import SOURCES, shift, single_image, zoom_out
+from brushflow.training.sources import SOURCES, shift, single_image, vr, with_holes, zoom_out
+from brushflow.training.vr import OVERLAP
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +45,7 @@ def test_frames_do_move(picture):
 
 
 @pytest.mark.parametrize("source", [shift, zoom_out])
-def test_certainty_ends_where_that_of_a_video_does(picture, source, monkeypatch):
-    monkeypatch.setattr("brushflow.training.sources._with_holes", lambda c, random: c)
+def test_certainty_ends_where_that_of_a_video_does(picture, source):
     random = np.random.default_rng(1)
     for _ in range(20):
         sequence = source(picture, 128, 2, random)
@@ -60,11 +60,11 @@ def test_certainty_ends_where_that_of_a_video_does(picture, source, monkeypatch)
             assert (inside.float() - certainty).sum() <= 2 * 128
 
 
-def test_holes_hide_part_of_the_picture_sometimes(picture):
+def test_holes_hide_part_of_the_picture_sometimes():
     random = np.random.default_rng(2)
-    centres = [shift(picture, 128, 1, random).certainties[0][0, 20:-20, 20:-20] for _ in range(40)]
-    assert any(c.min() == 0 for c in centres)
-    assert any(c.min() == 1 for c in centres)
+    maps = [with_holes(torch.ones(1, 128, 128), random) for _ in range(40)]
+    assert any(m.min() == 0 for m in maps)
+    assert any(m.min() == 1 for m in maps)
 
 
 def test_single_image_has_no_past(picture):
@@ -76,3 +76,30 @@ def test_single_image_has_no_past(picture):
 def test_a_picture_just_as_large_as_the_window_serves(picture, name):
     sequence = SOURCES[name](picture[:, :64, :64], 64, 2, np.random.default_rng(0))
     assert all(frame.shape == (3, 64, 64) for frame in sequence.frames)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_the_strip_of_a_neighbouring_face_lands_on_its_border(picture, turns):
+    random = np.random.default_rng(3)
+    for _ in range(5):
+        sequence = vr(picture, 128, turns, random)
+        assert carried_over(sequence, 0) < 2
+        # As seen with the neighbour on the right: the columns beyond the true border, whole.
+        certainty = torch.rot90(sequence.certainties[0], -turns, (1, 2))[0]
+        beyond = round(128 * OVERLAP / 2)
+        assert certainty[:, -beyond:].mean() == 1
+        assert certainty[:, : -beyond - 1].sum() == 0
+
+
+def test_faces_of_a_cube_agree_with_rays():
+    """The map between faces is that of viewing rays: turn a ray by 90 degrees and project it."""
+    size, focal, centre = 64, 64 * (1 - OVERLAP) / 2, 63 / 2
+    picture = torch.zeros(3, 128, 128)
+    flow = vr(picture, size, 0, np.random.default_rng(0)).flows[0]
+    for x, y in [(60, 10), (63, 40), (57, 31)]:
+        ray = np.array([x - centre, y - centre, focal])
+        # The neighbour looks along what is +x here; its own x axis is −z.
+        turned = np.array([-ray[2], ray[1], ray[0]])
+        expected = centre + focal * turned[:2] / turned[2]
+        found = flow[y, x].numpy() + np.array([x, y])
+        assert np.allclose(found, expected, atol=1e-3)

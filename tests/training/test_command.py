@@ -1,0 +1,145 @@
+"""The command: recipes, configuration files, several processes, and the model it writes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+import torch
+from click.testing import CliRunner
+
+import brushflow
+from brushflow import train_video
+from brushflow.errors import UsageError
+from brushflow.models import load
+from brushflow.models.network import PAPER_ARCH
+from brushflow.training.recipes import RECIPES
+
+ROOT = Path(brushflow.__file__).parent
+
+
+@pytest.fixture
+def merged(monkeypatch):
+    """The options that a command line stands for; nothing is trained."""
+
+    def read(*arguments):
+        caught = []
+        monkeypatch.setattr(
+            train_video, "train", lambda options, *_: caught.append(options) or options.output
+        )
+        result = CliRunner().invoke(train_video.command, [str(a) for a in arguments])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        if not caught:
+            raise click.UsageError(result.output)
+        return caught[0]
+
+    return read
+
+
+BASE = ("--style", "a.jpg", "--images", "photos", "-o", "out.safetensors")
+
+
+def test_recipes_are_the_papers_settings_and_options_override_them(merged):
+    options = merged(*BASE, "--recipe", "mixed", "--videos", "clips", "--iterations", "7")
+    assert options.arch == PAPER_ARCH
+    assert options.data_mix == "video:3,shift:1,zoom_out:1,single_image:5"
+    assert options.temporal_weight_schedule == "100"
+    assert options.iterations == 7
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_resolves(merged, name):
+    options = merged(*BASE, "--videos", "clips", "--recipe", name).resolved()
+    assert options.data_mix and options.arch
+
+
+def test_a_file_sets_options_and_the_command_line_overrides_it(merged, tmp_path):
+    (tmp_path / "run.toml").write_text(
+        'recipe = "simple"\nstyle = "b.jpg"\nstyle-layers = "4,9"\nlearning_rate = 0.01\n'
+        "content-weights = [2, 3]\nholes = true\niterations = 5\n"
+        'images = "p"\noutput = "o.safetensors"\n'
+    )
+    options = merged("--config", tmp_path / "run.toml", "--iterations", "9")
+    assert options.style == (Path("b.jpg"),)
+    assert options.style_layers == ("4", "9")
+    assert options.content_weights == (2.0, 3.0)
+    assert (options.learning_rate, options.holes, options.iterations) == ("0.01", True, 9)
+    assert options.arch == PAPER_ARCH
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("iteratons = 5", "'iteratons', which is no option; did you mean iterations"),
+        ("iterations = 'many'", "iterations: 'many' is not a valid integer"),
+        ("= 5", "not a readable TOML file"),
+    ],
+)
+def test_wrong_files_are_explained(merged, tmp_path, text, message):
+    (tmp_path / "run.toml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        merged(*BASE, "--config", tmp_path / "run.toml")
+    with pytest.raises(UsageError, match="There is no file"):
+        merged(*BASE, "--config", tmp_path / "absent.toml")
+
+
+def test_what_is_missing_is_named(merged):
+    with pytest.raises(UsageError, match="Missing --style"):
+        merged("--images", "photos", "-o", "out.safetensors")
+    with pytest.raises(UsageError, match="what to learn from"):
+        merged("--style", "a.jpg", "-o", "out.safetensors")
+
+
+def arguments(options, output, **changes):
+    settings = {
+        "style": options.style[0],
+        "images": options.images,
+        "output": output,
+        "loss-weights": options.loss_weights,
+        "arch": options.arch,
+        "iterations": 4,
+        "sizes": 48,
+        "batch-sizes": 4,
+        "num-frame-steps": 2,
+        "identity-iterations": 1,
+        "style-ramp": 1,
+        "style-image-size": 96,
+        "num-val-batches": 1,
+        "device": "cpu",
+        "threads": 1,
+        **changes,
+    }
+    return [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_would_on_the_whole_batch(options, tmp_path):
+    command = [str(ROOT / "train_video.py")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
+    subprocess.run(
+        [sys.executable, *command, *arguments(options, one)], check=True, env=environment
+    )
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29611"]
+    subprocess.run(
+        [sys.executable, *launcher, *command, *arguments(options, two)],
+        check=True,
+        env=environment,
+    )
+    whole, shared = (load(path).network.state_dict() for path in (one, two))
+    for name, value in whole.items():
+        assert torch.allclose(value, shared[name], atol=2e-3), name
+
+
+@pytest.mark.slow
+def test_a_trained_model_paints_a_video_at_once(options, videos, tmp_path):
+    model, output = tmp_path / "mine.safetensors", tmp_path / "out.mp4"
+    for script, parts in (
+        ("train_video.py", arguments(options, model, videos=videos)),
+        ("stylize_video.py", [str(videos / "a.mp4"), "--style", str(model), "-o", str(output)]),
+    ):
+        subprocess.run([sys.executable, str(ROOT / script), *parts], check=True)
+    assert output.stat().st_size > 0

@@ -1,0 +1,191 @@
+"""What is drawn depends on seed and iteration alone, and everything in the folders can be drawn."""
+
+import numpy as np
+import pytest
+import torch
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.flow import load_estimator, warp
+from brushflow.training.clips import Clips, find_videos, scaled_size, scan_shots
+from brushflow.training.data import Shapes, TrainingData, batches, parse_mix, stack
+from brushflow.training.photographs import Photographs, find_photographs
+from brushflow.training.schedule import Schedule
+from brushflow.training.windows import Strip, draw_window
+
+
+def shapes(size="48", count="4", steps="1"):
+    return Shapes(*(Schedule.parse(text, "--x") for text in (size, count, steps)))
+
+
+def make_data(photographs, mix="shift:1,zoom_out:2,single_image:1,vr:1", seed=5, **attributes):
+    pictures = Photographs(find_photographs(photographs))
+    return TrainingData(parse_mix(mix), shapes(), seed, pictures, None, **attributes)
+
+
+def same(a, b):
+    return (
+        a.source == b.source
+        and all(torch.equal(x, y) for x, y in zip(a.frames, b.frames, strict=True))
+        and all(torch.equal(x, y) for x, y in zip(a.flows, b.flows, strict=True))
+        and all(torch.equal(x, y) for x, y in zip(a.certainties, b.certainties, strict=True))
+    )
+
+
+def test_batches_depend_on_seed_and_iteration_only(photographs):
+    one, other = make_data(photographs), make_data(photographs)
+    one.batch(0)
+    assert same(one.batch(7), other.batch(7))
+    assert not same(one.batch(7), make_data(photographs, seed=6).batch(7))
+    assert {one.batch(i).source for i in range(30)} == {"shift", "zoom_out", "single_image", "vr"}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_threads_load_the_same_batches_in_order(photographs, workers):
+    data = make_data(photographs)
+    loaded = list(batches(data, 2, 7, workers, [(0, 1)]))
+    assert len(loaded) == 5
+    assert all(same(batch, data.batch(i)) for i, (batch,) in enumerate(loaded, 2))
+
+
+def test_shares_make_up_the_batch(photographs):
+    data = make_data(photographs)
+    whole = data.batch(3)
+    parts = [data.batch(3, (k, 2)) for k in range(2)]
+    for k, part in enumerate(parts):
+        assert torch.equal(part.frames[-1], whole.frames[-1][k::2])
+    with pytest.raises(UsageError, match=r"batch of 4 cannot be shared evenly by 3"):
+        data.batch(3, (0, 3))
+
+
+def test_sources_come_as_often_as_the_mix_says(photographs):
+    data = make_data(photographs, "shift:3,zoom_out:1")
+    drawn = [data.source(i) for i in range(400)]
+    assert drawn.count("shift") == pytest.approx(300, abs=40)
+
+
+def test_single_images_first(photographs):
+    data = make_data(photographs, "shift:1", single_image_until=5)
+    assert [data.source(i) for i in (0, 4, 5)] == ["single_image", "single_image", "shift"]
+
+
+def test_unreadable_pictures_are_skipped(photographs, caplog):
+    (photographs / "broken.jpg").write_bytes(b"no picture")
+    data = make_data(photographs)
+    for i in range(10):
+        data.batch(i)
+    assert caplog.text.count("broken.jpg") == 1
+
+
+def test_only_unreadable_pictures_are_an_error(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    with pytest.raises(UsageError, match="Hardly any picture"):
+        make_data(tmp_path).batch(0)
+
+
+@pytest.mark.parametrize("mix", ["shift", "shift:0", "sideways:1", "shift:x", ""])
+def test_a_wrong_mix_is_refused(mix):
+    with pytest.raises(UsageError, match="--data-mix"):
+        parse_mix(mix)
+
+
+def test_a_mix_needs_its_folders(photographs):
+    with pytest.raises(UsageError, match="--videos"):
+        make_data(photographs, "video:1")
+    with pytest.raises(UsageError, match="--images"):
+        TrainingData(parse_mix("shift:1"), shapes(), 0, None, None)
+    with pytest.raises(UsageError, match="no video in it"):
+        TrainingData(parse_mix("shift:1"), shapes(), 0, make_data(photographs).photographs, 1)
+
+
+def test_empty_folders_are_refused(tmp_path):
+    for find, what in ((find_photographs, "pictures"), (find_videos, "videos")):
+        with pytest.raises(UsageError, match=f"holds no {what}"):
+            find(tmp_path)
+        with pytest.raises(UsageError, match="There is no folder"):
+            find(tmp_path / "absent")
+
+
+def test_windows_of_videos_carry_their_motion(videos):
+    clips = Clips(find_videos(videos), 64, load_estimator("dis"))
+    random = np.random.default_rng(0)
+    for _ in range(6):
+        sequence = clips.sequence(48, 2, random)
+        assert [frame.shape for frame in sequence.frames] == [(3, 48, 48)] * 3
+        for k in range(2):
+            certain = sequence.certainties[k].expand(3, -1, -1) > 0
+            assert certain.float().mean() > 0.4
+            warped = warp(sequence.frames[k][None], sequence.flows[k][None])[0]
+            error = (warped - sequence.frames[k + 1])[certain].abs().mean()
+            still = (sequence.frames[k] - sequence.frames[k + 1])[certain].abs().mean()
+            assert error < 0.5 * still
+
+
+def test_windows_of_videos_depend_on_the_random_numbers_only(videos):
+    one, other = (Clips(find_videos(videos), 64, load_estimator("dis")) for _ in range(2))
+    one.sequence(48, 1, np.random.default_rng(9))
+    a, b = (clips.sequence(48, 2, np.random.default_rng(1)) for clips in (one, other))
+    assert same(stack("video", [a]), stack("video", [b]))
+
+
+def test_sequences_stay_inside_shots(videos, monkeypatch):
+    clips = Clips([videos / "b.mp4"], 64, load_estimator("dis-fast"))
+    read = []
+    frame = clips._frame
+    monkeypatch.setattr(clips, "_frame", lambda p, s, n: read.append(n) or frame(p, s, n))
+    for seed in range(12):
+        read.clear()
+        clips.sequence(48, 2, np.random.default_rng(seed))
+        for k in range(0, len(read), 3):
+            assert max(read[k : k + 3]) < 5 or min(read[k : k + 3]) >= 5
+
+
+def test_shots_are_found(videos):
+    assert scan_shots(videos / "b.mp4").shots == [(0, 5), (5, 7)]
+
+
+def test_bad_videos_are_named_and_skipped(videos, tmp_path, caplog):
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    clips = Clips([tmp_path / "bad.mp4", videos / "a.mp4"], 64, load_estimator("dis-fast"))
+    for seed in range(8):
+        clips.sequence(48, 1, np.random.default_rng(seed))
+    assert caplog.text.count("bad.mp4") == 1
+    with pytest.raises(UsageError, match="None of the videos"):
+        Clips([tmp_path / "bad.mp4"], 64, clips.estimator).sequence(48, 1, np.random.default_rng(0))
+
+
+def test_still_windows_are_not_worth_learning_from():
+    frame = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    ones = np.ones((64, 64), np.float32)
+    for speed, useful in ((0.0, False), (2.0, True), (60.0, False)):
+        flow = np.full((64, 64, 2), speed, np.float32)
+        strip = Strip([frame, frame], [flow], [ones])
+        assert draw_window(strip, 48, np.random.default_rng(0))[1] is useful
+
+
+def test_flipped_windows_have_flipped_flow():
+    """Flipping before the flow is applied or after it comes to the same."""
+    frame = np.arange(64 * 64 * 3, dtype=np.uint32).reshape(64, 64, 3).astype(np.uint8)
+    later = np.roll(frame, 3, axis=1)
+    flow = np.zeros((64, 64, 2), np.float32)
+    flow[..., 0] = -3
+    strip = Strip([frame, later], [flow], [np.ones((64, 64), np.float32)])
+    signs = set()
+    for seed in range(10):
+        sequence, _ = draw_window(strip, 40, np.random.default_rng(seed))
+        signs.add(float(sequence.flows[0][0, 0, 0]))
+        warped = warp(sequence.frames[0][None], sequence.flows[0][None])[0]
+        certain = sequence.certainties[0].expand_as(warped) > 0
+        inner = certain & (warped != 0)
+        assert (warped - sequence.frames[1])[inner].abs().max() < 1e-3
+    assert signs == {-3.0, 3.0}
+
+
+def test_the_shorter_side_is_scaled():
+    assert scaled_size(854, 480, 224) == (398, 224)
+    assert scaled_size(480, 854, 224) == (224, 398)
+
+
+def test_damaged_files_raise_our_own_error(tmp_path):
+    (tmp_path / "bad.mp4").write_bytes(b"no video")
+    with pytest.raises(BrushflowError, match=r"bad\.mp4"):
+        scan_shots(tmp_path / "bad.mp4")

@@ -1,0 +1,82 @@
+"""Everything the next iteration of a training run depends on, in one file."""
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.files import atomic_path
+
+NAME = "checkpoint.pt"
+
+
+def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Replace the folder's checkpoint; the one before stays whole until this one is."""
+    try:
+        with atomic_path(folder / NAME) as partial:
+            torch.save(state, partial)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise BrushflowError(
+            f"Could not write the checkpoint in {folder}: {reason}. The one before is still "
+            f"there: make room and type the same command again."
+        ) from error
+
+
+def read_checkpoint(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+    """The folder's checkpoint, None if there is none.
+
+    BrushflowError if it is damaged, UsageError if it belongs to a run with other settings.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        before = state["settings"]
+    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise BrushflowError(
+            f"The checkpoint {path} is damaged: delete {folder} to start over."
+        ) from error
+    # Compared as JSON, which knows no tuples.
+    now = json.loads(json.dumps(settings))
+    for name in sorted(before.keys() | now.keys()):
+        if before.get(name) != now.get(name):
+            raise UsageError(
+                f"{path} was made with {name} = {before.get(name)!r}, not {now.get(name)!r}; "
+                f"repeat it to go on, choose another --output, or delete {folder} to start over."
+            )
+    return state
+
+
+class Journal:
+    """``log.jsonl``: one JSON object a line, each with its ``iteration``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def rewind(self, iteration: int) -> None:
+        """Drop what was written after this iteration, which a resumed run does again."""
+        if not self.path.exists():
+            return
+        kept = [row for row in self.rows() if row["iteration"] <= iteration]
+        with atomic_path(self.path) as partial:
+            partial.write_text("".join(json.dumps(row) + "\n" for row in kept), encoding="utf-8")
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Append one row."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def rows(self) -> list[dict[str, Any]]:
+        """All whole rows; a crash may have left half of the last one."""
+        rows = []
+        for line in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                rows.append(json.loads(line))
+            except json.JSONDecodeError:
+                continue
+        return rows

@@ -1,0 +1,113 @@
+"""All losses of a run and how they are weighed at each iteration."""
+
+from collections.abc import Collection, Iterable
+
+import torch
+from torch import Tensor, nn
+
+from brushflow.errors import UsageError
+from brushflow.models.loss_network import LossNetwork
+from brushflow.models.preprocessing import preprocess
+from brushflow.training.images import read_painting
+from brushflow.training.losses import (
+    STATISTICS,
+    PerceptualLoss,
+    layer_weights,
+    range_penalty,
+    total_variation,
+)
+from brushflow.training.options import TrainOptions
+from brushflow.training.schedule import Schedule
+from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES, noise_loss, temporal_loss
+from brushflow.training.unroll import Step
+
+DIFFERENCE_LAYER = "relu3_3"  # whose changes c-fdb compares
+
+
+class Objective:
+    """What a sequence of painted steps costs, as a table of weighted terms.
+
+    With ``through_time`` the picture's own losses are means over all steps, else they are those
+    of the last. For the first ``identity_iterations`` the network only learns to show the frame:
+    one that already shows the picture learns the style without the saturated blobs that random
+    weights get stuck in. For the same reason the style then comes in slowly.
+    """
+
+    def __init__(self, options: TrainOptions, device: torch.device) -> None:
+        _choose(options.temporal_loss, TEMPORAL_LOSSES, "--temporal-loss")
+        _choose(options.temporal_criterion, CRITERIA, "--temporal-criterion")
+        _choose(options.style_statistic, STATISTICS, "--style-statistic")
+        self.options = options
+        self.style_strength = Schedule.parse(options.style_strength_schedule, "--style-strength")
+        self.temporal_weight = Schedule.parse(options.temporal_weight_schedule, "--temporal-weight")
+        self.tv_strength = Schedule.parse(options.tv_strength_schedule, "--tv-strength")
+        layers = [*options.content_layers, *options.style_layers]
+        if options.temporal_loss == "c-fdb":
+            layers.append(DIFFERENCE_LAYER)
+        self.network = LossNetwork(options.loss_weights, layers, options.pooling).to(device)
+        names = self.network.wanted
+        content = names[: len(options.content_layers)]
+        style = names[len(content) : len(content) + len(options.style_layers)]
+        blend = options.style_blend or (1.0,) * len(options.style)
+        if len(blend) != len(options.style) or min(blend) < 0 or sum(blend) <= 0:
+            raise UsageError(
+                f"--style-blend needs one share, not negative, for each of the "
+                f"{len(options.style)} style pictures."
+            )
+        self.perceptual = PerceptualLoss(
+            self.network,
+            layer_weights(content, options.content_weights, "--content-weights"),
+            layer_weights(style, options.style_weights, "--style-weights"),
+            [preprocess(read_painting(p, options.style_size), device) for p in options.style],
+            blend,
+            options.style_scales,
+            options.style_statistic,
+        )
+
+    def __call__(
+        self, network: nn.Module, steps: list[Step], iteration: int, full: bool = False
+    ) -> dict[str, Tensor]:
+        """Weighted terms (scalars) by name; their sum is minimised.
+
+        ``full`` leaves out the slow start, so that values of different iterations compare.
+        """
+        options = self.options
+        judged = steps if options.through_time else steps[-1:]
+        into_style = iteration - options.identity_iterations
+        losses = {"range": options.range_weight * _mean(range_penalty(s.output) for s in judged)}
+        if into_style < 0 and not full:
+            return losses | {
+                "identity": _mean((s.output - s.frame).square().mean() for s in judged)
+            }
+        ramp = min(1.0, 0.15 + 0.85 * into_style / options.style_ramp) if options.style_ramp else 1
+        strength = self.style_strength(iteration) * (1 if full else ramp)
+        content, style = zip(*(self.perceptual(s.output, s.frame) for s in judged), strict=True)
+        return losses | {
+            "content": _mean(content),
+            "style": strength * _mean(style),
+            "temporal": self.temporal_weight(iteration) * self._temporal(network, steps, iteration),
+            "tv": self.tv_strength(iteration) * _mean(total_variation(s.output) for s in judged),
+        }
+
+    def _temporal(self, network: nn.Module, steps: list[Step], iteration: int) -> Tensor:
+        options = self.options
+        if options.temporal_loss == "noise":
+            return noise_loss(network, steps[-1], [options.seed, iteration])
+        return temporal_loss(
+            options.temporal_loss,
+            steps if options.through_time else steps[-2:],
+            options.temporal_criterion,
+            self._difference_features,
+        )
+
+    def _difference_features(self, picture: Tensor) -> Tensor:
+        return self.network(picture, [DIFFERENCE_LAYER])[DIFFERENCE_LAYER]
+
+
+def _mean(terms: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(terms)).mean()
+
+
+def _choose(value: str, known: Collection[str], option: str) -> None:
+    if value not in known:
+        raise UsageError(f"{option} has no {value!r}; choose one of {', '.join(known)}.")

@@ -1,0 +1,98 @@
+"""Video sequences prepared once and kept in a folder: pictures, and flow in KITTI's format.
+
+    FOLDER/train/<video>/<first frame>/0.png  1.png …           frames in a row
+                                       1.flow.png …             flow of frame 1 back to frame 0 …
+
+The flow files are KITTI's 16-bit PNGs: displacements to 1/64 pixel, and in the third channel
+whether the pixel can be traced. ``val`` beside ``train`` holds other videos.
+"""
+
+import shutil
+from collections.abc import Sequence as Paths
+from pathlib import Path
+
+import numpy as np
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.flow import read_kitti, write_kitti
+from brushflow.training.sources import Sequence
+from brushflow.training.windows import Strip, draw_window
+from brushflow.video import read_image, write_image
+
+_ATTEMPTS = 20
+
+
+def is_prepared(folder: Path) -> bool:
+    """Whether this is a folder of prepared sequences rather than of video files."""
+    return (folder / "train").is_dir()
+
+
+def find_sequences(folder: Path, part: str) -> list[Path]:
+    """Folders of the sequences of ``part`` ("train" or "val"), sorted; UsageError if none."""
+    found = sorted(path.parent for path in (folder / part).glob("*/*/0.png"))
+    if not found and part == "train":
+        raise UsageError(f"The prepared videos {folder} hold no sequences in {folder / part}.")
+    return found
+
+
+def write_strip(folder: Path, strip: Strip) -> None:
+    """Write one sequence; the folder is there complete or not at all."""
+    partial = folder.with_name(f".partial-{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for k, frame in enumerate(strip.frames):
+        write_image(partial / f"{k}.png", frame)
+    for k, (flow, certainty) in enumerate(zip(strip.flows, strip.maps, strict=True), 1):
+        write_kitti(partial / f"{k}.flow.png", flow, certainty >= 0.5)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
+
+
+def read_strip(folder: Path, first: int, steps: int) -> Strip:
+    """``steps`` steps of a sequence from frame number ``first`` on; BrushflowError if damaged."""
+    frames = [read_image(folder / f"{first + k}.png") for k in range(steps + 1)]
+    motion = [read_kitti(folder / f"{first + k}.flow.png") for k in range(1, steps + 1)]
+    flows = [flow for flow, _ in motion]
+    maps = [valid.astype(np.float32) for _, valid in motion]
+    if len({array.shape[:2] for array in (*frames, *flows)}) > 1:
+        raise BrushflowError(f"Pictures and flow in {folder} are not of one size.")
+    return Strip(frames, flows, maps)
+
+
+class PreparedClips:
+    """Draws windows of prepared sequences; what is drawn depends on ``random`` only."""
+
+    def __init__(self, folders: Paths[Path]) -> None:
+        self.folders = list(folders)
+        self._lengths: dict[Path, int] = {}
+
+    def sequence(self, size: int, steps: int, random: np.random.Generator) -> Sequence:
+        """A sequence of ``steps`` steps and size×size pixels with motion in it."""
+        last: Sequence | None = None
+        for _ in range(_ATTEMPTS):
+            folder = self.folders[random.integers(len(self.folders))]
+            chosen = random.random()
+            longest = self._steps(folder)
+            if longest < steps:
+                continue
+            strip = read_strip(folder, int(chosen * (longest - steps + 1)), steps)
+            if min(strip.frames[0].shape[:2]) < size:
+                raise UsageError(
+                    f"The prepared videos have frames of {strip.frames[0].shape[1]}×"
+                    f"{strip.frames[0].shape[0]}, smaller than the training windows of {size}; "
+                    f"prepare them larger or lower --sizes."
+                )
+            last, useful = draw_window(strip, size, random)
+            if useful:
+                return last
+        if last is None:
+            raise UsageError(
+                f"The prepared videos in {self.folders[0].parent.parent} are shorter than the "
+                f"{steps + 1} frames in a row that --num-frame-steps asks for."
+            )
+        return last
+
+    def _steps(self, folder: Path) -> int:
+        if folder not in self._lengths:
+            self._lengths[folder] = len(list(folder.glob("*.flow.png")))
+        return self._lengths[folder]

@@ -1,0 +1,72 @@
+"""The settings of the published systems by name; the default "quick" is ours for two cores."""
+
+from typing import Any
+
+from brushflow.models.network import PAPER_ARCH
+
+# Ruder et al. 2018, sec. 5.4, and their training program (REFERENCE E1, E5, E6).
+_PAPER: dict[str, Any] = {
+    "arch": PAPER_ARCH,
+    "padding_type": "reflect-start",
+    "data_mix": "video:3,shift:1,zoom_out:1",
+    "frame_steps_schedule": "1",
+    "size_schedule": "256",
+    "batch_schedule": "4",
+    "holes": False,
+    "loss_weights": "vgg16",
+    "style_size": 384,
+    "style_scales": 1,
+    "style_layers": ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
+    "style_strength_schedule": "10",
+    "style_ramp": 0,
+    "content_layers": ("relu3_3",),
+    "temporal_weight_schedule": "50",
+    "tv_strength_schedule": "1e-6",
+    "range_weight": 0.0,
+    "iterations": 60000,
+    "identity_iterations": 0,
+    "learning_rate": "1e-3",
+    "one_cycle": False,
+    "val_batches": 100,
+    "validate_every": 1000,
+    "checkpoint_every": 1000,
+}
+_MIXED = {
+    **_PAPER,
+    "data_mix": "video:3,shift:1,zoom_out:1,single_image:5",
+    "temporal_weight_schedule": "100",
+}
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "quick": {},
+    "simple": _PAPER,
+    "mixed": _MIXED,
+    "multi-frame": {
+        **_MIXED,
+        "frame_steps_schedule": "0:1,50000:2,60000:4",
+        "iterations": 90000,
+    },
+    # Goes on from a flat model, by --init-from.
+    "spherical": {
+        **_MIXED,
+        "data_mix": "video:3,shift:1,zoom_out:1,single_image:5,vr:10",
+        "fill": "noise",
+        "iterations": 30000,
+    },
+    # Xu et al. 2021 (REFERENCE F2, F3): goes on from a baseline, by --init-from.
+    "fdb": {
+        **_PAPER,
+        "network": "image",
+        "data_mix": "video:1",
+        "size_schedule": "400",
+        "batch_schedule": "1",
+        "pooling": "average",
+        "style_size": 400,
+        "temporal_loss": "c-fdb",
+        "temporal_weight_schedule": "10",
+        "through_time": True,
+        "tv_strength_schedule": "0",
+        "learning_rate": "1e-4",
+        "iterations": 4000,
+    },
+}

@@ -1,0 +1,100 @@
+"""Where training and validation look: folders split so that neither sees the other's pictures."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from brushflow.flow import load_estimator
+from brushflow.training.clips import Clips, find_videos
+from brushflow.training.data import ClipSource, Shapes, TrainingData, parse_mix
+from brushflow.training.options import TrainOptions
+from brushflow.training.photographs import Photographs, find_photographs
+from brushflow.training.prepared import PreparedClips, find_sequences, is_prepared
+from brushflow.training.schedule import Schedule
+
+logger = logging.getLogger(__name__)
+
+_PHOTOGRAPHS_HELD_BACK, _VIDEOS_HELD_BACK = 20, 8  # every so many-th is kept for validation
+# Frames of videos are decoded a little larger than the windows drawn from them.
+_ROOM = 1.15
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataSets:
+    """What is trained on, and the same mix from pictures that are not."""
+
+    training: TrainingData
+    validation: TrainingData
+
+
+def open_data(options: TrainOptions, device: torch.device) -> DataSets:
+    """Find all photographs and videos; UsageError for folders that hold none."""
+    mix = parse_mix(options.data_mix)
+    shapes = Shapes(
+        Schedule.parse(options.size_schedule, "--sizes", 16, whole=True),
+        Schedule.parse(options.batch_schedule, "--batch-sizes", 1, whole=True),
+        Schedule.parse(options.frame_steps_schedule, "--num-frame-steps", 1, whole=True),
+    )
+    photographs = _photographs(options)
+    clips = _clips(options, int(shapes.sizes.largest), device)
+    training, validation = (
+        TrainingData(mix, shapes, seed, pictures, videos, until)
+        for seed, pictures, videos, until in (
+            (options.seed, photographs[0], clips[0], options.single_image_until),
+            (options.seed + 1, photographs[1], clips[1], 0),
+        )
+    )
+    return DataSets(training, validation)
+
+
+def _photographs(options: TrainOptions) -> tuple[Photographs | None, Photographs | None]:
+    if options.images is None:
+        return None, None
+    paths = find_photographs(options.images)
+    if options.val_images is not None:
+        held = find_photographs(options.val_images)
+    else:
+        paths, held = _split(paths, _PHOTOGRAPHS_HELD_BACK, "photographs", "--val-images")
+    return Photographs(paths, options.holes), Photographs(held, options.holes)
+
+
+def _clips(
+    options: TrainOptions, window: int, device: torch.device
+) -> tuple[ClipSource | None, ClipSource | None]:
+    if options.videos is None:
+        return None, None
+    if is_prepared(options.videos):
+        held = options.val_videos or options.videos
+        part = "val" if find_sequences(held, "val") else "train"
+        return (
+            PreparedClips(find_sequences(options.videos, "train")),
+            PreparedClips(find_sequences(held, part)),
+        )
+    paths = find_videos(options.videos)
+    if options.val_videos is not None:
+        held = find_videos(options.val_videos)
+    else:
+        paths, held = _split(paths, _VIDEOS_HELD_BACK, "videos", "--val-videos")
+    estimator = load_estimator(options.flow, device, options.flow_weights)
+    side = 2 * round(_ROOM * window / 2)
+    return Clips(paths, side, estimator), Clips(held, side, estimator)
+
+
+def _split(
+    paths: Sequence[T], every: int, what: str, option: str
+) -> tuple[Sequence[T], Sequence[T]]:
+    if len(paths) == 1:
+        logger.warning(
+            "There is one of the %s only: validation sees it too; %s names others.", what, option
+        )
+        return paths, paths
+    held = set(range(every // 2, len(paths), every)) or {len(paths) - 1}
+    return (
+        [path for i, path in enumerate(paths) if i not in held],
+        [path for i, path in enumerate(paths) if i in held],
+    )

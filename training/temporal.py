@@ -1,0 +1,111 @@
+"""The temporal losses of the field: what makes neighbouring frames agree.
+
+All take the painted steps of a sequence in order and compare each with the one before it; a
+single picture has no temporal loss, except for ``noise``. Pictures are in network space (0–255).
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from brushflow.training.unroll import Step
+
+# Weights as published: Ruder et al. 2018 (50; 100 in mixed training), Xu et al. 2021 (400, 400,
+# and 10 with 600 for the features). Noise losses are published for another range of values: here
+# it weighs as much as the pixel loss, which is the same distance.
+PAPER_WEIGHTS = {
+    "pixel": 50.0,
+    "ofb": 400.0,
+    "p-fdb": 400.0,
+    "c-fdb": 10.0,
+    "noise": 50.0,
+    "none": 0.0,
+}
+TEMPORAL_LOSSES = tuple(PAPER_WEIGHTS)
+CRITERIA: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l2": F.mse_loss,
+    "l1": F.l1_loss,
+    "smooth-l1": F.smooth_l1_loss,
+}
+FEATURE_SHARE = 60.0  # of the features' term in c-fdb against the pixels' term
+NOISY_SHARE, NOISE_RANGE = 0.3, 100.0  # pixels changed, and by how many grey levels at the most
+
+Features = Callable[[Tensor], Tensor]
+
+
+def temporal_loss(kind: str, steps: list[Step], criterion: str, features: Features) -> Tensor:
+    """Mean over the steps after the first of the loss ``kind``, a scalar; 0 without such steps.
+
+    ``features`` gives the layer that c-fdb compares. ``noise`` is ``noise_loss``, not here.
+    """
+    losses = [_PAIR_LOSSES[kind](a, b, criterion, features) for a, b in pairwise(steps)]
+    return torch.stack(losses).mean() if losses else steps[0].output.new_zeros(())
+
+
+def pixel_loss(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
+    """criterion(c·output, c·prior), a mean over all samples (Ruder et al. 2018, eq. 9)."""
+    return CRITERIA[criterion](step.output * step.certainty, step.prior * step.certainty)
+
+
+def optical_flow_loss(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
+    """Σ((output − prior)·m)² / Σm for each sequence, their mean (OFB; REFERENCE F2).
+
+    m is the certainty before the min filter, counted for each of the three channels.
+    """
+    mask = step.reliable.expand_as(step.output)
+    error = ((step.output - step.prior) * mask).square().sum(dim=(1, 2, 3))
+    return (error / mask.sum(dim=(1, 2, 3)).clamp(min=1)).mean()
+
+
+def pixel_difference_loss(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
+    """MSE of (output change, input change): P-FDB (Xu et al. 2021; REFERENCE F2)."""
+    if before.frame.shape != step.frame.shape:  # a vr sequence has no change to speak of
+        return step.output.new_zeros(())
+    return F.mse_loss(step.output - before.output, step.frame - before.frame)
+
+
+def combined_difference_loss(
+    before: Step, step: Step, criterion: str, features: Features
+) -> Tensor:
+    """P-FDB plus the mean absolute difference of feature changes: C-FDB (Xu et al. 2021)."""
+    if before.frame.shape != step.frame.shape:
+        return step.output.new_zeros(())
+    with torch.no_grad():
+        wanted = features(step.frame) - features(before.frame)
+    found = features(step.output) - features(before.output)
+    return pixel_difference_loss(before, step, criterion, features) + FEATURE_SHARE * F.l1_loss(
+        found, wanted
+    )
+
+
+def noise_loss(network: nn.Module, step: Step, seed: list[int]) -> Tensor:
+    """MSE(network(frame), network(frame + noise)); only the noisy branch learns (REFERENCE G).
+
+    All else that the network sees stays the same. The noise is another one in every iteration:
+    a share of the pixels, moved by up to 100 grey levels in every channel.
+    """
+    frame = step.frame
+    random = np.random.default_rng(seed)
+    hit = random.random((len(frame), 1, *frame.shape[2:])) < NOISY_SHARE
+    noise = random.uniform(-NOISE_RANGE, NOISE_RANGE, tuple(frame.shape)) * hit
+    noisy = frame + torch.from_numpy(noise.astype(np.float32)).to(frame.device)
+    output = network(torch.cat([noisy, step.seen[:, 3:]], 1))
+    return F.mse_loss(output.float(), step.output.detach())
+
+
+def _nothing(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
+    return step.output.new_zeros(())
+
+
+_PAIR_LOSSES = {
+    "pixel": pixel_loss,
+    "ofb": optical_flow_loss,
+    "p-fdb": pixel_difference_loss,
+    "c-fdb": combined_difference_loss,
+    "noise": _nothing,
+    "none": _nothing,
+}

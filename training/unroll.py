@@ -1,0 +1,114 @@
+"""The recurrence as training runs it: over a few frames, with or without gradients in between."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brushflow.flow.warp import warp
+from brushflow.models.preprocessing import from_rgb
+from brushflow.training.data import Batch
+
+
+@dataclass(frozen=True)
+class Step:
+    """One painted frame of a sequence; all (N, C, H, W), pictures in network space.
+
+    ``seen``: the network's whole input, the frame in its first three channels; ``prior``: the
+    output before, warped to this frame (zeros for a first frame); ``certainty``: (N, 1, H, W) as
+    the network saw it, after the min filter; ``reliable``: before it.
+    """
+
+    frame: Tensor
+    seen: Tensor
+    prior: Tensor
+    certainty: Tensor
+    reliable: Tensor
+    output: Tensor
+
+
+@dataclass(frozen=True)
+class Recurrence:
+    """How a network is run over a sequence.
+
+    ``min_filter``: odd width of the window that shrinks certainty; ``fill``: "mean" or "noise",
+    what the network sees where it has no prior; ``through_time``: gradients reach every step and
+    not the last only; ``first_network``: image network that paints first frames, None: the
+    network itself.
+    """
+
+    min_filter: int = 7
+    fill: str = "mean"
+    through_time: bool = False
+    first_network: nn.Module | None = None
+
+    def __call__(self, network: nn.Module, batch: Batch, seed: int) -> list[Step]:
+        """Paint a batch of sequences; ``seed`` decides the noise that fills.
+
+        Ruder et al. 2018, sec. 5.2 (REFERENCE E2) for the video network (7 channels). An image
+        network (3) paints every frame alone. A recurrent one (6; Xu et al. 2021) sees the output
+        before as it is, zeros at first.
+        """
+        noise = np.random.default_rng(seed) if self.fill == "noise" else None
+        count = len(batch.flows)
+        steps = [self._first(network, batch.frames[0], noise, alone=count == 0)]
+        for k in range(count):
+            learning = torch.is_grad_enabled() and (self.through_time or k == count - 1)
+            frame, flow, reliable = batch.frames[k + 1], batch.flows[k], batch.certainties[k]
+            before = steps[-1].output if self.through_time else steps[-1].output.detach()
+            prior = warp(before, flow)
+            certainty = shrink(reliable, self.min_filter)
+            with torch.set_grad_enabled(learning):
+                x = _network_input(network, frame, prior, certainty, before, noise)
+                steps.append(Step(frame, x, prior, certainty, reliable, network(x).float()))
+        return steps
+
+    def _first(
+        self, network: nn.Module, frame: Tensor, noise: np.random.Generator | None, alone: bool
+    ) -> Step:
+        nothing = torch.zeros_like(frame)
+        unknown = torch.zeros_like(frame[:, :1])
+        learning = torch.is_grad_enabled() and (self.through_time or alone)
+        if self.first_network is not None and not alone:
+            x = frame
+            with torch.no_grad():
+                output = self.first_network(x)
+        else:
+            with torch.set_grad_enabled(learning):
+                x = _network_input(network, frame, nothing, unknown, nothing, noise)
+                output = network(x)
+        return Step(frame, x, nothing, unknown, unknown, output.float())
+
+
+def _network_input(
+    network: nn.Module,
+    frame: Tensor,
+    prior: Tensor,
+    certainty: Tensor,
+    before: Tensor,
+    noise: np.random.Generator | None,
+) -> Tensor:
+    """What a network of 3, 6 or 7 input channels sees, (N, in_channels, H, W)."""
+    channels = network.in_channels
+    if channels == 3:
+        return frame
+    if channels == 6:
+        # Only the first frame of a vr sequence has another size than the one after it.
+        same = before.shape == frame.shape
+        return torch.cat([frame, before if same else torch.zeros_like(frame)], 1)
+    masked = prior * certainty
+    if noise is not None:
+        masked = masked + _random_picture(frame, noise) * (1 - certainty)
+    return torch.cat([frame, masked, certainty], 1)
+
+
+def _random_picture(like: Tensor, random: np.random.Generator) -> Tensor:
+    """Uniform RGB noise in network space, of the shape and on the device of ``like``."""
+    rgb = random.random(tuple(like.shape), np.float32) * 255
+    return from_rgb(torch.from_numpy(rgb)).to(like.device)
+
+
+def shrink(certainty: Tensor, width: int) -> Tensor:
+    """Min filter of (N, 1, H, W) with a window of odd ``width``; borders see the picture only."""
+    return -torch.nn.functional.max_pool2d(-certainty, width, 1, width // 2)

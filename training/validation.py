@@ -1,0 +1,44 @@
+"""How well a network does on pictures and clips that training never sees."""
+
+import torch
+from torch import nn
+
+from brushflow.training.data import TrainingData
+from brushflow.training.objective import Objective
+from brushflow.training.unroll import Recurrence, Step
+
+
+class Validation:
+    """Every term of the objective over a fixed set of batches.
+
+    Each source of the mix counts with its weight in the mix; windows, batches and steps are those
+    of the end of the schedule. The same batches every time, so that values compare.
+    """
+
+    def __init__(
+        self, data: TrainingData, count: int, iterations: int, device: torch.device
+    ) -> None:
+        self.data = data
+        self.count = count
+        self.iterations = iterations
+        self.device = device
+
+    @torch.no_grad()
+    def __call__(
+        self, network: nn.Module, recurrence: Recurrence, objective: Objective
+    ) -> tuple[dict[str, float], list[Step]]:
+        """Mean weighted terms by name, and the steps of one batch to look at."""
+        sums: dict[str, float] = {}
+        shown: list[Step] = []
+        wheel = self.data.wheel
+        for place in range(self.count):
+            # Round and round the wheel: sources come in proportion to their weights.
+            source = wheel[place * len(wheel) // self.count % len(wheel)]
+            batch = self.data.batch(self.iterations, source=source, variant=place)
+            steps = recurrence(network, batch.to(self.device), place)
+            losses = objective(network, steps, self.iterations, full=True)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + value.item() / self.count
+            if len(steps) >= len(shown):
+                shown = steps
+        return sums, shown
