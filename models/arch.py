@@ -2,6 +2,7 @@
 
 The grammar is that of Johnson et al. 2016 and Ruder et al. 2018, so their strings mean the same
 here. Numbers may have any count of digits; in the original programs kernel and stride had one.
+The letter ``N`` is new: other programs' networks enlarge without a normalization of its own.
 """
 
 import math
@@ -11,6 +12,7 @@ from fractions import Fraction
 
 from brushflow.errors import UsageError
 
+_MOST_LAYERS = 200  # a string in a file may be of any length
 PADDING_TYPES = ("zero", "reflect", "replicate", "none", "reflect-start")
 
 
@@ -20,20 +22,21 @@ class LayerSpec:
 
     ``kind`` is its letter: ``c`` convolution, ``f`` transposed convolution, ``d`` halving
     convolution, ``u`` doubling transposed convolution, ``U`` nearest-neighbour enlargement,
-    ``R`` residual block, ``C`` the same two convolutions without the skip.
+    ``N`` the same without the norm and ReLU that follow it, ``R`` residual block, ``C`` the same
+    two convolutions without the skip.
     """
 
     kind: str
-    filters: int = 0  # output channels; 0 for U, which keeps them
+    filters: int = 0  # output channels; 0 for U and N, which keep them
     kernel: int = 3
-    stride: int = 1  # of U: the factor of enlargement
+    stride: int = 1  # of U and N: the factor of enlargement
 
     @property
     def scale(self) -> tuple[int, int]:
         """Output size over input size as (numerator, denominator)."""
         if self.kind in "cd":
             return 1, self.stride
-        if self.kind in "fuU":
+        if self.kind in "fuUN":
             return self.stride, 1
         return 1, 1
 
@@ -44,6 +47,7 @@ _FORMS = {
     "d": (r"d(\d+)", "d<filters>"),
     "u": (r"u(\d+)", "u<filters>"),
     "U": (r"U(\d+)", "U<factor>"),
+    "N": (r"N(\d+)", "N<factor>"),
     "R": (r"R(\d+)", "R<filters>"),
     "C": (r"C(\d+)", "C<filters>"),
 }
@@ -54,6 +58,8 @@ def parse_arch(arch: str, in_channels: int) -> list[LayerSpec]:
     specs: list[LayerSpec] = []
     channels = in_channels
     position = 1
+    if arch.count(",") >= _MOST_LAYERS:
+        raise UsageError(f"The architecture has more than {_MOST_LAYERS} layers.")
     for text in arch.split(","):
         spec = _parse_element(text, position)
         if spec.kind == "R" and spec.filters != channels:
@@ -68,9 +74,9 @@ def parse_arch(arch: str, in_channels: int) -> list[LayerSpec]:
     if scale != 1:
         raise UsageError(
             f"The architecture {arch!r} gives a picture {scale} times the size of its input; "
-            f"balance d and stride layers with u and U layers."
+            f"balance d and stride layers with u, U and N layers."
         )
-    if specs[-1].kind in "UR" or channels != 3:
+    if specs[-1].kind in "UNR" or channels != 3:
         raise UsageError(
             f"The architecture {arch!r} must end in a convolution with 3 filters, the picture."
         )
@@ -103,6 +109,6 @@ def _parse_element(text: str, position: int) -> LayerSpec:
         return LayerSpec(kind, filters, kernel, stride)
     if kind in "du":
         return LayerSpec(kind, numbers[0], stride=2)
-    if kind == "U":
+    if kind in "UN":
         return LayerSpec(kind, stride=numbers[0])
     return LayerSpec(kind, numbers[0])

@@ -13,12 +13,15 @@ from safetensors.torch import save
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
-from brushflow.models.imported import network_from_port
-from brushflow.models.network import StyleNetwork, build
+from brushflow.models.imported import network_from_other
+from brushflow.models.network import StyleNetwork
+from brushflow.models.weights import network_from_state
 
 FORMAT = "brushflow-1"
 PRETRAINED = Path(__file__).parent / "pretrained"
 DEFAULT_STYLE = "starry-night"
+SUFFIXES = (".safetensors", ".pth", ".pt", ".model", ".t7")
+_LARGEST_FILE = 256 * 2**20  # bytes; the paper's network takes 7 million
 
 
 @dataclass(frozen=True)
@@ -67,27 +70,29 @@ def available() -> list[str]:
 
 
 def load(path_or_name: Path | str) -> StyleModel:
-    """Load a bundled style by name, or a ``.safetensors`` or ``.pth`` file.
+    """Load a bundled style by name, a ``.safetensors`` file, or one of another program's.
 
-    Loading runs no code from the file. UsageError for a name that is no style and no file;
-    BrushflowError for a file that holds something else.
+    Those are ``.t7`` and ``.pth``, also called ``.pt`` or ``.model``: see ``imported``. Loading
+    runs no code from the file. UsageError for a name that is no style and no file; BrushflowError
+    for a file that holds something else.
     """
     path = _find(str(path_or_name))
     try:
-        data = path.read_bytes()
+        if path.stat().st_size > _LARGEST_FILE:
+            raise BrushflowError(f"{path} is far larger than a stylization network.")
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise BrushflowError(f"Could not read the model {path}: {error.strerror}.") from error
-    digest = hashlib.sha256(data).hexdigest()
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return _load_safetensors(path, digest)
-    return StyleModel(network_from_port(path), path.stem, digest=digest)
+    return StyleModel(network_from_other(path), path.stem, digest=digest)
 
 
 def _find(name: str) -> Path:
     if name in available():
         return PRETRAINED / f"{name}.safetensors"
     path = Path(name)
-    if path.suffix in (".safetensors", ".pth", ".pt", ".model"):
+    if path.suffix.lower() in SUFFIXES:
         if path.is_file():
             return path
         raise UsageError(f"There is no model file {name}.")
@@ -105,22 +110,21 @@ def _load_safetensors(path: Path, digest: str) -> StyleModel:
                     f"{path} is not a brushflow model: it has no format entry {FORMAT!r}."
                 )
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        network = build(
+        network = network_from_state(
+            state,
             metadata["arch"],
-            int(metadata["in_channels"]),
-            metadata["padding_type"],
-            float(metadata["tanh_constant"]),
-            metadata["norm"],
-            int(metadata.get("margin", 0)),
-        )
-        network.load_state_dict(
-            {
-                name: tensor.float() if tensor.is_floating_point() else tensor
-                for name, tensor in state.items()
-            }
+            in_channels=int(metadata["in_channels"]),
+            padding_type=metadata["padding_type"],
+            tanh_constant=float(metadata["tanh_constant"]),
+            norm=metadata["norm"],
+            margin=int(metadata.get("margin", 0)),
         )
         training = json.loads(metadata.get("training", "{}"))
+        if not isinstance(training, dict):
+            raise ValueError("its entry 'training' is not a table")
     except (SafetensorError, KeyError, ValueError, RuntimeError, UsageError) as error:
-        reason = str(error).splitlines()[0]
-        raise BrushflowError(f"{path} is not a usable brushflow model: {reason}.") from error
-    return StyleModel(network.eval(), metadata.get("style", path.stem), training, digest)
+        reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        raise BrushflowError(
+            f"{path} is not a usable brushflow model: {reason.splitlines()[0].rstrip('.')}."
+        ) from error
+    return StyleModel(network, metadata.get("style", path.stem), training, digest)

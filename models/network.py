@@ -16,7 +16,8 @@ NORMS = ("instance", "batch")
 # missing pixels back by reflection before the first layer for both of these names.
 _VALID_BLOCKS = ("none", "reflect-start")
 # Below this, deep layers have too few pixels to pad or to normalise.
-_SMALLEST_SIDE = 41
+SMALLEST_SIDE = 41
+_WIDEST_MARGIN = 1024
 
 
 class ConvBlock(nn.Module):
@@ -54,10 +55,11 @@ class StyleNetwork(nn.Module):
     tanh_constant]: BGR minus the VGG mean. Any H and W from 1 up; the output is cropped to the
     input's size (the original programs return 4·ceil(H/4) by 4·ceil(W/4)).
 
-    Attributes: ``arch``, ``in_channels``, ``padding_type``, ``tanh_constant``, ``norm``,
-    ``start_padding`` (pixels of reflection before the first layer), ``margin`` (pixels of
-    reflection that are painted as well and cropped off: whatever a layer's own padding does to the
-    border is lost with them; 0 as in the original programs).
+    Attributes: ``arch``, ``in_channels``, ``padding_type``, ``tanh_constant`` (0: no tanh, the
+    last convolution's output is the picture, without bounds), ``norm``, ``start_padding`` (pixels
+    of reflection before the first layer), ``margin`` (pixels of reflection that are painted as
+    well and cropped off: whatever a layer's own padding does to the border is lost with them; 0 as
+    in the original programs).
     """
 
     def __init__(
@@ -76,6 +78,10 @@ class StyleNetwork(nn.Module):
             )
         if norm not in NORMS:
             raise UsageError(f"Unknown normalization {norm!r}; choose one of {', '.join(NORMS)}.")
+        if not 0 <= tanh_constant < math.inf:
+            raise UsageError(f"The tanh constant {tanh_constant} is not a number from 0 up.")
+        if not 0 <= margin <= _WIDEST_MARGIN:
+            raise UsageError(f"The margin {margin} is not from 0 to {_WIDEST_MARGIN} pixels.")
         self.arch = arch
         self.in_channels = in_channels
         self.padding_type = padding_type
@@ -89,7 +95,8 @@ class StyleNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         x = self.layers(_pad(x, self.start_padding + self.margin))
-        x = self.tanh_constant * torch.tanh(x)
+        if self.tanh_constant:
+            x = self.tanh_constant * torch.tanh(x)
         top = left = self.margin
         return x[..., top : top + height, left : left + width]
 
@@ -112,7 +119,7 @@ def _layers(specs: list[LayerSpec], channels: int, padding: str, norm: str) -> n
         layers.append(_layer(spec, channels, padding, norm))
         channels = spec.filters or channels
         last = index == len(specs) - 1
-        if not last and spec.kind not in "RC":
+        if not last and spec.kind not in "NRC":
             layers += [_norm(norm, channels), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
 
@@ -135,7 +142,7 @@ def _layer(spec: LayerSpec, channels: int, padding: str, norm: str) -> nn.Module
             padding=half,
             output_padding=spec.stride - 1,
         )
-    if spec.kind == "U":
+    if spec.kind in "UN":
         return nn.Upsample(scale_factor=spec.stride, mode="nearest")
     return ConvBlock(channels, spec.filters, norm, padding, skip=spec.kind == "R")
 
@@ -163,7 +170,7 @@ def _start_padding(specs: list[LayerSpec]) -> int:
 def _pad(x: Tensor, width: int) -> Tensor:
     """Reflect on all sides; enlarge what is too small for it, on the right and below."""
     rows, columns = x.shape[-2:]
-    smallest = max(_SMALLEST_SIDE, width + 1)
+    smallest = max(SMALLEST_SIDE, width + 1)
     if min(rows, columns) < smallest:
         missing = (0, max(0, smallest - columns), 0, max(0, smallest - rows))
         x = F.pad(x, missing, mode="replicate")

@@ -80,15 +80,15 @@ def read_cuts(path: Path, frames: int) -> list[int]:
         raise UsageError(f"There is no list of cuts {path}; use auto, none or a file.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise BrushflowError(f"The list of cuts {path} cannot be read as text.") from error
-    rows = list(csv.reader(text.splitlines()))
-    header = next((i for i, row in enumerate(rows) if "Start Frame" in row), None)
     try:
+        rows = list(csv.reader(text.splitlines()))
+        header = next((i for i, row in enumerate(rows) if "Start Frame" in row), None)
         if header is not None:
             column = rows[header].index("Start Frame")
             numbers = [int(row[column]) - 1 for row in rows[header + 1 :] if row]
         else:
             numbers = [int(cell) for row in rows for cell in row if cell.strip()]
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, csv.Error) as error:
         raise BrushflowError(
             f"The list of cuts {path} holds something else than frame numbers or a PySceneDetect "
             f"scene list."

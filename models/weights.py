@@ -1,0 +1,44 @@
+"""Weights from outside: they get a network only if they are its weights."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from brushflow.models.network import StyleNetwork, build
+
+# A picture; with the output before it; with that output warped, and where it can be trusted.
+_IN_CHANNELS = (3, 6, 7)
+
+
+def network_from_state(state: Mapping[str, Tensor], arch: str, **description: Any) -> StyleNetwork:
+    """Build the network that ``arch`` and ``description`` (see ``build``) tell of, with weights.
+
+    A description in a file may claim any size, so the network is first laid out without memory
+    and compared with the tensors that are there. It is in evaluation mode, in float32.
+
+    Raises:
+        UsageError: the description is wrong.
+        ValueError: the weights are not those of this network.
+    """
+    channels = description.get("in_channels", 7)
+    if channels not in _IN_CHANNELS:
+        raise ValueError(f"a network takes 3, 6 or 7 channels, and not {channels}")
+    with torch.device("meta"):
+        wanted = build(arch, **description).state_dict()
+    unlike = wanted.keys() ^ state.keys()
+    if unlike:
+        name = min(unlike)
+        raise ValueError(f"the tensor {name!r} is {'missing' if name in wanted else 'unknown'}")
+    for name, tensor in state.items():
+        if tensor.shape != wanted[name].shape:
+            raise ValueError(
+                f"the tensor {name!r} has the shape {tuple(tensor.shape)} instead of "
+                f"{tuple(wanted[name].shape)}"
+            )
+        if wanted[name].is_floating_point() and not tensor.is_floating_point():
+            raise ValueError(f"the tensor {name!r} holds no fractions")
+    network = build(arch, **description)
+    network.load_state_dict(dict(state))
+    return network.eval()
