@@ -1,0 +1,57 @@
+"""What is shown is the flow and the reliability of the video's own frames."""
+
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from brushflow.scripts.view_flow import main
+from brushflow.video import open_source, read_image, write_image
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def start(*arguments):
+        monkeypatch.setattr(sys, "argv", ["view_flow.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        return stop.value.code, capsys.readouterr().err
+
+    return start
+
+
+@pytest.fixture
+def clip(tmp_path, make_clip, drifting):
+    return make_clip(tmp_path / "clip.mp4", drifting(5))
+
+
+def test_a_video_of_three_panels_with_the_clips_timestamps(run, clip, tmp_path):
+    assert run(clip, "-o", tmp_path / "flow.mp4")[0] == 0
+    shown = list(open_source(tmp_path / "flow.mp4").read())
+    source = list(open_source(clip).read())
+    assert [f.pixels.shape for f in shown] == [(64, 3 * 96, 3)] * 4
+    assert len({b.pts - a.pts for a, b in pairwise(shown)}) == 1
+    assert np.abs(shown[0].pixels[:, :96].astype(float) - source[1].pixels).mean() < 5
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_camera_that_drifts_right_is_one_colour_and_its_right_edge_unreliable(
+    run, clip, tmp_path
+):
+    assert run(clip, "-o", tmp_path / "sheet.png", "--moments", 2)[0] == 0
+    sheet = read_image(tmp_path / "sheet.png").astype(int)
+    assert sheet.shape == (128, 3 * 96, 3)
+    # What lies to the right now was further right before: backward flow +x, which is red.
+    flow = sheet[10:50, 96 + 10 : 96 + 60]
+    assert np.median(flow[..., 0]) > 200
+    assert np.median(flow[..., 1]) < 150 and np.median(flow[..., 2]) < 150
+    change = np.abs(sheet[:64, 192:] - sheet[:64, :96]).sum(axis=2)
+    assert np.median(change[:, -2:]) > 100  # marked red
+    assert np.median(change[10:50, 10:80]) == 0
+
+
+def test_one_frame_has_no_motion(run, tmp_path):
+    write_image(tmp_path / "a.png", np.zeros((40, 40, 3), np.uint8))
+    code, error = run(tmp_path / "a.png", "-o", tmp_path / "sheet.png")
+    assert code == 2 and "one frame only" in error
