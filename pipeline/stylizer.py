@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brushflow.flow import load_estimator, warp
 from brushflow.flow.estimators import FlowEstimator
-from brushflow.models import StyleModel, preprocess
+from brushflow.models import StyleModel, StyleNetwork, preprocess
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.devices import autocast
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
@@ -52,6 +52,9 @@ class Stylizer:
         min_filter_width: odd width of the window that shrinks the reliable area, 1 for none.
         fill: what stands where there is no prior: "mean" colour or "noise".
         independent: paint every frame alone.
+        settle: how often a shot's first frame is painted again, with its own painting as prior. A
+            network paints a little differently with a prior than without; so the shot begins
+            with what it would settle to anyway. For video models that paint first frames too.
         device, precision: see ``pipeline.devices``.
         workers: threads that find motion; ``lookahead``: frames held for them.
     """
@@ -67,6 +70,7 @@ class Stylizer:
         min_filter_width: int = 7,
         fill: str = "mean",
         independent: bool = False,
+        settle: int = 2,
         device: torch.device | str = "cpu",
         precision: str = "fp32",
         workers: int = 2,
@@ -85,6 +89,7 @@ class Stylizer:
         self.motion = motion if moves else None
         self.min_filter_width = min_filter_width
         self.fill = fill
+        self.settle = settle if moves and first_frame_model is None else 0
         self.precision = precision
         self.workers = workers
         self.lookahead = lookahead
@@ -147,10 +152,23 @@ class Stylizer:
         self, index: int, frame: np.ndarray, motion: Motion | None, previous: Tensor | None
     ) -> Tensor:
         picture = preprocess(frame, self.device)
-        if previous is None:
-            network, given = self.first_network, None
-        else:
-            network, given = self.network, motion and (motion, previous)
+        if previous is not None:
+            given = (motion, previous) if motion is not None else None
+            return self._run(self.network, index, picture, previous, given)
+        output = self._run(self.first_network, index, picture, None, None)
+        for _ in range(self.settle):
+            output = self._run(self.network, index, picture, output, (_still(frame), output))
+        return output
+
+    def _run(
+        self,
+        network: StyleNetwork,
+        index: int,
+        picture: Tensor,
+        previous: Tensor | None,
+        given: tuple[Motion, Tensor] | None,
+    ) -> Tensor:
+        """One pass of a network of any kind, (1, 3, H, W) float32."""
         if network.in_channels == 3:
             x = picture
         elif network.in_channels == 6:
@@ -184,3 +202,11 @@ class Stylizer:
         random = np.random.default_rng(index)
         noise = random.integers(0, 256, (*like.shape[-2:], 3), np.uint8)
         return preprocess(noise, self.device)
+
+
+def _still(frame: np.ndarray) -> Motion:
+    """No motion, known wherever the consistency check can know anything."""
+    height, width = frame.shape[:2]
+    known = np.zeros((height, width), np.float32)
+    known[:-1, :-1] = 1
+    return Motion(np.zeros((height, width, 2), np.float32), known)

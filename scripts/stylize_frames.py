@@ -181,6 +181,7 @@ def command(
         min_filter_width=occlusions_min_filter,
         fill="noise" if fill_occlusions == "uniform-random" else "mean",
         independent=create_inconsistent,
+        settle=0,  # as the original does
         device=chosen,
         precision=choose_precision("auto", chosen),
     )

@@ -1,10 +1,12 @@
-"""Moving pictures and small clips, made from scikit-image's photographs."""
+"""Moving pictures, small clips and a VGG, made from scikit-image's photographs and from chance."""
 
 import wave
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 from skimage import data
 
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
@@ -49,3 +51,18 @@ def make_clip(tmp_path_factory):
         return path
 
     return make
+
+
+@pytest.fixture
+def loss_weights(tmp_path):
+    """The first layers of a VGG with random weights, under torchvision's names."""
+    torch.manual_seed(0)
+    shapes = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128)}
+    shapes |= {12: (256, 256), 14: (256, 256)}
+    state = {}
+    for index, (out, into) in shapes.items():
+        state[f"features.{index}.weight"] = torch.randn(out, into, 3, 3) * (2 / (9 * into)) ** 0.5
+        state[f"features.{index}.bias"] = torch.zeros(out)
+    path = tmp_path / "vgg.safetensors"
+    save_file(state, path)
+    return path

@@ -31,7 +31,9 @@ def still(frame, previous, index, pool):
 def recorder(**options):
     network = Recorder()
     model = StyleModel(network, "recorder")
-    return network, Stylizer(model, **({"motion": still, "min_filter_width": 1} | options))
+    return network, Stylizer(
+        model, **({"motion": still, "min_filter_width": 1, "settle": 0} | options)
+    )
 
 
 def test_the_state_is_the_networks_own_float_output(drifting):
@@ -62,6 +64,29 @@ def test_a_recurrent_model_sees_the_output_before_as_it_is_and_no_motion(driftin
     alone = Stylizer(StyleModel(network, "recorder"), independent=True)
     list(alone.stylize(drifting(2)))
     assert not network.inputs[-1][:, 3:].any()
+
+
+def test_a_first_frame_settles_on_its_own_painting(drifting):
+    network, stylizer = recorder(settle=2)
+    first, second = stylizer.stylize(drifting(2))
+    assert len(network.inputs) == 4
+    painted = [network(x) for x in network.inputs[:3]]
+    assert not network.inputs[0][:, 3:].any()
+    for before, x in zip(painted, network.inputs[1:3], strict=False):
+        assert torch.allclose(x[:, 3:6, :-1, :-1], before[..., :-1, :-1], atol=1e-2)
+        assert x[:, 6, :-1, :-1].all() and not x[:, 6, -1].any() and not x[:, 6, :, -1].any()
+    assert torch.equal(first.output, painted[2])
+    assert torch.allclose(network.inputs[3][:, 3:6], first.output, atol=1e-3)
+    assert (first.motion, second.motion is None) == (None, False)
+
+
+def test_frames_painted_alone_and_first_frames_of_an_image_model_do_not_settle(drifting):
+    network, stylizer = recorder(settle=2, independent=True)
+    list(stylizer.stylize(drifting(2)))
+    assert len(network.inputs) == 2
+    network, stylizer = recorder(settle=2, first_frame_model=StyleModel(Recorder(3), "image"))
+    list(stylizer.stylize(drifting(2)))
+    assert len(network.inputs) == 1
 
 
 def test_unreliable_pixels_are_empty_and_the_filter_shrinks_what_is_reliable(drifting):
@@ -166,7 +191,7 @@ def test_bfloat16_stays_close_to_float32(drifting):
     network = build("c9s1-8,d12,d16,R16,R16,U2,c3s1-8,U2,c9s1-3", padding_type="reflect").eval()
     model = StyleModel(network, "small")
     frames = drifting(2)
-    exact = list(Stylizer(model).stylize(frames))[-1].output
-    rough = list(Stylizer(model, precision="bf16").stylize(frames))[-1].output
+    exact = list(Stylizer(model, settle=0).stylize(frames))[-1].output
+    rough = list(Stylizer(model, precision="bf16", settle=0).stylize(frames))[-1].output
     assert rough.dtype == torch.float32
     assert 0 < (exact - rough).abs().mean() < 2

@@ -1,8 +1,6 @@
 """A tiny training set-up made from scikit-image's pictures."""
 
 import pytest
-import torch
-from safetensors.torch import save_file
 from skimage import data, io
 
 from brushflow.training import TrainOptions
@@ -25,21 +23,6 @@ def videos(tmp_path_factory, make_clip, drifting):
     make_clip(folder / "b.mp4", drifting(5) + drifting(7, picture="coffee"))
     make_clip(folder / "c.mp4", drifting(12, picture="chelsea", speed=1))
     return folder
-
-
-@pytest.fixture
-def loss_weights(tmp_path):
-    """The first layers of a VGG with random weights, under torchvision's names."""
-    torch.manual_seed(0)
-    shapes = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128)}
-    shapes |= {12: (256, 256), 14: (256, 256)}
-    state = {}
-    for index, (out, into) in shapes.items():
-        state[f"features.{index}.weight"] = torch.randn(out, into, 3, 3) * (2 / (9 * into)) ** 0.5
-        state[f"features.{index}.bias"] = torch.zeros(out)
-    path = tmp_path / "vgg.safetensors"
-    save_file(state, path)
-    return path
 
 
 @pytest.fixture
