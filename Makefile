@@ -1,5 +1,6 @@
 # make demo   a sample clip, painted: in demo/
 # make test   style checks and all tests
+# make bench  how fast it is on this machine: tables, and JSON in local/bench/
 
 PYTHON ?= python3
 # Installed before everything else, as the two must be built for each other.
@@ -8,7 +9,7 @@ TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
 
-.PHONY: demo test
+.PHONY: demo test bench
 
 demo: .venv/installed
 	mkdir -p demo
@@ -22,6 +23,10 @@ test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q
+
+bench: .venv/installed
+	$(BIN)/python scripts/benchmark.py network --json local/bench/network-paper.json
+	$(BIN)/python scripts/benchmark.py network --model starry-night --json local/bench/network-small.json
 
 .venv/installed: setup.cfg
 	$(PYTHON) -m venv .venv

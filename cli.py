@@ -15,6 +15,7 @@ import click
 from tqdm import tqdm
 
 from brushflow.errors import BrushflowError
+from brushflow.memory import keep_freed_memory
 
 EXIT_INTERRUPTED = 130
 
@@ -31,6 +32,7 @@ def run(command: click.Command) -> NoReturn:
     printed as a sentence; only a defect of the program itself shows a traceback.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    keep_freed_memory()
     try:
         code = command.main(standalone_mode=False)
     except click.ClickException as error:

@@ -94,7 +94,7 @@ class StyleNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        x = self.layers(_pad(x, self.start_padding + self.margin))
+        x = self.layers(pad(x, self.start_padding + self.margin))
         if self.tanh_constant:
             x = self.tanh_constant * torch.tanh(x)
         top = left = self.margin
@@ -167,7 +167,7 @@ def _start_padding(specs: list[LayerSpec]) -> int:
     return math.ceil(taken)
 
 
-def _pad(x: Tensor, width: int) -> Tensor:
+def pad(x: Tensor, width: int) -> Tensor:
     """Reflect on all sides; enlarge what is too small for it, on the right and below."""
     rows, columns = x.shape[-2:]
     smallest = max(SMALLEST_SIDE, width + 1)

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from brushflow.flow import load_estimator, warp
 from brushflow.flow.estimators import FlowEstimator
 from brushflow.models import StyleModel, StyleNetwork, preprocess
+from brushflow.models.folding import fold
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.devices import autocast
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
@@ -77,10 +78,12 @@ class Stylizer:
         lookahead: int = 4,
     ) -> None:
         self.device = torch.device(device)
-        self.network = model.network.to(self.device).eval()
+        self.network = _for_inference(model.network, self.device, precision)
         self.independent = independent or self.network.in_channels == 3
         self.first_network = (
-            first_frame_model.network.to(self.device).eval() if first_frame_model else self.network
+            _for_inference(first_frame_model.network, self.device, precision)
+            if first_frame_model
+            else self.network
         )
         moves = self.network.in_channels == 7 and not self.independent
         if motion is None and moves:
@@ -162,7 +165,7 @@ class Stylizer:
 
     def _run(
         self,
-        network: StyleNetwork,
+        network: nn.Module,
         index: int,
         picture: Tensor,
         previous: Tensor | None,
@@ -202,6 +205,14 @@ class Stylizer:
         random = np.random.default_rng(index)
         noise = random.integers(0, 256, (*like.shape[-2:], 3), np.uint8)
         return preprocess(noise, self.device)
+
+
+def _for_inference(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
+    """The same network folded, which is several times faster; other modules as they are."""
+    network = network.to(device).eval()
+    if not isinstance(network, StyleNetwork):
+        return network
+    return fold(network, transforms=precision == "fp32")
 
 
 def _still(frame: np.ndarray) -> Motion:

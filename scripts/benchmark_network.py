@@ -1,0 +1,202 @@
+"""Command: how long the network alone takes, in each way it can be computed."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from brushflow.errors import UsageError
+from brushflow.models import PADDING_TYPES, PAPER_ARCH, StyleNetwork, build, load
+from brushflow.models.folding import fold
+from brushflow.models.kernels import has_transforms
+from brushflow.pipeline.devices import autocast, choose_device
+from brushflow.scripts.measuring import (
+    describe_machine,
+    interleaved,
+    matrix_product,
+    table,
+    write_json,
+)
+
+_TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
+ENGINES = ("plain", "direct", "folded")
+
+
+class Size(click.ParamType):
+    """A picture's size, like 854x480."""
+
+    name = "WIDTHxHEIGHT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        width, _, height = value.lower().partition("x")
+        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+            self.fail(f"{value!r} is not a size like 854x480.", param, ctx)
+        return int(width), int(height)
+
+
+@click.command(name="network")
+@click.option("--arch", default=PAPER_ARCH, help="Architecture, with random weights.")
+@click.option("--padding", default="reflect-start", type=click.Choice(PADDING_TYPES))
+@click.option("--margin", default=0, type=click.IntRange(0), help="Pixels painted and cropped.")
+@click.option("--model", help="A bundled style or a model file, in place of --arch.")
+@click.option("--size", default="854x480", show_default=True, type=Size())
+@click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option(
+    "--engine", "engines", multiple=True, type=click.Choice(ENGINES), help="Only this way (again)."
+)
+@click.option(
+    "--precision",
+    "precisions",
+    multiple=True,
+    type=click.Choice(list(_TYPES)),
+    help="Also in this precision (again).",
+)
+@click.option("--repeats", default=5, show_default=True, type=click.IntRange(1))
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False))
+def command(
+    arch: str,
+    padding: str,
+    margin: int,
+    model: str | None,
+    size: tuple[int, int],
+    threads: int | None,
+    device: str,
+    engines: tuple[str, ...],
+    precisions: tuple[str, ...],
+    repeats: int,
+    json_path: Path | None,
+) -> None:
+    """Time the network on one picture.
+
+    plain is the network as it is trained, direct the folded one by direct convolutions, folded
+    the folded one as it is used. GFLOP are those of direct convolutions, of the plain network for
+    plain and of the folded one for the others; "of product" compares them per second with a large
+    matrix product in the same run. Above 1, multiplications were saved.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    place = choose_device(device)
+    torch.manual_seed(0)
+    network = load(model).network if model else build(arch, 7, padding, margin=margin)
+    network = network.to(place).eval()
+    picture = sample(network.in_channels, *size).to(place)
+    rows = measure(network, picture, engines or ENGINES, ("fp32", *precisions), repeats)
+    click.echo(table(rows))
+    if json_path:
+        settings = {
+            "arch": network.arch,
+            "padding": network.padding_type,
+            "margin": network.margin,
+            "model": model,
+            "width": size[0],
+            "height": size[1],
+            "repeats": repeats,
+        }
+        machine = describe_machine(place)
+        write_json(json_path, {"machine": machine, "settings": settings, "network": rows})
+
+
+def sample(channels: int, width: int, height: int) -> Tensor:
+    """A picture-like input (1, channels, height, width): most of it smooth, some of it fine."""
+    generator = torch.Generator().manual_seed(1)
+    x = torch.zeros(1, channels, height, width)
+    for side in (4, 16, 64, 256):
+        small = torch.randn(1, channels, side, side, generator=generator)
+        x += (
+            160
+            / side**0.5
+            * torch.nn.functional.interpolate(small, (height, width), mode="bilinear")
+        )
+    if channels == 7:
+        # The last channel is the reliability of the three before it.
+        x[:, 6] = (x[:, 6] > -40).float()
+        x[:, 3:6] *= x[:, 6:]
+    return x
+
+
+@torch.inference_mode()
+def measure(
+    network: StyleNetwork,
+    x: Tensor,
+    engines: tuple[str, ...],
+    precisions: tuple[str, ...],
+    repeats: int,
+) -> list[dict[str, Any]]:
+    """One row for each engine in each precision, fp32 first."""
+    if "folded" in engines and x.device.type == "cpu" and not has_transforms():
+        engines = tuple(engine for engine in engines if engine != "folded")
+    if not engines:
+        raise UsageError("This PyTorch has no NNPACK; choose --engine plain or direct.")
+    made = {
+        "plain": lambda: network,
+        "direct": lambda: fold(network, transforms=False),
+        "folded": lambda: fold(network),
+    }
+    built = {engine: made[engine]() for engine in engines}
+    tasks: dict[str, Callable[[], Any]] = {}
+    products, flop = {}, {}
+    for precision in dict.fromkeys(precisions):
+        # A CPU without the instructions takes minutes for a product in half precision.
+        yardstick = "fp32" if x.device.type == "cpu" else precision
+        product, product_flop = matrix_product(x.device, _TYPES[yardstick])
+        products[precision] = f"product {yardstick}"
+        tasks[products[precision]] = product
+        for engine in engines:
+            # The transforms are for float32.
+            if precision == "fp32" or engine != "folded" or x.device.type != "cpu":
+                tasks[f"{engine} {precision}"] = _task(built[engine], x, precision)
+    for engine in engines:
+        flop[engine] = count_flop(built[engine] if engine == "plain" else made["direct"](), x)
+    reference = network(x).float()
+    errors = {
+        name: psnr(task().float(), reference)
+        for name, task in tasks.items()
+        if not name.startswith("product")
+    }
+    times = interleaved(tasks, repeats, x.device)
+    rows = []
+    for name, error in errors.items():
+        engine, precision = name.split()
+        rate = flop[engine] / times[name]
+        rows.append(
+            {
+                "engine": engine,
+                "precision": precision,
+                "ms": 1000 * times[name],
+                "times plain": times["plain fp32"] / times[name] if "plain" in engines else None,
+                "GFLOP": flop[engine] / 1e9,
+                "GFLOP/s": rate / 1e9,
+                "of product": rate * times[products[precision]] / product_flop,
+                "PSNR dB": error,
+            }
+        )
+    return rows
+
+
+def count_flop(network: torch.nn.Module, x: Tensor) -> int:
+    """Multiplications and additions of the convolutions, done directly."""
+    with FlopCounterMode(display=False) as counter:
+        network(x)
+    return counter.get_total_flops()
+
+
+def psnr(x: Tensor, reference: Tensor) -> float | None:
+    """In dB, of pictures in 0–255; None where they are equal."""
+    error = float((x - reference).double().pow(2).mean())
+    return 10 * math.log10(255**2 / error) if error else None
+
+
+def _task(network: torch.nn.Module, x: Tensor, precision: str) -> Callable[[], Tensor]:
+    def task() -> Tensor:
+        with autocast(x.device, precision):
+            return network(x)
+
+    return task

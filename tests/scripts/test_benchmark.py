@@ -1,0 +1,98 @@
+"""The benchmark prints a table and writes what it measured, and on what."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from brushflow.models import build
+from brushflow.scripts import benchmark, measuring
+from brushflow.scripts.benchmark_network import count_flop, psnr, sample
+
+SMALL = "c3s1-8,d8,R8,U2,c9s1-3"
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Run the command; returns its exit code."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["benchmark.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            benchmark.main()
+        return exit_.value.code
+
+    return call
+
+
+def test_network_measures_every_engine(run, tmp_path, capsys):
+    result = tmp_path / "new" / "network.json"
+    assert run(
+        "network", "--arch", SMALL, "--size", "90x60", "--repeats", 1, "--json", result
+    ) == 0  # fmt: skip
+    data = json.loads(result.read_text())
+    assert data["machine"]["torch"] == torch.__version__
+    assert (data["settings"]["width"], data["settings"]["height"]) == (90, 60)
+    rows = {row["engine"]: row for row in data["network"]}
+    assert {"plain", "direct"} <= rows.keys()
+    assert rows["plain"]["times plain"] == 1 and rows["plain"]["PSNR dB"] is None
+    assert rows["direct"]["GFLOP"] < rows["plain"]["GFLOP"]
+    for row in rows.values():
+        assert row["ms"] > 0 and (row["PSNR dB"] or 100) > 90
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == len(rows) + 2 and "of product" in printed
+
+
+def test_network_measures_what_is_asked_for(run, tmp_path):
+    result = tmp_path / "network.json"
+    options = ("--repeats", 1, "--engine", "direct", "--precision", "bf16", "--threads", 1)
+    before = torch.get_num_threads()
+    try:
+        assert run("network", "--arch", SMALL, "--size", "70x60", *options, "--json", result) == 0
+    finally:
+        torch.set_num_threads(before)
+    rows = json.loads(result.read_text())["network"]
+    assert [row["precision"] for row in rows] == ["fp32", "bf16"]
+    assert {row["times plain"] for row in rows} == {None}
+
+
+@pytest.mark.parametrize("size", ["854", "854x", "x480", "0x480", "-4x5", "axb"])
+def test_a_wrong_size_is_refused(run, size, capsys):
+    assert run("network", "--size", size) == 2
+    assert "not a size like 854x480" in capsys.readouterr().err
+
+
+def test_operations_are_counted_as_in_the_published_figures():
+    # 153,504 multiplications and additions per pixel, on the picture with its padding.
+    network = build(padding_type="zero").eval()
+    x = torch.zeros(1, 7, 64, 96)
+    assert count_flop(network, x) == 2 * 153_504 * 64 * 96
+
+
+def test_psnr():
+    assert psnr(torch.zeros(4), torch.zeros(4)) is None
+    assert psnr(torch.full((4,), 2.55), torch.zeros(4)) == pytest.approx(40)
+
+
+def test_the_sample_is_the_same_every_time():
+    assert torch.equal(sample(7, 40, 30), sample(7, 40, 30))
+    assert sample(3, 40, 30).shape == (1, 3, 30, 40)
+
+
+def test_tasks_take_turns_after_a_warm_up():
+    order = []
+    tasks = {"a": lambda: order.append("a"), "b": lambda: order.append("b")}
+    times = measuring.interleaved(tasks, 2)
+    assert order == ["a", "b"] * 3
+    assert times.keys() == tasks.keys() and min(times.values()) >= 0
+
+
+def test_a_table_is_markdown():
+    text = measuring.table([{"name": "x", "ms": 1234.5}, {"name": "long", "ms": None}])
+    assert text.splitlines() == [
+        "| name |   ms |",
+        "| ---- | ---: |",
+        "| x    | 1234 |",
+        "| long |    – |",
+    ]
