@@ -107,6 +107,7 @@ machine = option_for(TrainOptions, "Machine")
     "--fill-occlusions",
     type=click.Choice(["mean", "noise"]),
 )
+@mix("settle", "At most so often a first frame is painted again before the steps begin.")
 @mix("flow", f"Optical flow of videos: {', '.join(ESTIMATOR_NAMES)}, ptlflow:NAME.")
 @mix("flow_weights", "Weights of the optical flow network.", type=PATH)
 @loss("loss_weights", "Weights of the VGG that judges: vgg16, vgg19 (downloaded), or a file.")

@@ -9,7 +9,7 @@ import pytest
 import brushflow
 
 ROOT = Path(brushflow.__file__).parent
-FOLDERS = ("flow", "models", "occlusion", "pipeline", "scripts", "training", "video")
+FOLDERS = ("evaluation", "flow", "models", "occlusion", "pipeline", "scripts", "training", "video")
 # Every folder may import from those listed for it, and from the modules at the root.
 BELOW = {
     "flow": (),
@@ -17,8 +17,9 @@ BELOW = {
     "models": (),
     "video": (),
     "pipeline": ("flow", "models", "occlusion", "video"),
+    "evaluation": ("flow", "models", "occlusion", "video"),
     "training": ("flow", "models", "occlusion", "pipeline", "video"),
-    "scripts": ("flow", "models", "occlusion", "pipeline", "training", "video"),
+    "scripts": ("evaluation", "flow", "models", "occlusion", "pipeline", "training", "video"),
 }
 
 

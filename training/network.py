@@ -56,7 +56,9 @@ def make_recurrence(options: TrainOptions, device: torch.device) -> Recurrence:
                 f"a single picture."
             )
         first_network = first_network.to(device).eval().requires_grad_(False)
-    return Recurrence(options.min_filter, options.fill, options.through_time, first_network)
+    return Recurrence(
+        options.min_filter, options.fill, options.through_time, options.settle, first_network
+    )
 
 
 def _with_inputs(weight: Tensor, channels: int) -> Tensor:

@@ -49,6 +49,7 @@ class TrainOptions:
     holes: bool = True
     min_filter: int = 7
     fill: str = "mean"
+    settle: int = 6
     flow: str = "dis"
     flow_weights: Path | None = None
 

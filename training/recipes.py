@@ -13,6 +13,7 @@ _PAPER: dict[str, Any] = {
     "size_schedule": "256",
     "batch_schedule": "4",
     "holes": False,
+    "settle": 0,
     "loss_weights": "vgg16",
     "style_size": 384,
     "style_scales": 1,

@@ -1,6 +1,6 @@
 """The recurrence as training runs it: over a few frames, with or without gradients in between."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,13 +34,16 @@ class Recurrence:
 
     ``min_filter``: odd width of the window that shrinks certainty; ``fill``: "mean" or "noise",
     what the network sees where it has no prior; ``through_time``: gradients reach every step and
-    not the last only; ``first_network``: image network that paints first frames, None: the
-    network itself.
+    not the last only; ``settle``: the most times that a sequence's first frame is painted again
+    with its own painting as prior, so that the steps start from what long videos come to, and not
+    only from what a prior-less network paints; ``first_network``: image network that paints
+    first frames, None: the network itself.
     """
 
     min_filter: int = 7
     fill: str = "mean"
     through_time: bool = False
+    settle: int = 0
     first_network: nn.Module | None = None
 
     def __call__(self, network: nn.Module, batch: Batch, seed: int) -> list[Step]:
@@ -50,9 +53,12 @@ class Recurrence:
         network (3) paints every frame alone. A recurrent one (6; Xu et al. 2021) sees the output
         before as it is, zeros at first.
         """
-        noise = np.random.default_rng(seed) if self.fill == "noise" else None
+        random = np.random.default_rng(seed)
+        noise = random if self.fill == "noise" else None
         count = len(batch.flows)
         steps = [self._first(network, batch.frames[0], noise, alone=count == 0)]
+        if count and self.settle and network.in_channels > 3:
+            steps[0] = self._settled(network, steps[0], int(random.integers(self.settle + 1)))
         for k in range(count):
             learning = torch.is_grad_enabled() and (self.through_time or k == count - 1)
             frame, flow, reliable = batch.frames[k + 1], batch.flows[k], batch.certainties[k]
@@ -79,6 +85,18 @@ class Recurrence:
                 x = _network_input(network, frame, nothing, unknown, nothing, noise)
                 output = network(x)
         return Step(frame, x, nothing, unknown, unknown, output.float())
+
+    @torch.no_grad()
+    def _settled(self, network: nn.Module, step: Step, times: int) -> Step:
+        """The first step after painting a still picture this often; gradients stay out of it."""
+        reliable = torch.ones_like(step.certainty)
+        reliable[..., -1, :] = reliable[..., :, -1] = 0  # as the consistency check has it
+        certainty = shrink(reliable, self.min_filter)
+        output = step.output
+        for _ in range(times):
+            x = _network_input(network, step.frame, output, certainty, output, None)
+            output = network(x).float()
+        return replace(step, output=output) if times else step
 
 
 def _network_input(

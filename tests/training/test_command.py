@@ -1,8 +1,10 @@
 """The command: recipes, configuration files, several processes, and the model it writes."""
 
 import os
+import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -143,3 +145,29 @@ def test_a_trained_model_paints_a_video_at_once(options, videos, tmp_path):
     ):
         subprocess.run([sys.executable, str(ROOT / script), *parts], check=True)
     assert output.stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on_to_the_same_weights(options, tmp_path):
+    whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
+    settings = {"iterations": 40, "checkpoint-every": 3, "images-every": 2, "validate-every": 10}
+
+    def start(output):
+        parts = arguments(options, output, **settings)
+        return subprocess.Popen(
+            [sys.executable, str(ROOT / "train_video.py"), *parts], stderr=subprocess.DEVNULL
+        )
+
+    assert start(whole).wait() == 0
+    checkpoint = tmp_path / "broken.safetensors.training" / "checkpoint.pt"
+    process = start(broken)
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.01)
+    time.sleep(random.Random(0).uniform(0, 0.3))
+    process.kill()
+    process.wait()
+    assert not broken.exists()
+    assert start(broken).wait() == 0
+    for name, value in load(whole).network.state_dict().items():
+        assert torch.equal(value, load(broken).network.state_dict()[name]), name
+    assert not list(tmp_path.rglob(".partial-*"))

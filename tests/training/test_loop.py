@@ -1,6 +1,7 @@
 """Training learns, survives interruptions, and says what is wrong."""
 
 import json
+import sys
 import threading
 from dataclasses import replace
 
@@ -221,6 +222,19 @@ def test_a_full_disk_ends_in_a_sentence_and_keeps_the_checkpoint(options, monkey
     done = []
     train(options, lambda p: done.append(p.iteration))
     assert done[0] == 4
+
+
+def test_curves_for_tensorboard(options):
+    pytest.importorskip("tensorboard")
+    train(replace(options, iterations=4, tensorboard=True))
+    events = list((folder_of(options) / "tensorboard").glob("events*"))
+    assert b"loss/style" in events[0].read_bytes() and b"validation/style" in events[0].read_bytes()
+
+
+def test_without_tensorboard_the_package_to_install_is_named(options, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(BrushflowError, match=r"pip install 'brushflow\[tensorboard\]'"):
+        train(replace(options, tensorboard=True))
 
 
 def test_the_model_holds_its_settings(options):

@@ -90,6 +90,27 @@ def test_gradients_reach_the_last_step_or_all_of_them(batch, channels):
         assert torch.allclose(a.output, b.output, atol=1e-4)
 
 
+def test_sequences_start_from_settled_paintings(batch):
+    counts = set()
+    for seed in range(12):
+        network = Recorder()
+        steps = Recurrence(min_filter=1, settle=3)(network, batch, seed)
+        passes = len(network.inputs) - 2  # of the first frame
+        counts.add(passes)
+        for k in range(1, passes):
+            x = network.inputs[k]
+            assert torch.equal(x[:, :3], batch.frames[0])
+            known = x[:, 3:6][..., :-1, :-1]
+            assert torch.allclose(known, (batch.frames[0] + 1)[..., :-1, :-1])
+            assert x[:, 6, :-1, :-1].all() and not x[:, 6, -1].any()
+        assert torch.equal(steps[0].output, batch.frames[0] + 1)
+        assert not steps[0].output.requires_grad
+    assert counts == {1, 2, 3, 4}
+    alone = Recorder(3)
+    Recurrence(settle=3)(alone, batch, 0)
+    assert len(alone.inputs) == 3
+
+
 def test_shrink_is_a_minimum_over_the_window():
     certainty = torch.ones(1, 1, 9, 9)
     certainty[0, 0, 4, 4] = 0

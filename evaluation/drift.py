@@ -1,0 +1,58 @@
+"""Drift: does a result become darker, flatter or paler with time?
+
+A recurrent network sees its own output again and again, so small errors can add up. No error
+between neighbouring frames can see that.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from brushflow.evaluation.flicker import luminance
+from brushflow.flow.estimators import Frame
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """One frame in three numbers, each in [0, 1].
+
+    ``luminance``: mean of the BT.709 luma Y; ``contrast``: its standard deviation; ``color``: root
+    mean square over pixels and channels of the distance from grey, RGB − Y.
+    """
+
+    luminance: float
+    contrast: float
+    color: float
+
+
+def appearance(frame: Frame) -> Appearance:
+    """Measure one RGB frame, uint8 or uint16 (H, W, 3)."""
+    y = luminance(frame)
+    chroma = frame.astype(np.float32) / np.iinfo(frame.dtype).max - y[..., None]
+    return Appearance(
+        float(y.mean(dtype=np.float64)),
+        float(y.std(dtype=np.float64)),
+        math.sqrt(np.square(chroma).mean(dtype=np.float64)),
+    )
+
+
+def drift_percent(result: Sequence[float], source: Sequence[float], frame_rate: float) -> float:
+    """How far a result has moved away from its source: the last second against the second one.
+
+    100·((r_last / s_last) / (r_2 / s_2) − 1) in percent, with r and s the means of result and
+    source over that second; 0 is best, negative is darker (flatter, paler). The first second is
+    left out because a recurrence settles there. A video shorter than three seconds is divided
+    into thirds instead. NaN below three frames or where the source is black.
+    """
+    count = min(len(result), len(source))
+    span = min(round(frame_rate), count // 3)
+    if span < 1:
+        return math.nan
+    early, late = slice(span, 2 * span), slice(count - span, count)
+    r_early, r_late = np.mean(result[early]), np.mean(result[late])
+    s_early, s_late = np.mean(source[early]), np.mean(source[late])
+    if min(r_early, s_early, s_late) < 1e-6:
+        return math.nan
+    return float(100 * ((r_late / s_late) / (r_early / s_early) - 1))

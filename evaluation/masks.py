@@ -1,0 +1,56 @@
+"""Which pixels a temporal error may be measured at."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from brushflow.flow import warp
+from brushflow.flow.estimators import Flow
+
+Mask = NDArray[np.bool_]
+
+
+def in_frame(flow: Flow) -> Mask:
+    """Where ``flow`` (H, W, 2) stays in the picture; bool (H, W).
+
+    Inside means 0 ≤ x ≤ W−1 and 0 ≤ y ≤ H−1, so that all of the bilinear sample is picture. The
+    occlusion masks of Sintel miss such pixels, and so does the check below: outside, the reverse
+    flow is 0 and slow motion passes for consistent. Flow that is not a number is outside.
+    """
+    height, width = flow.shape[:2]
+    x = np.arange(width, dtype=np.float32) + flow[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+
+
+def traceable(flow: Flow, reverse: Flow) -> Mask:
+    """Where ``flow`` can be believed and lies off motion boundaries; bool (H, W).
+
+    With w = flow(p) and ŵ = reverse(p + w), pixel p is left out if
+    |w + ŵ|² > 0.01 (|w|² + |ŵ|²) + 0.5 (hidden), or |∇u|² + |∇v|² > 0.01 |w|² + 0.002 (motion
+    boundary), or it leaves the picture. These are the rules of Lai et al., Learning Blind Video
+    Temporal Consistency, ECCV 2018, after Ruder et al. 2016; as in Lai's released program the
+    gradient is a one-sided difference, 0 in the last column and row. The in-frame rule is ours.
+
+    Args:
+        flow: float32 (H, W, 2) in pixels, on the grid that the mask is for.
+        reverse: float32 (H, W, 2), on the grid that ``flow`` points into.
+    """
+    fetched = warp(
+        torch.from_numpy(np.ascontiguousarray(reverse)).permute(2, 0, 1)[None],
+        torch.from_numpy(np.ascontiguousarray(flow))[None],
+    )[0].numpy()
+    u, v = flow[..., 0], flow[..., 1]
+    length = u * u + v * v
+    back = fetched[0] ** 2 + fetched[1] ** 2
+    apart = (u + fetched[0]) ** 2 + (v + fetched[1]) ** 2
+    hidden = apart > 0.01 * (length + back) + 0.5
+    boundary = _gradient_energy(u) + _gradient_energy(v) > 0.01 * length + 0.002
+    return in_frame(flow) & ~hidden & ~boundary
+
+
+def _gradient_energy(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+    energy = np.zeros_like(plane)
+    energy[:, :-1] = np.square(np.diff(plane, axis=1))
+    energy[:-1] += np.square(np.diff(plane, axis=0))
+    return energy

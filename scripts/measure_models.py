@@ -1,0 +1,247 @@
+"""Command: every bundled style on every validation clip, measured, as a page of tables."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from brushflow.cli import run, set_up_logging
+from brushflow.errors import UsageError
+from brushflow.evaluation import Evaluation, evaluate
+from brushflow.files import atomic_path
+from brushflow.flow import load_estimator
+from brushflow.models import available
+from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.training.clips import find_videos
+from brushflow.video import open_source
+
+_PATH = click.Path(path_type=Path)
+_DISTANCES = (1, 10)
+_FAITHFUL_EVERY = 10  # frames; VGG is slow
+# Nearly lossless: what is measured is the painting, not its compression.
+_CRF = 6.0
+
+
+@click.command(context_settings={"max_content_width": 100, "show_default": True})
+@click.argument("clips", type=_PATH)
+@click.argument("paintings", type=_PATH)
+@click.option("--loss-weights", required=True, type=_PATH, help="VGG weights, for the losses.")
+@click.option("-o", "--output", required=True, type=_PATH, help="Markdown page to write.")
+@click.option("--work", required=True, type=_PATH, help="Folder of the stylized clips, kept.")
+@click.option("--styles", multiple=True, help="Bundled styles; all of them without it.")
+@click.option("--flow", default="raft-small", help="Optical flow that judges stability.")
+@click.option("--flow-weights", type=_PATH, help="Its weights.")
+@click.option("--max-size", default=640, help="Longest side that clips are painted at.")
+@click.option("--end", default=2.0, help="Seconds of every clip; the longest is measured whole.")
+def command(
+    clips: Path,
+    paintings: Path,
+    loss_weights: Path,
+    output: Path,
+    work: Path,
+    styles: tuple[str, ...],
+    flow: str,
+    flow_weights: Path | None,
+    max_size: int,
+    end: float,
+) -> None:
+    """Measure the bundled styles on CLIPS against their paintings in PAINTINGS.
+
+    Every clip is painted with and without recurrence. What is there already in --work is not done
+    again, so the command can be interrupted.
+    """
+    set_up_logging(quiet=True)
+    names = list(styles) or available()
+    files = {p.stem: p for p in paintings.iterdir()} if paintings.is_dir() else {}
+    missing = [name for name in names if name not in files]
+    if missing:
+        raise UsageError(f"{paintings} holds no picture called {missing[0]}.")
+    work.mkdir(parents=True, exist_ok=True)
+    sources = find_videos(clips)
+    estimator = load_estimator(flow, "cpu", flow_weights)
+    rows: dict[str, list[_Row]] = {name: [] for name in names}
+    for source in tqdm(sources, unit="clip"):
+        painted = {name: _paint(source, name, work, max_size, end) for name in names}
+        kept = work / f"{source.stem}.json"
+        known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        new = [name for name in names if name not in known]
+        if new:
+            results = {key: path for name in new for key, path in painted[name].items()}
+            stability = evaluate(
+                source,
+                results,
+                flow=estimator,
+                distances=_DISTANCES,
+                max_size=max_size,
+                end=end,
+            )
+            for name in new:
+                faithful = evaluate(
+                    source,
+                    painted[name],
+                    flow="dis-fast",
+                    distances=(1,),
+                    style=files[name],
+                    loss_weights=loss_weights,
+                    every=_FAITHFUL_EVERY,
+                    max_size=max_size,
+                    end=end,
+                )
+                known[name] = _numbers(name, stability, faithful)
+            with atomic_path(kept) as partial:
+                partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+        for name in names:
+            rows[name].append(_Row(source.stem, known[name]))
+    drifts = {name: _drift(sources, name, work, max_size) for name in names}
+    with atomic_path(output) as partial:
+        partial.write_text(_page(rows, drifts, flow, max_size, end), encoding="utf-8")
+    click.echo(f"Wrote {output}.")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One clip's numbers of one style: by metric the values of floor, ours, alone."""
+
+    clip: str
+    numbers: dict[str, list[float]]
+
+    def ratio(self, metric: str) -> float:
+        _, ours, alone = self.numbers[metric]
+        return ours / alone
+
+
+def _paint(
+    source: Path, name: str, work: Path, max_size: int, end: float | None
+) -> dict[str, Path]:
+    """The clip painted with recurrence and frame by frame, by the names they are measured under."""
+    part = "whole" if end is None else f"{end:g}s"
+    painted = {}
+    for kind in ("recurrent", "alone"):
+        path = work / name / f"{source.stem}-{part}-{kind}.mp4"
+        painted[f"{name} {kind}"] = path
+        if path.exists():
+            continue
+        path.parent.mkdir(exist_ok=True)
+        options = StylizeOptions(
+            style=name,
+            max_size=max_size,
+            end=None if end is None else Fraction(end),
+            independent=kind == "alone",
+            median_filter=1,
+            crf=_CRF,
+        )
+        stylize_video(source, path, options)
+    return painted
+
+
+def _numbers(name: str, stability: Evaluation, faithful: Evaluation) -> dict[str, list[float]]:
+    """By metric: floor (the source), with recurrence, frame by frame."""
+
+    def three(evaluation: Evaluation, key: str) -> list[Any]:
+        ours, alone = (evaluation[f"{name} {kind}"] for kind in ("recurrent", "alone"))
+        return [m.means.get(key) for m in (evaluation.floor, ours, alone)]
+
+    keys = [f"e_warp_{distance}" for distance in _DISTANCES]
+    values = {key: three(stability, key) for key in [*keys, "flicker"]}
+    return values | {key: three(faithful, key) for key in ("style", "content")}
+
+
+def _drift(sources: Sequence[Path], name: str, work: Path, max_size: int) -> dict[str, Any]:
+    """Drift over the longest clip, whole."""
+    longest = max(sources, key=_frames)
+    kept = work / f"{name}-drift.json"
+    if kept.exists():
+        return json.loads(kept.read_text(encoding="utf-8"))
+    path = next(iter(_paint(longest, name, work, max_size, None).values()))
+    measured = evaluate(longest, {name: path}, flow="dis-fast", distances=(1,), max_size=max_size)
+    values = {
+        "clip": longest.stem,
+        **{key: measured[name].means.get(f"drift_{key}") for key in ("luminance", "contrast")},
+    }
+    with atomic_path(kept) as partial:
+        partial.write_text(json.dumps(values), encoding="utf-8")
+    return values
+
+
+def _frames(path: Path) -> int:
+    return sum(1 for _ in open_source(path).read(size=(16, 16), gray=True))
+
+
+def _page(
+    rows: dict[str, list[_Row]],
+    drifts: dict[str, dict[str, Any]],
+    flow: str,
+    max_size: int,
+    end: float,
+) -> str:
+    """Markdown: one table of all styles, then one per style."""
+    lines = [
+        "# Measurements of the bundled styles",
+        "",
+        f"By `make results`: the first {end:g} seconds of every validation clip, at most "
+        f"{max_size} pixels a side; drift on the whole of the longest. E_warp is that of Lai et "
+        f"al. 2018 (masked squared error per sample, RGB in [0, 1]; {flow} on the source), times "
+        "1000. *Source* is the floor: the video itself, its noise and the errors of the flow. "
+        "*Alone* is the ceiling: the same network without recurrence. Style and content losses "
+        "are divided by those of *alone*. Drift is last second against second second, relative "
+        "to the source.",
+        "",
+        "| style | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
+        "ours ÷ alone | style | content | drift of luminance, contrast |",
+        "|---|---|---:|---|---:|---:|---:|---|",
+    ]
+    for name, clips in rows.items():
+        one, ten = (_mean_of(clips, f"e_warp_{d}") for d in _DISTANCES)
+        style, content = (_mean_of(clips, key) for key in ("style", "content"))
+        drift = drifts[name]
+        lines.append(
+            f"| {name} | {_thousandths(one)} | {one[1] / one[2]:.2f} | {_thousandths(ten)} | "
+            f"{ten[1] / ten[2]:.2f} | {style[1] / style[2]:.2f} | {content[1] / content[2]:.2f} | "
+            f"{_percent(drift['luminance'])}, {_percent(drift['contrast'])} |"
+        )
+    for name, clips in rows.items():
+        lines += [
+            "",
+            f"## {name}",
+            "",
+            "| clip | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
+            "ours ÷ alone | style | content |",
+            "|---|---|---:|---|---:|---:|---:|",
+        ]
+        for row in clips:
+            lines.append(
+                f"| {row.clip} | {_thousandths(row.numbers['e_warp_1'])} | "
+                f"{row.ratio('e_warp_1'):.2f} | {_thousandths(row.numbers['e_warp_10'])} | "
+                f"{row.ratio('e_warp_10'):.2f} | {row.ratio('style'):.2f} | "
+                f"{row.ratio('content'):.2f} |"
+            )
+        lines += ["", f"Drift measured on {drifts[name]['clip']}."]
+    return "\n".join(lines) + "\n"
+
+
+def _mean_of(rows: Sequence[_Row], metric: str) -> list[float]:
+    """Means over clips of floor, ours, alone; the losses have no floor."""
+    columns = zip(*(row.numbers[metric] for row in rows), strict=True)
+    return [sum(v for v in column if v is not None) / len(rows) for column in columns]
+
+
+def _thousandths(values: Sequence[float]) -> str:
+    return " / ".join(f"{1000 * value:.2f}" for value in values)
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f} %"
+
+
+def main() -> None:
+    """Entry point."""
+    run(command)
+
+
+if __name__ == "__main__":
+    main()

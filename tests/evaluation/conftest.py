@@ -1,0 +1,47 @@
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads that wait for each other make small networks many times slower on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Real frames, ground truth and published weights, which the project may not ship."""
+    if "BRUSHFLOW_DATA" not in os.environ:
+        pytest.skip("set BRUSHFLOW_DATA to the folder with flow/ and weights/")
+    return Path(os.environ["BRUSHFLOW_DATA"])
+
+
+@pytest.fixture(scope="session")
+def save_frames():
+    """Write frames as PNGs into a folder, frame_0001.png and on; return the folder."""
+
+    def save(folder, frames):
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, frame in enumerate(frames, 1):
+            cv2.imwrite(str(folder / f"frame_{number:04d}.png"), frame[..., ::-1])
+        return folder
+
+    return save
+
+
+@pytest.fixture
+def uniform():
+    """A picture of one grey level, uint8 (H, W, 3)."""
+
+    def make(level, height=8, width=10):
+        return np.full((height, width, 3), level, np.uint8)
+
+    return make

@@ -1,0 +1,56 @@
+"""The comparison of losses runs from training to its page, and goes on where it stopped."""
+
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+from skimage import data, io
+
+from brushflow.scripts import experiment
+
+
+@pytest.fixture
+def folders(tmp_path, make_clip, drifting):
+    for name in ("images", "videos", "clips"):
+        (tmp_path / name).mkdir()
+    for name in ("astronaut", "coffee"):
+        io.imsave(tmp_path / "images" / f"{name}.png", getattr(data, name)()[::2, ::2])
+    io.imsave(tmp_path / "painting.png", data.rocket())
+    make_clip(tmp_path / "videos" / "a.mp4", drifting(8))
+    make_clip(tmp_path / "videos" / "b.mp4", drifting(8, picture="chelsea"))
+    make_clip(tmp_path / "clips" / "held & out.mp4", drifting(14, picture="coffee"))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_a_grid_of_networks_and_losses(folders, loss_weights, monkeypatch):
+    tiny = replace(
+        experiment.SCALES["small"],
+        arch="c3s1-8,d8,R8,U2,c3s1-3",
+        size=32,
+        batch=2,
+        baseline=3,
+        fine_tuning=2,
+    )
+    monkeypatch.setitem(experiment.SCALES, "small", tiny)
+    arguments = [
+        *("fdb", "--style", folders / "painting.png", "--images", folders / "images"),
+        *("--videos", folders / "videos", "--clips", folders / "clips"),
+        *("--loss-weights", loss_weights, "-o", folders / "out", "--flow", "dis-fast"),
+        *("--networks", "recurrent", "--networks", "video", "--losses", "none"),
+        *("--losses", "c-fdb", "--threads", 1),
+    ]
+    result = CliRunner().invoke(experiment.command, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    table = (folders / "out" / "results.md").read_text()
+    rows = [line.split(" | ")[0].strip("| ") for line in table.splitlines()[2:]]
+    assert rows == ["source", "recurrent, none", "recurrent, c-fdb", "video, none", "video, c-fdb"]
+    page = (folders / "out" / "index.html").read_text()
+    assert page.count("<video") == 4 and "held &amp; out" in page
+    models = sorted((folders / "out" / "models").glob("*.safetensors"))
+    assert len(models) == 5
+    before = [path.stat().st_mtime_ns for path in models]
+    again = CliRunner().invoke(experiment.command, [str(a) for a in arguments])
+    assert again.exit_code == 0
+    assert [path.stat().st_mtime_ns for path in models] == before
+    assert (folders / "out" / "results.md").read_text() == table
