@@ -31,6 +31,9 @@ class Objective:
     of the last. For the first ``identity_iterations`` the network only learns to show the frame:
     one that already shows the picture learns the style without the saturated blobs that random
     weights get stuck in. For the same reason the style then comes in slowly.
+
+    Painting over its own painting, a network reaches more style than in one go, at the expense of
+    content; ``style_with_prior`` is the share of the style's weight that makes up for it.
     """
 
     def __init__(self, options: TrainOptions, device: torch.device) -> None:
@@ -81,6 +84,8 @@ class Objective:
             }
         ramp = min(1.0, 0.15 + 0.85 * into_style / options.style_ramp) if options.style_ramp else 1
         strength = self.style_strength(iteration) * (1 if full else ramp)
+        if len(steps) > 1:
+            strength *= options.style_with_prior
         content, style = zip(*(self.perceptual(s.output, s.frame) for s in judged), strict=True)
         return losses | {
             "content": _mean(content),

@@ -61,6 +61,7 @@ class TrainOptions:
     style_layers: tuple[str, ...] = ("relu1_2", "relu2_2", "relu3_3")
     style_weights: tuple[float, ...] = (1.0,)
     style_strength_schedule: str = "0.3"
+    style_with_prior: float = 0.5
     style_statistic: str = "gram"
     style_ramp: int = 300
     content_layers: tuple[str, ...] = ("relu3_1",)

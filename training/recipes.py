@@ -19,6 +19,7 @@ _PAPER: dict[str, Any] = {
     "style_scales": 1,
     "style_layers": ("relu1_2", "relu2_2", "relu3_3", "relu4_3"),
     "style_strength_schedule": "10",
+    "style_with_prior": 1.0,
     "style_ramp": 0,
     "content_layers": ("relu3_3",),
     "temporal_weight_schedule": "50",
