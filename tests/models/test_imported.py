@@ -102,7 +102,9 @@ def test_imported_weights_give_what_the_port_gives(tmp_path, sequence):
     with torch.no_grad():
         expected = port_program(network, frames, flows, certainties)
     stylizer = Stylizer(
-        load(path), motion=lambda frame, previous, i, pool: Motion(flows[i], certainties[i])
+        load(path),
+        motion=lambda frame, previous, i, pool: Motion(flows[i], certainties[i]),
+        settle=0,
     )
     count = 0
     for stylized, wanted in zip(stylizer.stylize(frames), expected, strict=True):
