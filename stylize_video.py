@@ -21,6 +21,7 @@ from brushflow.cli import (
 from brushflow.errors import BrushflowError
 from brushflow.models import available
 from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
+from brushflow.pipeline.destination import shortened
 from brushflow.pipeline.devices import PRECISIONS
 from brushflow.pipeline.options import KEEPS
 from brushflow.pipeline.stills import preview, stylize_image
@@ -216,14 +217,15 @@ def default_output(source: Source, options: StylizeOptions, moments: int | None)
     """``clip.mp4`` becomes ``clip.<style>.mp4`` beside it; pictures become PNG files."""
     place = source.info.path
     style = Path(options.style).stem
-    if "%" in place.name or "*" in place.name:
+    if not place.exists():  # a pattern
         place = place.absolute().parent
     stem = place.absolute().name if place.is_dir() else place.stem
+    ending = ".mp4"
     if moments:
-        return place.parent / f"{stem}.{style}.preview.png"
-    if source.kind == "image":
-        return place.parent / f"{stem}.{style}.png"
-    return place.parent / f"{stem}.{style}.mp4"
+        ending = ".preview.png"
+    elif source.kind == "image":
+        ending = ".png"
+    return place.parent / shortened(stem, f".{style}{ending}")
 
 
 def write_still(
@@ -239,21 +241,28 @@ def write_still(
         stylize_image(source, output, options)
         summary = "one picture"
     if not quiet:
-        click.echo(f"Wrote {output}: {summary} in {time.monotonic() - started:.1f} s.")
+        click.echo(
+            f"Wrote {printable(str(output))}: {summary} in {time.monotonic() - started:.1f} s."
+        )
 
 
 def tell(report: RunReport) -> None:
     """The last lines: what was written, how many frames, how long, at what speed."""
     for note in report.notes:
-        click.echo(note)
+        click.echo(printable(note))
     if report.kept:
-        click.echo(f"Kept files are in {report.kept}.")
+        click.echo(printable(f"Kept files are in {report.kept}."))
     speed = report.painted / report.seconds if report.seconds > 0 else 0.0
     resumed = "" if report.painted == report.frames else f", {report.painted} of them now"
     click.echo(
-        f"Wrote {report.output}: {report.frames} frames{resumed} in {report.seconds:.1f} s "
-        f"({speed:.2f} frames per second)."
+        f"Wrote {printable(str(report.output))}: {report.frames} frames{resumed} in "
+        f"{report.seconds:.1f} s ({speed:.2f} frames per second)."
     )
+
+
+def printable(text: str) -> str:
+    """The text with all that could move a terminal's cursor, or cannot be written, escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class ProgressDisplay:

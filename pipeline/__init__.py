@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 
-from brushflow.errors import UsageError
+from brushflow.pipeline.destination import check_destination, run_folder
 from brushflow.pipeline.job import ProgressCallback, RunReport, VideoJob
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.stylizer import Stylized, Stylizer
@@ -19,24 +19,6 @@ __all__ = [
     "check_destination",
     "stylize_video",
 ]
-
-
-def check_destination(source: str | Path, output: Path, replace: bool) -> None:
-    """Refuse an output that cannot be written or that would destroy something, before the work."""
-    if not output.absolute().parent.is_dir():
-        raise UsageError(
-            f"There is no folder {output.absolute().parent} to write {output.name} in."
-        )
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder; --output names a file.")
-    if not output.exists():
-        return
-    if Path(source).exists() and output.samefile(source):
-        raise UsageError(f"{output} is the source itself; choose another --output.")
-    if not replace:
-        raise UsageError(
-            f"{output} exists already; choose another --output, or add --restart to make it again."
-        )
 
 
 def stylize_video(
@@ -57,7 +39,9 @@ def stylize_video(
         BrushflowError: a source that cannot be read or an output that cannot be written.
     """
     options = options or StylizeOptions()
-    check_destination(source, output, options.restart)
+    # An output with a run beside it may be that run's, which was stopped before it had tidied up.
+    unfinished = run_folder(output, options.work_dir).is_dir()
+    check_destination(source, output, options.restart or unfinished)
     # Motion of several frames is found at once, each in one thread: OpenCV's own threads would
     # fight them, and would make the result of DIS depend on the number of cores.
     threads = cv2.getNumThreads()

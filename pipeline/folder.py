@@ -1,39 +1,33 @@
 """The folder of a run: what survives an interruption, and whether a new run may go on from it."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import alone_in, atomic_path
 from brushflow.pipeline.plan import Segment
+from brushflow.pipeline.scan import Scan
 from brushflow.video import verify_segment
 
-
-@dataclass(frozen=True)
-class Scan:
-    """What one look at the source found.
-
-    ``pts``: timestamps of all frames, in ticks of the source's time base; ``cuts``: indices at
-    which a shot begins; ``problem``: what is wrong with the source, None if it is whole.
-    """
-
-    pts: list[int]
-    cuts: list[int]
-    problem: str | None
+_HASHED_AT_ONCE = 1 << 20
 
 
 class RunFolder:
-    """``run.json``, ``scan.json``, ``segments/`` and ``state/`` of one run."""
+    """``run.json``, ``scan.json``, ``segments/`` and ``state/`` of one run.
+
+    Every file carries a checksum, or has one beside it: what was damaged between two starts counts
+    as not there.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,7 +40,11 @@ class RunFolder:
         """Make the folder and keep other runs out of it; UsageError if one is at work."""
         with ExitStack() as stack:
             try:
-                stack.enter_context(alone_in(self.path))
+                try:
+                    stack.enter_context(alone_in(self.path))
+                except FileNotFoundError:
+                    # A run that ended this very moment took the folder with it.
+                    stack.enter_context(alone_in(self.path))
             except OSError as error:
                 raise BrushflowError(
                     f"Could not write in {self.path}: {error.strerror}; --work-dir names another "
@@ -62,10 +60,12 @@ class RunFolder:
         known = self._read_json("run.json")
         if restart or known is None:
             self.clear()
-            self.segments.mkdir()
-            self.states.mkdir()
             self._write_json("run.json", settings)
+        self.segments.mkdir(exist_ok=True)
+        self.states.mkdir(exist_ok=True)
+        if restart or known is None:
             return
+        known.pop("complete", None)
         difference = _difference(known, settings)
         if difference:
             name, old, new = difference
@@ -82,21 +82,56 @@ class RunFolder:
             elif entry.name != "lock":
                 entry.unlink()
 
+    def mark_complete(self, summary: dict[str, Any]) -> None:
+        """Note that the output is in place, so that only tidying up is left; JSON values."""
+        known = self._read_json("run.json") or {}
+        self._write_json("run.json", {**known, "complete": summary})
+
+    @property
+    def complete(self) -> dict[str, Any] | None:
+        """What was noted when the output was in place, None if it is not."""
+        summary = (self._read_json("run.json") or {}).get("complete")
+        return summary if isinstance(summary, dict) else None
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nothing of a run is left here but, at most, its lock."""
+        return all(entry.name == "lock" for entry in self.path.iterdir())
+
+    @property
+    def empty(self) -> bool:
+        """Whether a run has begun here and nothing has come of it."""
+        return not (self.path / "scan.json").exists() and not any(self.segments.iterdir())
+
     def remove(self) -> None:
-        """Remove the folder when the output is complete."""
-        shutil.rmtree(self.path)
+        """Remove the folder when the output is complete.
+
+        ``run.json`` goes last, because it is what an interrupted removal is recognised by, and
+        then the lock. A run that comes in after that keeps the folder, which is its own then.
+        """
+        last = ("run.json", "lock")
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name not in last:
+                entry.unlink()
+        for name in last:
+            (self.path / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def load_scan(self) -> Scan | None:
         """The scan of an earlier start of this run, None if there is none or it is damaged."""
         known = self._read_json("scan.json") or {}
-        pts, cuts, problem = (known.get(name) for name in ("pts", "cuts", "problem"))
+        names = ("pts", "cuts", "problem", "filled")
+        pts, cuts, problem, filled = (known.get(name) for name in names)
         whole = all(
             isinstance(numbers, list) and all(type(number) is int for number in numbers)
-            for numbers in (pts, cuts)
+            for numbers in (pts, cuts, filled)
         )
         if not whole or not isinstance(problem, str | None):
             return None
-        return Scan(pts, cuts, problem)
+        return Scan(pts, cuts, problem, filled)
 
     def save_scan(self, scan: Scan) -> None:
         """Keep the scan for later starts."""
@@ -106,6 +141,12 @@ class RunFolder:
         """Where a segment's file lies or will lie."""
         return self.segments / f"{segment.name}.mkv"
 
+    def seal(self, segment: Segment) -> None:
+        """Write the checksum of a segment's file, without which it does not count as finished."""
+        path = self.segment_path(segment)
+        with atomic_path(_checksum_path(path)) as partial:
+            partial.write_text(_file_digest(path), encoding="ascii")
+
     def finished(self, plan: Iterable[Segment]) -> list[Segment]:
         """Those segments whose file is there and whole; damaged ones are removed."""
         whole = []
@@ -113,20 +154,20 @@ class RunFolder:
             path = self.segment_path(segment)
             if not path.exists():
                 continue
-            try:
-                if verify_segment(path) == len(segment):
+            with suppress(OSError, BrushflowError):
+                sealed = _checksum_path(path).read_bytes() == _file_digest(path).encode()
+                if sealed and verify_segment(path) == len(segment):
                     whole.append(segment)
                     continue
-            except BrushflowError:
-                pass
             path.unlink()
         return whole
 
     def save_state(self, index: int, output: Tensor) -> None:
         """Keep the recurrent state after frame ``index``, and the one before it only."""
         path = self._state_path(index)
+        output = output.cpu().contiguous()
         with atomic_path(path) as partial:
-            partial.write_bytes(save({"output": output.cpu().contiguous()}))
+            partial.write_bytes(save({"output": output}, {"sha256": _tensor_digest(output)}))
         for other in self.states.glob("*.safetensors"):
             if other not in (path, self._last_state):
                 other.unlink()
@@ -135,9 +176,14 @@ class RunFolder:
     def load_state(self, index: int) -> Tensor | None:
         """The state after frame ``index``, None if it is not there or damaged."""
         try:
-            return load_file(self._state_path(index))["output"].to(torch.float32)
-        except (OSError, SafetensorError, KeyError):
+            with safe_open(self._state_path(index), "pt") as file:
+                output = file.get_tensor("output")
+                known = (file.metadata() or {}).get("sha256")
+        except (OSError, SafetensorError):
             return None
+        if output.dtype != torch.float32 or known != _tensor_digest(output):
+            return None
+        return output
 
     def _state_path(self, index: int) -> Path:
         return self.states / f"{index:08d}.safetensors"
@@ -145,13 +191,38 @@ class RunFolder:
     def _read_json(self, name: str) -> dict[str, Any] | None:
         try:
             value = json.loads((self.path / name).read_text(encoding="utf-8"))
+            if not isinstance(value, dict) or value.pop("sha256", None) != _json_digest(value):
+                return None
         except (OSError, ValueError, RecursionError):
             return None
-        return value if isinstance(value, dict) else None
+        return value
 
     def _write_json(self, name: str, value: dict[str, Any]) -> None:
         with atomic_path(self.path / name) as partial:
-            partial.write_text(json.dumps(value, indent=1), encoding="utf-8")
+            content = {**value, "sha256": _json_digest(value)}
+            partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _checksum_path(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+def _file_digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_HASHED_AT_ONCE):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _tensor_digest(tensor: Tensor) -> str:
+    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+    digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _json_digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def _difference(

@@ -3,35 +3,34 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 import brushflow
-from brushflow.errors import UsageError
-from brushflow.pipeline.folder import RunFolder, Scan
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.pipeline.destination import already_there, run_folder
+from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.keep import keep
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import Segment, missing_runs, plan_segments
 from brushflow.pipeline.queues import Sink, prefetch
+from brushflow.pipeline.scan import ProgressCallback, Scan, scan_source
 from brushflow.pipeline.segments import SegmentEncoder, read_segments
-from brushflow.pipeline.shots import CutDetector, read_cuts, scan_size
+from brushflow.pipeline.shortage import out_of_memory, release, too_large, with_smaller_flow
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.video import SegmentWriter, Source, assemble, check_encoder, check_output
 
 logger = logging.getLogger(__name__)
 
 QUEUED_FRAMES = 4  # between decoding and motion, and between network and encoding
-QUEUED_SCAN_FRAMES = 64
-
-# (stage, frames done, frames in all or None if unknown)
-ProgressCallback = Callable[[str, int, int | None], None]
 
 
 @dataclass(frozen=True)
@@ -71,60 +70,79 @@ class VideoJob:
         self.encoding = options.encoding(output)
         check_output(output, self.encoding.codec)
         check_encoder(self.encoding)
-        home = options.work_dir or output.parent
-        self.folder = RunFolder(home / f"{output.name}.brushflow")
+        self.folder = RunFolder(run_folder(output, options.work_dir))
         self.kept = output.with_name(f"{output.stem}.kept") if options.keep else None
         self.step = -1 if options.backward else 1
         self.size = options.output_size(source.info.width, source.info.height)
         self.done = 0
         self.total = 0
+        self.shortages: list[str] = []
 
     def run(self) -> RunReport:
         """All stages in order."""
         started = time.monotonic()
         painter = Painter(self.options)
+        settings = {
+            "brushflow": brushflow.__version__,
+            "source": self.source.identity(),
+            "models": painter.digests,
+            "options": self.options.settings(),
+        }
+        painted = 0
         with self.folder.locked():
-            self.folder.begin(
-                {
-                    "brushflow": brushflow.__version__,
-                    "source": self.source.identity(),
-                    "models": painter.digests,
-                    "options": self.options.settings(),
-                },
-                self.options.restart,
-            )
-            scan = self.folder.load_scan() or self._scan()
-            first, last = self._selected(scan)
-            plan = plan_segments(first, last, scan.cuts)
-            painted = self._paint_missing(painter, scan, plan)
-            self.progress("assemble", self.total, self.total)
-            notes = self._assemble(scan, plan)
+            if self.output.exists() and not self.options.restart:
+                self._check_ours(settings)
+            else:
+                self.folder.begin(settings, self.options.restart)
+            summary = self.folder.complete
+            if summary is None:
+                painted, summary = self._make(painter, settings)
+                self.folder.mark_complete(summary)
             self.folder.remove()
         seconds = time.monotonic() - started
-        return RunReport(self.output, self.total, painted, seconds, notes, scan.problem, self.kept)
+        return RunReport(self.output, painted=painted, seconds=seconds, kept=self.kept, **summary)
 
-    def _scan(self) -> Scan:
-        """Look at every frame once, small and grey: timestamps, number, cuts."""
-        info = self.source.info
-        pts: list[int] = []
-        detector = CutDetector()
-        frames = self.source.read(size=scan_size(info.width, info.height), gray=True)
-        with closing(prefetch(frames, QUEUED_SCAN_FRAMES)) as small:
-            for frame in small:
-                self._check_stop()
-                pts.append(frame.pts)
-                if self.options.cuts == "auto":
-                    detector.add(frame.pixels)
-                self.progress("scan", len(pts), info.expected_frames)
-        cuts = detector.cuts()
-        if self.options.cuts not in ("auto", "none"):
-            cuts = read_cuts(Path(self.options.cuts), len(pts))
-        scan = Scan(pts, cuts, self.source.problem)
-        self.folder.save_scan(scan)
-        return scan
+    def _check_ours(self, settings: dict[str, Any]) -> None:
+        """Raise UsageError unless the output that exists is what this very run has written.
 
-    def _selected(self, scan: Scan) -> tuple[int, int]:
-        """First and last frame between ``start`` and ``end``."""
+        A run may be stopped when its output is in place and its folder not yet gone.
+        """
+        if self.folder.abandoned:
+            self.folder.remove()
+            raise already_there(self.output)
+        self.folder.begin(settings, restart=False)
+        if self.folder.complete is not None:
+            return
+        scan = self.folder.load_scan()
+        if scan is not None:
+            plan = self._plan(scan)
+            if len(self.folder.finished(plan)) == len(plan):
+                return
+        if self.folder.empty:
+            self.folder.remove()
+        raise already_there(self.output)
+
+    def _make(self, painter: Painter, settings: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Scan, paint and assemble what is not there; the number of frames painted, a summary."""
+        scan = self.folder.load_scan()
+        if scan is None:
+            scan = scan_source(self.source, self.options.cuts, self.progress, self._check_stop)
+            self.folder.save_scan(scan)
+        self.source.problem = scan.problem
+        plan = self._plan(scan)
+        painted = self._paint_missing(painter, scan, plan)
+        self.progress("assemble", self.total, self.total)
+        if self.source.identity() != settings["source"]:
+            raise BrushflowError(
+                f"{self.source.info.path} has changed since the run began; --restart looks at it "
+                f"anew."
+            )
+        filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
+        notes = [*self.source.notes, *filled, *self.shortages, *self._assemble(scan, plan)]
+        return painted, {"frames": self.total, "notes": notes, "problem": scan.problem}
+
+    def _plan(self, scan: Scan) -> list[Segment]:
+        """The segments from the first to the last frame between ``start`` and ``end``."""
         start, end = self.options.start, self.options.end
         seconds = [(pts - scan.pts[0]) * self.source.info.time_base for pts in scan.pts]
         inside = [
@@ -137,25 +155,52 @@ class VideoJob:
                 f"There is no frame between --start and --end; the last one of "
                 f"{self.source.info.path} is at {float(seconds[-1]):.3f} s."
             )
-        return inside[0], inside[-1]
+        return plan_segments(inside[0], inside[-1], scan.cuts)
 
     def _paint_missing(self, painter: Painter, scan: Scan, plan: Sequence[Segment]) -> int:
-        """Paint what no earlier start has finished; returns the number of frames."""
-        finished = set(self.folder.finished(plan))
+        """Paint what no earlier start has finished; returns the number of frames.
+
+        Where memory does not suffice, motion is found on smaller frames from there on; once.
+        """
         self.total = sum(map(len, plan))
-        self.done = sum(map(len, finished))
-        painted = self.total - self.done
-        if finished and painted:
+        painted = self.total - self._count_finished(plan)
+        if painted < self.total and painted:
             logger.info("Going on after %d of %d frames.", self.done, self.total)
+        if self._paint_rest(painter, scan, plan):
+            return painted
+        release()
+        smaller = with_smaller_flow(self.options, self.size)
+        if smaller is None or not _finds_motion(painter):
+            raise too_large(self.size)
+        self.shortages.append(
+            f"There was too little memory to find motion on full frames; after frame "
+            f"{self._count_finished(plan)} it was found at {smaller.flow_size} pixels."
+        )
+        logger.warning(self.shortages[-1])
+        if not self._paint_rest(Painter(smaller), scan, plan):
+            raise too_large(self.size)
+        return painted
+
+    def _count_finished(self, plan: Sequence[Segment]) -> int:
+        self.done = sum(map(len, self.folder.finished(plan)))
+        return self.done
+
+    def _paint_rest(self, painter: Painter, scan: Scan, plan: Sequence[Segment]) -> bool:
+        """Paint the segments that are not finished; False if memory ran out on the way."""
         order = plan[:: self.step]
         # Going backward, the frame before a cut is the one without a prior.
         cuts = {cut if self.step > 0 else cut - 1 for cut in scan.cuts}
-        for missing in missing_runs(order, finished):
+        for missing in missing_runs(order, set(self.folder.finished(plan))):
             position, state = missing.start, None
             if painter.recurrent:
                 position, state = self._resume_point(order, missing.start, cuts)
-            self._paint(painter, scan, order[position : missing.stop], cuts, state)
-        return painted
+            try:
+                self._paint(painter, scan, order[position : missing.stop], cuts, state)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                return False  # and let go of the error, which holds on to the frames
+        return True
 
     def _resume_point(
         self, order: Sequence[Segment], position: int, cuts: set[int]
@@ -189,7 +234,7 @@ class VideoJob:
             if latest[0] is not None:
                 self.folder.save_state(segment.exit(self.step), latest[0])
 
-        encoder = SegmentEncoder(segments, self.step, self._writer, complete)
+        encoder = SegmentEncoder(segments, self.step, self._writer, complete, self.folder.seal)
 
         def encode(stylized: Stylized) -> None:
             picture = painter.finish(stylized)
@@ -245,3 +290,7 @@ class VideoJob:
                 f"Interrupted. What is finished is kept in {self.folder.path}; the same command "
                 f"goes on from there."
             )
+
+
+def _finds_motion(painter: Painter) -> bool:
+    return painter.stylizer is not None and painter.stylizer.motion is not None

@@ -47,9 +47,9 @@ def read_segments(
 class SegmentEncoder:
     """Writes pictures, which come in the order of work, into one file per segment.
 
-    ``open_writer`` makes the file of a segment; ``complete`` is called before a segment's file
-    appears, with the item of the frame painted last. A context manager: when the block fails, the
-    segment at hand is dropped. Backward, a segment's pictures are held until all are there.
+    ``open_writer`` makes the file of a segment; ``complete`` is called with a segment before its
+    file appears, ``appeared`` after that. A context manager: when the block fails, the segment at
+    hand is dropped. Backward, a segment's pictures are held until all are there.
     """
 
     def __init__(
@@ -58,11 +58,13 @@ class SegmentEncoder:
         step: int,
         open_writer: Callable[[Segment], SegmentWriter],
         complete: Callable[[Segment], None],
+        appeared: Callable[[Segment], None],
     ) -> None:
         self._segments = list(segments)
         self._step = step
         self._open_writer = open_writer
         self._complete = complete
+        self._appeared = appeared
         self._held: list[np.ndarray] = []
         self._count = 0
         self._stack = ExitStack()
@@ -102,5 +104,6 @@ class SegmentEncoder:
             self._writer.write(self._held.pop())
         self._complete(segment)
         self._stack.close()
+        self._appeared(segment)
         self._writer, self._count = None, 0
         self._segments.pop(0)

@@ -186,13 +186,17 @@ def _video_packets(
     """Yield (decoding time, packet) with the frames' real times.
 
     Frames are decoded ``delay`` frames ahead of the order they are shown in, so a packet's
-    decoding time is the presentation time of the frame that many places earlier.
+    decoding time is the presentation time of the frame that many places earlier. The first ones
+    come before all presentation times, by as much as makes decoding last as long as the video:
+    some players of .mp4 files go by the decoding times' sum.
     """
     ticks = [round(time * clock) for time in times]
-    spacing = max(1, min((b - a for a, b in pairwise(ticks)), default=clock // 25))
-    lead = [ticks[0] - spacing * back for back in range(coded.delay, 0, -1)]
-    decoding = lead + ticks
     durations = [b - a for a, b in pairwise(ticks)] + [round(last_duration * clock)]
+    end = ticks[-1] + durations[-1]
+    last_decoded = ticks[-1 - coded.delay] + durations[coded.frame_of_packet[-1]]
+    ahead = max(coded.delay, end - last_decoded)
+    lead = [ticks[0] - ahead * back // coded.delay for back in range(coded.delay, 0, -1)]
+    decoding = lead + ticks
     place = 0
     for path in segments:
         with _open_segment(path) as container:

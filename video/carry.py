@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import re
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from operator import itemgetter
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from types import TracebackType
 
 import av
@@ -18,20 +17,11 @@ from av.format import Flags
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
-from brushflow.video.containers import OutputKind, can_convert_subtitle
+from brushflow.errors import BrushflowError
+from brushflow.video.containers import OutputKind, can_convert_subtitle, cover_mime
 from brushflow.video.convert import AudioConverter, convert_subtitle
-
-# Keys that describe the source file itself, or that the new file gets values of its own for.
-_STALE_TAGS = re.compile(
-    r"(major_brand|minor_version|compatible_brands|encoder|rotate|duration(-\w+)?|vendor_id"
-    r"|bps(-\w+)?|number_of_(frames|bytes)(-\w+)?|_statistics_.*)",
-    re.IGNORECASE,
-)
-
-
-def kept_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that are still true of a file with other frames in another container."""
-    return {key: value for key, value in tags.items() if not _STALE_TAGS.fullmatch(key)}
+from brushflow.video.opening import open_input
+from brushflow.video.tags import kept_tags, moved_chapters
 
 
 class SourceTracks:
@@ -53,7 +43,7 @@ class SourceTracks:
         self.source = Path(source)
         self.kind = kind
         self.notes: list[str] = []
-        self._folder = output.parent
+        self._scratch = output.with_name(f"{output.name}.d")
         self._suffix = output.suffix
         self._start = start
         self._end = end
@@ -63,8 +53,13 @@ class SourceTracks:
         self._rewritten: list[tuple[Stream, Stream]] = []
 
     def __enter__(self) -> SourceTracks:
-        url = f"file:{self.source.absolute()}"
-        self._container = self._stack.enter_context(av.open(url, metadata_errors="replace"))
+        try:
+            container = open_input(self.source)
+        except (OSError, av.FFmpegError) as error:
+            raise BrushflowError(
+                f"The sound of {self.source} cannot be read: {error.strerror}."
+            ) from error
+        self._container = self._stack.enter_context(container)
         self.shift = self._start if self._start is not None else self._recording_start()
         covers = Disposition.attached_pic
         videos = self._container.streams.video
@@ -90,9 +85,27 @@ class SourceTracks:
     def video_end(self) -> Fraction | None:
         """When the source stops showing its last frame, if it says so and is not trimmed."""
         video = self._video
-        if video is None or self._end is not None or not video.duration or not video.time_base:
+        if video is None or self._end is not None or not video.time_base:
             return None
-        return ((video.start_time or 0) + video.duration) * video.time_base - self.shift
+        if video.duration:
+            return ((video.start_time or 0) + video.duration) * video.time_base - self.shift
+        end = self._last_packet_end(video.index)
+        return None if end is None else end - self.shift
+
+    def _last_packet_end(self, index: int) -> Fraction | None:
+        # Matroska says how long its frames last, if at all, in the packets only.
+        last: tuple[int, int] | None = None
+        with (
+            suppress(av.FFmpegError, EOFError),
+            open_input(self.source) as container,
+        ):
+            stream = container.streams[index]
+            for packet in container.demux(stream):
+                if packet.pts is not None and packet.size:
+                    last = max(last or (packet.pts, 0), (packet.pts, packet.duration or 0))
+        if last is None or last[1] <= 0:
+            return None
+        return sum(last) * stream.time_base
 
     @property
     def video_metadata(self) -> dict[str, str]:
@@ -102,7 +115,7 @@ class SourceTracks:
     def add_to(self, target: OutputContainer) -> None:
         """Give ``target`` a track for each of the source's, its tags and its chapters."""
         target.metadata.update(kept_tags(self._container.metadata))
-        target.set_chapters(self._chapters())
+        target.set_chapters(moved_chapters(self._container, self.shift, self._end))
         for stream in self._container.streams:
             if stream is self._video:
                 continue
@@ -111,26 +124,13 @@ class SourceTracks:
                 "subtitle": self._add_subtitle,
                 "attachment": self._add_attachment,
             }
-            added = adders.get(stream.type, self._leave_out)(target, stream)
+            add = adders.get(stream.type, self._leave_out)
+            if stream.disposition & Disposition.attached_pic:
+                add = self._add_cover
+            added = add(target, stream)
             if added is not None:
                 added.metadata.update(kept_tags(stream.metadata))
                 added.disposition = stream.disposition.value
-
-    def _chapters(self) -> list[av.container.core.Chapter]:
-        chapters = []
-        for chapter in self._container.chapters():
-            tick = chapter["time_base"] or Fraction(1, 1000)
-            begin = max(chapter["start"] * tick, self.shift)
-            finish = chapter["end"] * tick
-            if self._end is not None:
-                finish = min(finish, self._end)
-            if finish > begin:
-                begin, finish = (
-                    round((begin - self.shift) / tick),
-                    round((finish - self.shift) / tick),
-                )
-                chapters.append({**chapter, "start": begin, "end": finish, "time_base": tick})
-        return chapters
 
     def _add_audio(self, target: OutputContainer, stream: Stream) -> Stream | None:
         codec = _codec_name(stream)
@@ -150,9 +150,9 @@ class SourceTracks:
         if codec is None or not can_convert_subtitle(codec):
             return self._leave_out(target, stream)
         encoder = self.kind.subtitle_encoder
-        folder = self._stack.enter_context(TemporaryDirectory(prefix=".partial-", dir=self._folder))
-        rewritten = convert_subtitle(self.source, stream.index, encoder, Path(folder))
-        container = self._stack.enter_context(av.open(f"file:{rewritten.absolute()}"))
+        folder = self._stack.enter_context(_scratch(self._scratch))
+        rewritten = convert_subtitle(self.source, stream.index, encoder, folder)
+        container = self._stack.enter_context(open_input(rewritten))
         self._note(stream, f"was converted from {codec} to {encoder}")
         added = target.add_stream_from_template(container.streams.subtitles[0], opaque=True)
         self._rewritten.append((container.streams.subtitles[0], added))
@@ -165,6 +165,16 @@ class SourceTracks:
         kind = stream.metadata.get("mimetype", "application/octet-stream")
         return target.add_attachment(name, kind, stream.data)
 
+    def _add_cover(self, target: OutputContainer, stream: Stream) -> Stream | None:
+        mime = cover_mime(_codec_name(stream))
+        if mime is None or not (self.kind.format == "mp4" or self.kind.attachments):
+            return self._leave_out(target, stream)
+        if self.kind.format == "mp4":
+            return self._copy(target, stream)
+        with open_input(self.source) as container:
+            picture = next(container.demux(container.streams[stream.index]))
+            return target.add_attachment(f"cover.{mime[6:]}", mime, bytes(picture))
+
     def _copy(self, target: OutputContainer, stream: Stream) -> Stream:
         added = target.add_stream_from_template(stream, opaque=True)
         self._copies[stream.index] = added
@@ -174,7 +184,7 @@ class SourceTracks:
         del target
         if stream.type == "data" and self._container.chapters() and stream.name == "bin_data":
             return  # the chapters' own titles, which are carried as chapters
-        if stream.type == "video":
+        if stream.type == "video" and not stream.disposition & Disposition.attached_pic:
             self._note(stream, "was left out", "only the first video track is stylized")
         else:
             self._note(stream, "was left out")
@@ -200,9 +210,14 @@ class SourceTracks:
             return
         latest = Fraction(0)
         for packet in self._demux(wanted):
+            index = packet.stream.index
+            if packet.size and packet.stream.disposition & Disposition.attached_pic:
+                packet.pts = packet.dts = 0
+                packet.stream = self._copies[index]
+                yield latest, packet
+                continue
             if (packet.dts is None and packet.pts is None) or not self._inside(packet):
                 continue
-            index = packet.stream.index
             if index in self._converters:
                 for encoded in self._converters[index].convert(packet):
                     latest = max(latest, self._move(encoded))
@@ -261,6 +276,16 @@ class SourceTracks:
             return False
         declared = "matroska" in self._container.format.name or _codec_name(packet.stream) == "opus"
         return packet.stream.type == "audio" and not declared
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder of always the same name, so that the next run removes what a killed one has left."""
+    folder.mkdir(exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _codec_name(stream: Stream) -> str | None:

@@ -10,6 +10,7 @@ from brushflow.errors import UsageError
 _MP4_VIDEO = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4", "mpeg2video", "mjpeg"})
 _MP4_AUDIO = frozenset({"aac", "mp3", "ac3", "eac3", "alac", "opus", "flac"})
 _PCM = frozenset({"pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be", "pcm_s32le", "pcm_f32le"})
+_COVERS = {"mjpeg": "image/jpeg", "png": "image/png"}
 _TEXT = frozenset({"subrip", "ass", "ssa", "webvtt", "mov_text", "text"})
 _CONVERTIBLE = _TEXT | {"microdvd", "sami", "subviewer", "subviewer1", "mpl2", "jacosub", "stl"}
 
@@ -106,6 +107,11 @@ def check_video_codec(output: Path | str, kind: OutputKind, codec: str) -> None:
             f"{output} cannot hold {codec} video; choose {kind.encoder} as the codec or write an "
             ".mkv file."
         )
+
+
+def cover_mime(codec: str | None) -> str | None:
+    """Return the MIME type of cover pictures of ``codec``, None if files hold no such covers."""
+    return _COVERS.get(codec or "")
 
 
 def can_convert_subtitle(codec: str) -> bool:

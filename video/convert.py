@@ -13,6 +13,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from brushflow.video import ffmpeg
+from brushflow.video.opening import protocol_options
 
 _BITS_PER_CHANNEL = 96_000
 _LAYOUTS = ((1, "mono"), (2, "stereo"), (6, "5.1"))
@@ -39,15 +40,10 @@ class AudioConverter:
             encoder, rate=rate, options={"flags": "+bitexact"}, layout=layout
         )
         self.output.bit_rate = _BITS_PER_CHANNEL * channels
-        self._graph = av.filter.Graph()
-        source = self._graph.add_abuffer(template=stream)
-        steady = self._graph.add("aresample", "async=1")
-        arranged = self._graph.add("aformat", f"channel_layouts={layout}")
-        sink = self._graph.add("abuffersink")
-        source.link_to(steady)
-        steady.link_to(arranged)
-        arranged.link_to(sink)
-        self._graph.configure()
+        self._target = f"sample_rates={rate}:channel_layouts={layout}"
+        self._time_base = stream.time_base
+        self._kind: tuple[str, int, str] | None = None
+        self._graph: av.filter.Graph | None = None
 
     def convert(self, packet: Packet) -> Iterator[Packet]:
         """Yield what ``packet`` completes; a packet that cannot be decoded becomes silence."""
@@ -56,14 +52,40 @@ class AudioConverter:
         except (av.FFmpegError, EOFError):
             return
         for frame in frames:
+            kind = (frame.format.name, frame.sample_rate, frame.layout.name)
+            if kind != self._kind:
+                # Only frames say what they are, and a broadcast may change it on the way.
+                yield from self._flush()
+                self._kind, self._graph = kind, self._make_graph(frame)
             self._graph.push(frame)
             yield from self._encode_ready()
 
     def finish(self) -> Iterator[Packet]:
         """Yield what is left when the source has ended."""
-        self._graph.push(None)
-        yield from self._encode_ready()
-        yield from self.output.encode(None)
+        yield from self._flush()
+        if self._graph is not None:
+            yield from self.output.encode(None)
+
+    def _make_graph(self, frame: AudioFrame) -> av.filter.Graph:
+        graph = av.filter.Graph()
+        chain = [
+            graph.add_abuffer(
+                sample_rate=frame.sample_rate,
+                format=frame.format.name,
+                layout=frame.layout.name,
+                time_base=frame.time_base or self._time_base,
+            ),
+            graph.add("aresample", "async=1"),
+            graph.add("aformat", self._target),
+            graph.add("abuffersink"),
+        ]
+        graph.link_nodes(*chain).configure()
+        return graph
+
+    def _flush(self) -> Iterator[Packet]:
+        if self._graph is not None:
+            self._graph.push(None)
+            yield from self._encode_ready()
 
     def _encode_ready(self) -> Iterator[Packet]:
         while (frame := self._pull()) is not None:
@@ -80,10 +102,11 @@ def convert_subtitle(source: Path, index: int, encoder: str, folder: Path) -> Pa
     """Rewrite the text subtitle stream ``index`` of ``source`` and return a file in ``folder``."""
     kind = "mp4" if encoder == "mov_text" else "matroska"
     result = folder / f"{index}.{kind}"
-    stream = ffmpeg_graph.input(ffmpeg.file_url(source))[str(index)]
-    output = stream.output(
-        ffmpeg.file_url(result), **{"f": kind, "c:s": encoder, "copyts": None}
-    ).global_args("-nostdin", "-hide_banner", "-v", "error", "-y")
-    command = output.compile(cmd=ffmpeg.ffmpeg_binary())
+    result.unlink(missing_ok=True)  # the ffmpeg of a killed run may still be writing into it
+    stream = ffmpeg_graph.input("SOURCE", **protocol_options())[str(index)]
+    output = stream.output("RESULT", **{"f": kind, "c:s": encoder, "copyts": None}).global_args(
+        "-nostdin", "-hide_banner", "-v", "error", "-y"
+    )
+    command = ffmpeg.command_line(output, {"SOURCE": source, "RESULT": result})
     ffmpeg.run_ffmpeg(command, f"convert the subtitles of {source.name} to {encoder}")
     return result

@@ -9,10 +9,11 @@ import re
 import shutil
 import subprocess
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 from brushflow.errors import BrushflowError
 
@@ -107,6 +108,15 @@ def keep_timestamps_option() -> dict[str, str]:
 def file_url(path: Path | str) -> str:
     """Return ``path`` so that ffmpeg takes it for a plain file, whatever its name looks like."""
     return f"file:{Path(path).absolute()}"
+
+
+def command_line(graph: Any, files: Mapping[str, Path]) -> list[str]:
+    """Return the command that runs a graph of ffmpeg-python.
+
+    The graph knows its files by the keys of ``files``: it must be text, and names need not be.
+    """
+    urls = {name: file_url(path) for name, path in files.items()}
+    return [urls.get(word, word) for word in graph.compile(cmd=ffmpeg_binary())]
 
 
 class FFmpegProcess:

@@ -44,6 +44,19 @@ def decode_chain(info: VideoInfo, size: tuple[int, int], bit_depth: int, gray: b
     return [*chain, f"format={packed}"]
 
 
+def changes_when_read(info: VideoInfo) -> list[str]:
+    """Return a sentence for each thing about ``info`` that its frames no longer have when read."""
+    notes = []
+    if info.hdr and _can_tone_map():
+        name = {"smpte2084": "PQ", "arib-std-b67": "HLG"}[info.color.transfer]
+        notes.append(f"The video is HDR ({name}) and was tone-mapped to SDR.")
+    if info.has_alpha:
+        notes.append("The video has transparent parts, which were put on black.")
+    if info.interlaced:
+        notes.append("The video is interlaced and was deinterlaced, one frame for two fields.")
+    return notes
+
+
 def _to_rgb(color: ColorTags, width: int, height: int, kernel: str) -> str:
     scale = f"scale={width}:{height}:flags={kernel}+{_EXACT}"
     if color.matrix == "gbr":

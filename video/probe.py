@@ -13,6 +13,7 @@ from av.video.stream import VideoStream
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.video.color import ColorTags, output_color, resolve_color
+from brushflow.video.opening import open_input
 
 # A damaged start may hold no whole picture; this many packets are tried.
 _PROBED_PACKETS = 300
@@ -73,6 +74,8 @@ def check_readable(path: Path) -> None:
         raise UsageError(f"There is no file {path}; check the name.")
     if path.is_dir():
         raise UsageError(f"{path} is a folder where a video file is needed.")
+    if not path.is_file():
+        raise UsageError(f"{path} is no file but a device or a pipe; save it to a file first.")
     try:
         with path.open("rb"):
             pass
@@ -91,7 +94,7 @@ def probe(path: Path | str) -> VideoInfo:
     path = Path(path)
     check_readable(path)
     try:
-        container = av.open(f"file:{path.absolute()}", metadata_errors="replace")
+        container = open_input(path)
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise BrushflowError(
             f"{path} is not a video that ffmpeg can read; it may be damaged or of another kind."
@@ -168,7 +171,7 @@ def _describe(
         start_pts=stream.start_time,
         frame_count=stream.frames or None,
         stream_index=stream.index,
-        interlaced=frame is not None and frame.interlaced_frame,
+        interlaced=context.field_order > 1 or (frame is not None and frame.interlaced_frame),
         has_alpha=any(component.is_alpha for component in pixel.components)
         or stream.metadata.get("alpha_mode") == "1",
     )

@@ -7,7 +7,9 @@ raw video together with any time base. PyAV takes the pipe apart.
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,11 +19,15 @@ import numpy as np
 
 from brushflow.errors import BrushflowError
 from brushflow.video import ffmpeg
+from brushflow.video.damage import expected_times, fill_gaps
 from brushflow.video.filters import decode_chain
+from brushflow.video.opening import protocol_options
 from brushflow.video.probe import VideoInfo
 
 logger = logging.getLogger(__name__)
 
+# What ends a healthy decoder; the other signals are its own undoing by a damaged file.
+_KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 # NUT has no negative timestamps, some sources do: seconds added on the way through the pipe.
 _PIPE_OFFSET = 3600
 # How far before the wanted frame a seek aims: past the broken pictures after an open-GOP key frame.
@@ -48,12 +54,17 @@ class FrameReader:
     """Reads the frames of one video, as often as asked.
 
     After a read from the start has ended, ``problem`` is None or what ffmpeg complained about: the
-    file is damaged or truncated, and only what could be decoded was yielded.
+    file is damaged or truncated, and only what could be decoded was yielded. From then on (or with
+    ``problem`` set from an earlier process) the file is read with care: in one thread from the
+    start, which makes damaged pictures the same every time, and with the frame before in place of
+    one that is announced and cannot be decoded. ``filled`` has the pts of those.
     """
 
     def __init__(self, info: VideoInfo) -> None:
         self.info = info
         self.problem: str | None = None
+        self.filled: set[int] = set()
+        self._expected: list[int] | None = None
 
     def read(
         self,
@@ -72,6 +83,16 @@ class FrameReader:
         """
         size = size or (self.info.width, self.info.height)
         chain = decode_chain(self.info, size, bit_depth, gray)
+        expected = table or self._expected
+        if self.problem is not None and expected:
+            frames = fill_gaps(self._decode(chain, careful=True), expected)
+            with closing(frames):
+                for index, (pts, pixels, again) in enumerate(frames):
+                    if again:
+                        self.filled.add(pts)
+                    if index >= first:
+                        yield TimedFrame(index, pts, pixels)
+            return
         upcoming = first
         if first > 0 and table is not None:
             for frame in self._seek_read(chain, first, table):
@@ -108,17 +129,19 @@ class FrameReader:
             if index >= first:
                 yield TimedFrame(index, pts, pixels)
 
-    def _command(self, chain: list[str], seek: Fraction | None) -> list[str]:
+    def _command(self, chain: list[str], seek: Fraction | None, careful: bool) -> list[str]:
         info = self.info
-        options: dict[str, object] = {}
+        options: dict[str, object] = {**protocol_options()}
+        if careful:
+            options["threads"] = 1
         if seek is not None:
             # Accurate seeking would drop frames by rounded times; dropping by pts is exact.
-            options = {"ss": f"{float(seek):.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
+            options |= {"ss": f"{float(seek):.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
         # ffmpeg's own VP8 and VP9 decoders leave the alpha channel out.
         with_alpha = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(info.codec)
         if info.has_alpha and with_alpha in ffmpeg.decoders():
             options["c:v"] = with_alpha
-        stream = ffmpeg_graph.input(ffmpeg.file_url(info.path), **options)[str(info.stream_index)]
+        stream = ffmpeg_graph.input("SOURCE", **options)[str(info.stream_index)]
         output = stream.output(
             "pipe:1",
             **{
@@ -130,18 +153,19 @@ class FrameReader:
                 **ffmpeg.keep_timestamps_option(),
             },
         ).global_args("-nostdin", "-hide_banner", "-v", "error")
-        return output.compile(cmd=ffmpeg.ffmpeg_binary())
+        return ffmpeg.command_line(output, {"SOURCE": info.path})
 
     @property
     def _offset_ticks(self) -> int:
         return round(_PIPE_OFFSET / self.info.time_base)
 
     def _decode(
-        self, chain: list[str], seek: Fraction | None = None
+        self, chain: list[str], seek: Fraction | None = None, careful: bool = False
     ) -> Iterator[tuple[int, np.ndarray]]:
         info = self.info
+        decoded: list[int] = []
         last: int | None = None
-        with ffmpeg.FFmpegProcess(self._command(chain, seek), stdout=True) as process:
+        with ffmpeg.FFmpegProcess(self._command(chain, seek, careful), stdout=True) as process:
             for pipe_time, pixels in _frames_in_pipe(process):
                 pts = round(pipe_time / info.time_base) - self._offset_ticks
                 if last is not None and pts <= last:
@@ -150,9 +174,15 @@ class FrameReader:
                     )
                     pts = last + 1
                 last = pts
+                decoded.append(pts)
                 yield pts, pixels
             code = process.finish()
             message = process.last_message()
+        if -code in _KILLS:
+            raise BrushflowError(
+                f"The ffmpeg that read {info.path} was stopped from outside (signal {-code}), "
+                f"perhaps for lack of memory; start again."
+            )
         if code and not message:
             message = f"ffmpeg ended with code {code}"
         if seek is not None:
@@ -161,7 +191,9 @@ class FrameReader:
             reason = message or "the file is damaged"
             raise BrushflowError(f"No frame of {info.path} can be decoded: {reason}.")
         # Told once, about a whole read: a seek makes decoders complain about sound files too.
-        self.problem = message or None
+        self.problem = message or self.problem
+        if self.problem and self._expected is None:
+            self._expected = expected_times(info, decoded)
 
 
 def _frames_in_pipe(process: ffmpeg.FFmpegProcess) -> Iterator[tuple[Fraction, np.ndarray]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -89,6 +89,8 @@ class ImageSequence:
     """
 
     problem: str | None = None
+    filled: Collection[int] = ()
+    notes: Sequence[str] = ()
 
     def __init__(self, place: str, frame_rate: Fraction) -> None:
         self.images = list_images(place)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+from brushflow.errors import BrushflowError
+from brushflow.video.filters import changes_when_read
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame
 from brushflow.video.sequence import ImageSequence, is_image_place
@@ -19,12 +21,16 @@ class Source(Protocol):
     """Frames with timestamps, from a video file or from images.
 
     ``kind`` is ``"video"``, ``"images"`` or ``"image"``. ``problem`` is set when a read from the
-    start has ended and the input turned out to be damaged.
+    start has ended and the input turned out to be damaged; setting it beforehand makes reads
+    careful, see FrameReader. ``filled``: pts of frames that could not be decoded and show the one
+    before. ``notes``: a sentence for each thing that frames lose when they are read.
     """
 
     kind: str
     info: VideoInfo
     problem: str | None
+    filled: Collection[int]
+    notes: Sequence[str]
 
     def read(
         self,
@@ -48,15 +54,23 @@ class VideoSource(FrameReader):
 
     kind = "video"
 
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about HDR, transparency and interlacing."""
+        return changes_when_read(self.info)
+
     def identity(self) -> dict[str, Any]:
         """Return the file's path, size, time of change and a hash of its first and last MiB."""
         path = self.info.path.resolve()
-        status = path.stat()
         digest = hashlib.sha256()
-        with path.open("rb") as file:
-            digest.update(file.read(_HASHED_BYTES))
-            file.seek(max(0, status.st_size - _HASHED_BYTES))
-            digest.update(file.read(_HASHED_BYTES))
+        try:
+            status = path.stat()
+            with path.open("rb") as file:
+                digest.update(file.read(_HASHED_BYTES))
+                file.seek(max(0, status.st_size - _HASHED_BYTES))
+                digest.update(file.read(_HASHED_BYTES))
+        except OSError as error:
+            raise BrushflowError(f"{path} cannot be read: {error.strerror}.") from error
         return {
             "path": str(path),
             "size": status.st_size,
@@ -73,7 +87,10 @@ class ImageSource(ImageSequence):
         digest = hashlib.sha256()
         total = 0
         for path in self.images:
-            status = path.stat()
+            try:
+                status = path.stat()
+            except OSError as error:
+                raise BrushflowError(f"{path} cannot be read: {error.strerror}.") from error
             total += status.st_size
             digest.update(f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}\n".encode())
         return {

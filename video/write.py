@@ -60,6 +60,8 @@ class SegmentWriter:
         with ExitStack() as stack:
             try:
                 partial = stack.enter_context(atomic_path(self.path))
+                # The ffmpeg of a killed run may still be closing a file of this name: let it.
+                partial.unlink()
             except OSError as error:
                 raise BrushflowError(
                     f"The segment {self.path} cannot be written: {error.strerror}."
@@ -121,7 +123,7 @@ class SegmentWriter:
             },
         )
         output = stream.output(
-            ffmpeg.file_url(partial),
+            "SEGMENT",
             **{
                 "f": "matroska",
                 "vf": encode_chain(color, pix_fmt, self._sample_aspect_ratio),
@@ -135,7 +137,7 @@ class SegmentWriter:
                 **encoder_options(self.settings),
             },
         ).global_args("-hide_banner", "-v", "error", "-y")
-        return output.compile(cmd=ffmpeg.ffmpeg_binary())
+        return ffmpeg.command_line(output, {"SEGMENT": partial})
 
 
 def verify_segment(path: Path) -> int:

@@ -12,6 +12,7 @@ import torch
 import brushflow
 from brushflow.models import StyleModel, build
 from brushflow.stylize_video import main
+from brushflow.video.ffmpeg import ffmpeg_binary
 
 ROOT = Path(brushflow.__file__).parent
 
@@ -34,6 +35,17 @@ def two_shots(make_clip, drifting, tmp_path_factory):
     """110 frames, 96×64, a hard cut at 70, with sound."""
     frames = drifting(70) + drifting(40, picture="coffee")
     return make_clip(tmp_path_factory.mktemp("source") / "clip.mp4", frames, sound=True)
+
+
+@pytest.fixture(scope="session")
+def run_ffmpeg():
+    """Run ffmpeg with the given arguments to make an input."""
+
+    def run(*arguments):
+        command = [ffmpeg_binary(), "-hide_banner", "-v", "error", "-y", *map(str, arguments)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,9 @@
 """Interrupted runs go on and end in the file of an uninterrupted one, byte for byte."""
 
-import random
 import signal
 import threading
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -42,19 +40,6 @@ def interrupted(source, output, options, frame):
 
     with pytest.raises(KeyboardInterrupt, match="goes on from there"):
         stylize_video(source, output, options, progress, stop)
-
-
-def children(pid):
-    """Processes whose parent is ``pid``."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = entry.read_text().rsplit(")", 1)[1].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid and fields[0] != "Z":
-            found.append(int(entry.parent.name))
-    return found
 
 
 def test_stopped_runs_end_in_the_same_file(long_shot, options, undisturbed, tmp_path):
@@ -124,39 +109,6 @@ def test_two_runs_for_one_output_do_not_meet(long_shot, options, tmp_path):
 
     stylize_video(long_shot, tmp_path / "out.mp4", options, progress)
     assert seen
-
-
-@pytest.mark.slow
-def test_killed_runs_end_in_the_same_file(
-    long_shot, tiny_model_file, undisturbed, command_line, tmp_path
-):
-    output = tmp_path / "out.mp4"
-    chance = random.Random(7)
-    arguments = (long_shot, "-o", output, "--style", tiny_model_file, "--device", "cpu")
-    kills = 0
-    for _ in range(40):
-        process = command_line(*arguments)
-        delay = chance.uniform(2.5, 7.0)
-        deadline = time.monotonic() + delay
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if process.poll() is None:
-            left = children(process.pid)
-            process.kill()
-            process.wait()
-            kills += 1
-            deadline = time.monotonic() + 10
-            while any(Path(f"/proc/{pid}").exists() for pid in left):
-                assert time.monotonic() < deadline, "a child outlived its parent"
-                time.sleep(0.05)
-        process.communicate()
-        if process.returncode == 0:
-            break
-    assert kills > 0
-    if not output.exists():
-        stylize_video(long_shot, output, StylizeOptions(style=str(tiny_model_file), device="cpu"))
-    assert output.read_bytes() == undisturbed
-    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
 @pytest.mark.slow

@@ -1,0 +1,73 @@
+"""One look at every frame of a source, small and grey: timestamps, number, cuts, damage."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from brushflow.pipeline.queues import prefetch
+from brushflow.pipeline.shots import CutDetector, read_cuts, scan_size
+from brushflow.video import Source
+
+QUEUED_FRAMES = 64
+
+# (stage, frames done, frames in all or None if unknown)
+ProgressCallback = Callable[[str, int, int | None], None]
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What one look at the source found.
+
+    ``pts``: timestamps of all frames, in ticks of the source's time base; ``cuts``: indices at
+    which a shot begins; ``problem``: what is wrong with the source, None if it is whole;
+    ``filled``: indices of frames that cannot be decoded and show the one before.
+    """
+
+    pts: list[int]
+    cuts: list[int]
+    problem: str | None
+    filled: list[int]
+
+    def about_filled(self, first: int, last: int, time_base: Fraction) -> list[str]:
+        """A sentence about the frames from ``first`` to ``last`` that cannot be decoded, if any."""
+        filled = [index for index in self.filled if first <= index <= last]
+        if not filled:
+            return []
+        begin = float((self.pts[filled[0]] - self.pts[0]) * time_base)
+        return [
+            f"{len(filled)} of the frames cannot be decoded, the first at {begin:.3f} s; each "
+            f"shows the one before it."
+        ]
+
+
+def scan_source(
+    source: Source, cuts: str, progress: ProgressCallback, check_stop: Callable[[], None]
+) -> Scan:
+    """Look at a source; one that turns out to be damaged, twice, to find what painting will.
+
+    ``cuts``: ``"auto"``, ``"none"`` or a file that lists them. ``check_stop`` is called at every
+    frame and may raise.
+    """
+    scan = _look(source, cuts, progress, check_stop)
+    return scan if scan.problem is None else _look(source, cuts, progress, check_stop)
+
+
+def _look(
+    source: Source, cuts: str, progress: ProgressCallback, check_stop: Callable[[], None]
+) -> Scan:
+    info = source.info
+    pts: list[int] = []
+    detector = CutDetector()
+    frames = source.read(size=scan_size(info.width, info.height), gray=True)
+    with closing(prefetch(frames, QUEUED_FRAMES)) as small:
+        for frame in small:
+            check_stop()
+            pts.append(frame.pts)
+            if cuts == "auto":
+                detector.add(frame.pixels)
+            progress("scan", len(pts), info.expected_frames)
+    found = read_cuts(Path(cuts), len(pts)) if cuts not in ("auto", "none") else detector.cuts()
+    filled = [index for index, time in enumerate(pts) if time in source.filled]
+    return Scan(pts, found, source.problem, filled)

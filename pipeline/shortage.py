@@ -1,0 +1,49 @@
+"""Too little memory: recognising it, and what may be made smaller."""
+
+import gc
+from dataclasses import replace
+
+import cv2
+import torch
+
+from brushflow.errors import BrushflowError
+from brushflow.pipeline.options import StylizeOptions
+
+_SMALLEST_FLOW = 128  # pixels on the longest side; motion is not found on less
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this error says that memory, the computer's or a GPU's, is used up."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, cv2.error):
+        return error.code == cv2.Error.StsNoMem
+    # PyTorch's allocator of the CPU has no error class of its own.
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def with_smaller_flow(options: StylizeOptions, size: tuple[int, int]) -> StylizeOptions | None:
+    """The options with motion found on frames half as large; None where that is too small.
+
+    ``size`` is that of the frames painted, (width, height).
+    """
+    longest = max(size)
+    half = min(options.flow_size or longest, longest) // 2
+    return replace(options, flow_size=half) if half >= _SMALLEST_FLOW else None
+
+
+def release() -> None:
+    """Give back what a failed attempt held."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def too_large(size: tuple[int, int]) -> BrushflowError:
+    """The error that names the size to try; ``size`` is (width, height)."""
+    width, height = size
+    return BrushflowError(
+        f"There is not enough memory to paint frames of {width}×{height}; --max-size "
+        f"{max(16, max(size) // 2)} makes them smaller. What is finished is kept, but belongs to "
+        f"the old size: add --restart."
+    )

@@ -1,0 +1,75 @@
+"""A warm process that forks a run per request, so that hundreds of runs pay for imports once.
+
+Requests and answers are lines of JSON: {"start": {…}} answers with a process id, {"wait": pid} with
+its exit code, or with minus a signal's number.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+from brushflow.cli import stop_on_interrupt
+from brushflow.errors import BrushflowError
+from brushflow.pipeline import StylizeOptions, stylize_video
+
+
+def work(request):
+    """One run, with the exit codes of the command; the last stage and the error go to files."""
+    status = os.open(request["status"], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    message = Path(request["status"]).with_suffix(".message")
+    message.write_text("")
+    if request["limit"]:
+        # A write beyond this fails with an error instead of a signal: a disk that is full.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (request["limit"],) * 2)
+
+    def progress(stage, done, total):
+        os.pwrite(status, f"{stage} {done}".ljust(24).encode(), 0)
+
+    options = StylizeOptions(**request["options"])
+    if options.work_dir is not None:
+        options = replace(options, work_dir=Path(options.work_dir))
+    try:
+        with stop_on_interrupt() as stop:
+            report = stylize_video(
+                request["source"], Path(request["output"]), options, progress, stop
+            )
+        return 1 if report.problem else 0
+    except KeyboardInterrupt:
+        return 130
+    except BrushflowError as error:
+        code, words = error.exit_code, str(error)
+    except OSError as error:
+        code, words = 1, f"{error.strerror} ({error.filename})"
+    except BaseException:
+        code, words = 99, traceback.format_exc()
+    if not request["limit"]:
+        message.write_text(words)
+    else:
+        os.write(2, words.encode())
+    return code
+
+
+def main():
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "wait" in request:
+            status = os.waitpid(request["wait"], 0)[1]
+            answer = os.waitstatus_to_exitcode(status)
+        else:
+            answer = os.fork()
+            if answer == 0:
+                os.setsid()
+                os.close(0)
+                os._exit(work(request["start"]))
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

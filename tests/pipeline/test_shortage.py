@@ -1,0 +1,116 @@
+"""Memory that does not suffice: once on smaller motion, else a sentence; never a frame less."""
+
+import cv2
+import pytest
+import torch
+
+from brushflow.errors import BrushflowError
+from brushflow.pipeline import StylizeOptions, painting, stylize_video
+from brushflow.pipeline.stylizer import Stylizer
+from brushflow.video import open_source
+
+
+def opencv_is_out_of_memory():
+    """What OpenCV raises where an allocation fails."""
+    error = cv2.error("(-4:Insufficient memory) Failed to allocate 99999999999 bytes")
+    error.code = cv2.Error.StsNoMem
+    return error
+
+
+ERRORS = [
+    MemoryError(),
+    torch.OutOfMemoryError("CUDA out of memory."),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    opencv_is_out_of_memory(),
+]
+
+
+@pytest.fixture
+def clip(make_clip, drifting, tmp_path):
+    return make_clip(tmp_path / "clip.mp4", drifting(60, 320, 64))
+
+
+@pytest.fixture
+def options(tiny_model_file):
+    return StylizeOptions(style=str(tiny_model_file), device="cpu")
+
+
+@pytest.fixture
+def hungry_flow(monkeypatch):
+    """Motion that memory suffices for only up to a size, after some frames; returns the sizes."""
+    sizes = []
+    load = painting.load_estimator
+
+    def install(error, most, after=0):
+        def hungry(name, device, weights, max_size):
+            sizes.append(max_size)
+            estimate = load(name, device, weights, max_size)
+            calls = []
+
+            def estimator(frame, other):
+                calls.append(1)
+                if max_size > most and len(calls) > after:
+                    raise error
+                return estimate(frame, other)
+
+            return estimator
+
+        monkeypatch.setattr(painting, "load_estimator", hungry)
+        return sizes
+
+    return install
+
+
+def count(path):
+    return sum(1 for _ in open_source(path).read(size=(16, 16), gray=True))
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_motion_falls_back_to_a_smaller_size_once(error, hungry_flow, clip, options, tmp_path):
+    sizes = hungry_flow(error, 200)
+    report = stylize_video(clip, tmp_path / "out.mp4", options)
+    assert sizes == [1024, 160]
+    assert report.frames == report.painted == count(report.output) == 60
+    assert any("after frame 0 it was found at 160 pixels" in note for note in report.notes)
+
+
+def test_what_was_painted_before_is_kept(hungry_flow, clip, options, tmp_path):
+    hungry_flow(MemoryError(), 200, after=104)
+    report = stylize_video(clip, tmp_path / "out.mp4", options)
+    assert any("after frame 48 " in note for note in report.notes)
+    assert report.frames == count(report.output) == 60
+
+
+def test_a_second_shortage_stops_and_names_the_size_to_try(hungry_flow, clip, options, tmp_path):
+    sizes = hungry_flow(MemoryError(), 100)
+    with pytest.raises(BrushflowError, match=r"frames of 320×64; --max-size 160"):
+        stylize_video(clip, tmp_path / "out.mp4", options)
+    assert sizes == [1024, 160]
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("error", ERRORS[:3], ids=lambda error: type(error).__name__)
+def test_a_network_without_memory_stops_and_names_the_size_to_try(
+    error, clip, options, monkeypatch, tmp_path
+):
+    paint = Stylizer._paint
+
+    def hungry(self, index, *arguments):
+        if index == 20:
+            raise error
+        return paint(self, index, *arguments)
+
+    monkeypatch.setattr(Stylizer, "_paint", hungry)
+    with pytest.raises(BrushflowError, match=r"frames of 320×64; --max-size 160"):
+        stylize_video(clip, tmp_path / "out.mp4", options)
+    assert not (tmp_path / "out.mp4").exists()
+    monkeypatch.undo()
+    report = stylize_video(clip, tmp_path / "out.mp4", options)
+    assert report.frames == count(report.output) == 60
+
+
+def test_other_errors_are_not_taken_for_it(hungry_flow, clip, options, tmp_path):
+    hungry_flow(RuntimeError("shapes do not fit"), 200)
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        stylize_video(clip, tmp_path / "out.mp4", options)
+    assert not (tmp_path / "out.mp4").exists()

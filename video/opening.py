@@ -1,0 +1,78 @@
+"""Opening files for reading: as plain files, whatever they are called, and nothing that they name.
+
+A playlist or a script of ffmpeg's is a text that makes it open other files and addresses, so a
+video from somewhere could read along on this computer or call home.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.video import ffmpeg
+
+PLAYLISTS_VARIABLE = "BRUSHFLOW_PLAYLISTS"
+
+# ffmpeg's names of formats that are read by opening what they name.
+_REFERRING = frozenset(
+    {"hls", "concat", "concatf", "dash", "imf", "sdp", "rtsp", "rtp", "sap", "image2", "lavfi"}
+    | {"avisynth", "vapoursynth", "dvdvideo"}
+)
+_FIRST_WORDS = {
+    b"#EXTM3U": "a playlist",
+    b"ffconcat version": "a list of files to join",
+    b"<MPD": "a playlist",
+    b"v=0": "a description of a stream",
+}
+_LOOKED_AT = 4096
+
+
+def follows_playlists() -> bool:
+    """Whether the user asked for playlists: ``$BRUSHFLOW_PLAYLISTS`` is set, and not to 0."""
+    return os.environ.get(PLAYLISTS_VARIABLE, "0") not in ("", "0")
+
+
+def protocol_options() -> dict[str, str]:
+    """Return ffmpeg's input options that keep it from opening anything but files."""
+    return {} if follows_playlists() else {"protocol_whitelist": "file"}
+
+
+@functools.cache
+def _plain_formats() -> str:
+    return ",".join(sorted(av.formats_available - _REFERRING))
+
+
+def open_input(path: Path) -> InputContainer:
+    """Open a media file; av.FFmpegError, ValueError or EOFError if it is none.
+
+    Raises UsageError for a playlist, unless the user asked for such.
+    """
+    options = protocol_options()
+    if options:
+        options["format_whitelist"] = _plain_formats()
+    try:
+        return av.open(ffmpeg.file_url(path), metadata_errors="replace", options=options)
+    except (av.FFmpegError, ValueError, EOFError):
+        if options:
+            _refuse_playlist(path)
+        raise
+
+
+def _refuse_playlist(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(_LOOKED_AT)
+    except OSError as error:
+        raise BrushflowError(f"{path} cannot be read: {error.strerror}.") from error
+    for words, kind in _FIRST_WORDS.items():
+        start = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+        if start.startswith(words) or (words == b"<MPD" and words in beginning):
+            raise UsageError(
+                f"{path} is {kind}, which may name other files and addresses; set "
+                f"{PLAYLISTS_VARIABLE}=1 to have it followed."
+            )

@@ -1,0 +1,225 @@
+"""What a player makes of a file: times, tracks, shape and colours, found without our own reader.
+
+Nothing here goes through the filters that the pipeline reads with: libav's decoders deliver stored
+samples, and plain arithmetic on the file's own tags turns them into RGB. Only tone mapping, which
+every player does in its own way, is ffmpeg's.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.container import InputContainer
+from av.format import Flags
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from brushflow.errors import BrushflowError
+from brushflow.video import ffmpeg
+from brushflow.video.opening import open_input
+from brushflow.video.stored import orientation_of, stored_to_rgb, turn_name, upright
+
+_HDR = {16: "PQ", 18: "HLG"}
+_THUMBNAIL = (16, 16)
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+@dataclass
+class Playback:
+    """One file as it plays.
+
+    ``times``: when each frame is shown, in seconds, strictly increasing; ``lost``: times of
+    pictures that the file announces after its first frame and no decoder gets; ``end``: when the
+    last one has been shown, None if the file does not say; ``tick``: the video track's time base.
+    ``size`` and ``sample_aspect`` are those of the upright picture. ``tracks`` counts the others by
+    kind; ``audio_start`` is the first sound's time. With a ``running_clock`` (a broadcast's) only
+    differences of times mean something. ``means`` and ``thumbnails`` hold, by seconds since the
+    first frame, a frame's mean RGB (grey levels, 0–255) and the frame shrunk to 16×16.
+    """
+
+    tick: Fraction
+    size: tuple[int, int] = (0, 0)
+    sample_aspect: Fraction = Fraction(1)
+    times: list[Fraction] = field(default_factory=list)
+    lost: list[Fraction] = field(default_factory=list)
+    end: Fraction | None = None
+    tracks: Counter[str] = field(default_factory=Counter)
+    audio_start: Fraction | None = None
+    running_clock: bool = False
+    hdr: str | None = None
+    interlaced: bool = False
+    transparent: bool = False
+    turned: str = ""
+    means: dict[Fraction, np.ndarray] = field(default_factory=dict)
+    thumbnails: dict[Fraction, np.ndarray] = field(default_factory=dict)
+
+
+def play(
+    path: Path,
+    sample_at: Collection[Fraction] | None = None,
+    samples: int = 12,
+    until: Fraction | None = None,
+) -> Playback:
+    """Decode a file the way a player does, to its end or for the first ``until`` seconds.
+
+    Colours are measured on ``samples`` frames spread over the file, or on those shown
+    ``sample_at`` seconds after the first, to half a tick. Raises BrushflowError where there is no
+    video that can be decoded.
+    """
+    try:
+        with open_input(path) as container:
+            seen, announced = _announcement(container)
+        if until is not None and announced:
+            announced = [time for time in announced if time < announced[0] + until]
+            seen.end = None
+        wanted = sample_at
+        if wanted is None:
+            wanted = [t - announced[0] for t in announced[:: _stride(announced, samples)]]
+        with open_input(path) as container:
+            _decode(container, seen, wanted, until)
+    except (av.FFmpegError, ValueError, EOFError) as error:
+        raise BrushflowError(f"{path} cannot be played: {error}.") from error
+    if not seen.times:
+        raise BrushflowError(f"{path} cannot be played: no frame of it can be decoded.")
+    if seen.end is not None and seen.end <= seen.times[-1]:
+        seen.end = None  # AVI counts the frames, whenever the first one is shown
+    shown = set(seen.times)
+    seen.lost = [time for time in announced if time > seen.times[0] and time not in shown]
+    if seen.hdr:
+        _tone_mapped_colors(path, seen)
+    return seen
+
+
+def _stride(times: list[Fraction], samples: int) -> int:
+    return max(1, -(-len(times) // samples))
+
+
+def _main_video(container: InputContainer) -> VideoStream:
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
+            return stream
+    raise BrushflowError(f"{container.name} holds no video that can be decoded.")
+
+
+def _announcement(container: InputContainer) -> tuple[Playback, list[Fraction]]:
+    """What the container says without decoding: tracks, and the times of the pictures it holds."""
+    video = _main_video(container)
+    running = bool(container.format.flags & Flags.ts_discont.value)
+    seen = Playback(tick=video.time_base, running_clock=running)
+    covers = Disposition.attached_pic
+    chapters = container.chapters()
+    for stream in container.streams:
+        if stream is video or (stream.type == "data" and stream.name == "bin_data" and chapters):
+            continue  # the titles of chapters, which are counted as chapters
+        seen.tracks["cover" if stream.disposition & covers else stream.type] += 1
+    if chapters:
+        seen.tracks["chapter"] = len(chapters)
+    announced = []
+    first_sound: dict[int, Fraction] = {}
+    with suppress(av.FFmpegError, EOFError):
+        for packet in container.demux():
+            if packet.pts is None or not packet.size or packet.is_discard:
+                continue
+            time = packet.pts * packet.time_base
+            if packet.stream is video:
+                announced.append(time)
+                if packet.duration:
+                    seen.end = max(seen.end or time, time + packet.duration * packet.time_base)
+            elif packet.stream.type == "audio":
+                first_sound.setdefault(packet.stream.index, time)
+    if video.duration and video.duration > 0:  # an edit list may end before the packets do
+        seen.end = ((video.start_time or 0) + video.duration) * video.time_base
+    seen.audio_start = min(first_sound.values(), default=None)
+    return seen, sorted(set(announced))
+
+
+def _decode(
+    container: InputContainer,
+    seen: Playback,
+    wanted: Collection[Fraction],
+    until: Fraction | None,
+) -> None:
+    stream = _main_video(container)
+    stream.thread_type = "AUTO"
+    seen.transparent = stream.metadata.get("alpha_mode") == "1"
+    aspect = stream.sample_aspect_ratio or Fraction(1)
+    targets = sorted(wanted)
+    for frame in _frames(container, stream, seen.transparent):
+        time = frame.pts * frame.time_base
+        if seen.times and time <= seen.times[-1]:
+            time = seen.times[-1] + seen.tick
+        if until is not None and seen.times and time >= seen.times[0] + until:
+            return
+        orientation = orientation_of(frame)
+        if not seen.times:
+            flipped = orientation[0]
+            seen.size = (frame.height, frame.width) if flipped else (frame.width, frame.height)
+            seen.sample_aspect = 1 / aspect if flipped else aspect
+            seen.turned = turn_name(orientation)
+            seen.hdr = _HDR.get(stream.codec_context.color_trc)
+        seen.interlaced |= bool(frame.interlaced_frame)
+        seen.transparent |= any(component.is_alpha for component in frame.format.components)
+        seen.times.append(time)
+        since = time - seen.times[0]
+        while targets and targets[0] < since - seen.tick / 2:
+            targets.pop(0)
+        if targets and targets[0] <= since + seen.tick / 2:
+            _measure(seen, since, upright(stored_to_rgb(frame, stream), orientation))
+
+
+def _frames(
+    container: InputContainer, stream: VideoStream, transparent: bool
+) -> Iterator[VideoFrame]:
+    """Decoded frames; what cannot be decoded is passed over."""
+    context = stream.codec_context
+    name = _ALPHA_DECODERS.get(context.codec.canonical_name)
+    if transparent and name in ffmpeg.decoders():
+        with suppress(av.FFmpegError, ValueError):
+            context = av.CodecContext.create(name, "r")
+    for packet in container.demux(stream):
+        with suppress(av.FFmpegError, EOFError):
+            for frame in context.decode(packet if packet.size else None):
+                if frame.pts is not None:
+                    if frame.time_base is None or frame.time_base == 0:
+                        frame.time_base = stream.time_base
+                    yield frame
+
+
+def _measure(seen: Playback, since: Fraction, rgb: np.ndarray) -> None:
+    rgb = np.ascontiguousarray(rgb, np.float32)
+    seen.means[since] = rgb.reshape(-1, 3).mean(0, dtype=np.float64)
+    seen.thumbnails[since] = cv2.resize(rgb, _THUMBNAIL, interpolation=cv2.INTER_AREA)
+
+
+def _tone_mapped_colors(path: Path, seen: Playback) -> None:
+    """Measure again what ffmpeg makes of the sampled frames by the tags that it finds itself."""
+    if not {"zscale", "tonemap"} <= ffmpeg.filters():
+        return
+    places = [seen.times.index(seen.times[0] + since) for since in seen.means]
+    chosen = "+".join(f"eq(n\\,{place})" for place in places)
+    chain = (
+        f"select='{chosen}',zscale=t=linear:npl=203,format=gbrpf32le,zscale=p=bt709,"
+        "tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv444p,"
+        "scale=in_color_matrix=bt709:in_range=tv,format=rgb24"
+    )
+    command = [
+        *(ffmpeg.ffmpeg_binary(), "-nostdin", "-v", "error", "-i", ffmpeg.file_url(path)),
+        *("-map", "0:V:0", "-vf", chain, "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"),
+    ]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+    width, height = seen.size
+    length = width * height * 3
+    for number, since in enumerate(list(seen.means)):
+        data = done.stdout[number * length : (number + 1) * length]
+        if len(data) == length:
+            _measure(seen, since, np.frombuffer(data, np.uint8).reshape(height, width, 3))

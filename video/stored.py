@@ -1,0 +1,108 @@
+"""From stored samples to an upright RGB picture, by plain arithmetic on the file's own tags.
+
+This is how a player without any of our filters gets there; results are compared by it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from av.sidedata.sidedata import Type
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+# Weights of red and blue in luma by H.273 code point; BT.601 and BT.709 stand in for what is open.
+_LUMA = {
+    1: (0.2126, 0.0722),
+    4: (0.30, 0.11),
+    5: (0.299, 0.114),
+    6: (0.299, 0.114),
+    7: (0.212, 0.087),
+    9: (0.2627, 0.0593),
+    10: (0.2627, 0.0593),
+}
+_MEASURED_PIXELS = 1 << 20
+
+
+def orientation_of(frame: VideoFrame) -> tuple[bool, bool, bool]:
+    """(transpose, then mirror left–right, then turn upside down) that the file asks for."""
+    for data in frame.side_data:
+        if data.type == Type.DISPLAYMATRIX:
+            a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(int)
+            if abs(a) >= abs(b):
+                return False, bool(a < 0), bool(d < 0)
+            return True, bool(c < 0), bool(b < 0)
+    return False, False, False
+
+
+def turn_name(orientation: tuple[bool, bool, bool]) -> str:
+    """``"90°"`` and so on clockwise, ``"mirrored"``, or nothing for a picture stored upright."""
+    names = {
+        (False, False, False): "",
+        (True, True, False): "90°",
+        (False, True, True): "180°",
+        (True, False, True): "270°",
+    }
+    return names.get(orientation, "mirrored")
+
+
+def upright(rgb: np.ndarray, orientation: tuple[bool, bool, bool]) -> np.ndarray:
+    """Turn a picture as ``orientation_of`` says."""
+    transposed, mirrored, inverted = orientation
+    if transposed:
+        rgb = rgb.transpose(1, 0, 2)
+    if mirrored:
+        rgb = rgb[:, ::-1]
+    return rgb[::-1] if inverted else rgb
+
+
+def stored_to_rgb(frame: VideoFrame, stream: VideoStream) -> np.ndarray:
+    """Float RGB in grey levels of a frame as stored, on black; large frames are thinned out."""
+    pixel = frame.format
+    if pixel.is_rgb or pixel.has_palette:
+        rgba = frame.to_ndarray(format="rgba").astype(np.float32)
+        return rgba[..., :3] * (rgba[..., 3:] / 255)
+    if not pixel.is_planar and len(pixel.components) > 1:
+        frame = frame.reformat(format="yuv444p")
+    samples = _components(frame)
+    bits = pixel.components[0].bits
+    full = stream.codec_context.color_range == 2 or pixel.name.startswith("yuvj")
+    scale = (1 << bits) - 1 if full else 219 << (bits - 8)
+    luma = (samples[0] - (0 if full else 16 << (bits - 8))) / scale
+    if len(samples) < 3:
+        rgb = np.repeat(luma[..., None], 3, 2)
+    else:
+        span = scale if full else 224 << (bits - 8)
+        cb, cr = ((plane - (1 << (bits - 1))) / span for plane in samples[1:3])
+        red, blue = _luma_weights(stream.codec_context.colorspace, frame.width, frame.height)
+        r = luma + 2 * (1 - red) * cr
+        b = luma + 2 * (1 - blue) * cb
+        rgb = np.stack([r, (luma - red * r - blue * b) / (1 - red - blue), b], 2)
+    rgb = np.clip(rgb, 0, 1) * 255
+    if len(samples) == 4:
+        rgb *= (samples[3] / ((1 << bits) - 1))[..., None]
+    return rgb
+
+
+def _luma_weights(matrix: int, width: int, height: int) -> tuple[float, float]:
+    hd = height >= 720 or width >= 1280
+    return _LUMA.get(matrix) or _LUMA[1 if hd else 6]
+
+
+def _components(frame: VideoFrame) -> list[np.ndarray]:
+    """Every component at the same places: each of the pixels, or of a grid of them."""
+    step = max(1, round((frame.width * frame.height / _MEASURED_PIXELS) ** 0.5))
+    rows, columns = np.arange(0, frame.height, step), np.arange(0, frame.width, step)
+    found = []
+    for component in frame.format.components:
+        plane = frame.planes[component.plane]
+        kind = np.dtype("<u2" if component.bits > 8 else np.uint8)
+        stored = np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width]
+        if step == 1:  # small pictures may be all edges, where it matters how chroma is spread
+            spread = cv2.resize(stored, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR)
+            found.append(spread.astype(np.float32))
+            continue
+        y = rows * plane.height // frame.height
+        x = columns * plane.width // frame.width
+        found.append(stored[np.ix_(y, x)].astype(np.float32))
+    return found

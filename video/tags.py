@@ -1,0 +1,42 @@
+"""What a file says about itself, as far as it is still true of one with other frames."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from av.container import InputContainer
+
+# Keys that describe the source file itself, or that the new file gets values of its own for.
+_STALE_TAGS = re.compile(
+    r"(major_brand|minor_version|compatible_brands|encoder|rotate|duration(-\w+)?|vendor_id"
+    r"|bps(-\w+)?|number_of_(frames|bytes)(-\w+)?|_statistics_.*)",
+    re.IGNORECASE,
+)
+
+
+def kept_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that are still true of a file with other frames in another container."""
+    return {key: value for key, value in tags.items() if not _STALE_TAGS.fullmatch(key)}
+
+
+def moved_chapters(
+    container: InputContainer, shift: Fraction, end: Fraction | None
+) -> list[dict[str, Any]]:
+    """Return the chapters on a clock moved back by ``shift`` seconds, cut off before 0 and ``end``.
+
+    ``end`` is on the source's clock.
+    """
+    chapters = []
+    for chapter in container.chapters():
+        tick = chapter["time_base"] or Fraction(1, 1000)
+        begin = max(chapter["start"] * tick, shift)
+        finish = chapter["end"] * tick
+        if end is not None:
+            finish = min(finish, end)
+        if finish > begin:
+            begin, finish = round((begin - shift) / tick), round((finish - shift) / tick)
+            chapters.append({**chapter, "start": begin, "end": finish, "time_base": tick})
+    return chapters
