@@ -39,7 +39,7 @@ def run(command: click.Command) -> NoReturn:
         error.show()
         code = error.exit_code
     except BrushflowError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {printable(str(error))}", err=True)
         code = error.exit_code
     except (KeyboardInterrupt, click.Abort) as stop:
         # click wraps the interrupt, which may know how to go on.
@@ -52,11 +52,16 @@ def run(command: click.Command) -> NoReturn:
     except OSError as error:
         # A full disk or a folder that went away can strike at any write.
         place = f" ({error.filename})" if error.filename else ""
-        click.echo(f"Error: {error.strerror or error}{place}.", err=True)
+        click.echo(f"Error: {printable(f'{error.strerror or error}{place}')}.", err=True)
         code = BrushflowError.exit_code
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()
     sys.exit(code or 0)
+
+
+def printable(text: str) -> str:
+    """The text with all that could move a terminal's cursor, or cannot be written, escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 @contextlib.contextmanager

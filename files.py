@@ -48,6 +48,16 @@ def alone_in(folder: Path) -> Iterator[None]:
                 f"Another run is writing the same output ({folder}); wait for it or choose "
                 f"another --output."
             ) from error
+        if not _is(lock, folder / "lock"):
+            raise UsageError(f"Another run has just ended in {folder}; start again.")
         yield
     finally:
         os.close(lock)
+
+
+def _is(descriptor: int, path: Path) -> bool:
+    """Whether this is still the file of that name, and not one that was removed meanwhile."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

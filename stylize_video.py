@@ -1,6 +1,5 @@
 """Command: a video in, a painted video out."""
 
-import sys
 import time
 from fractions import Fraction
 from functools import partial
@@ -8,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tqdm import tqdm
 
 from brushflow.cli import (
     GroupedCommand,
     GroupedOption,
     option_for,
+    printable,
     run,
     set_up_logging,
     stop_on_interrupt,
@@ -26,10 +25,10 @@ from brushflow.pipeline.devices import PRECISIONS
 from brushflow.pipeline.options import KEEPS
 from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.stylizer import FILLS
+from brushflow.progress import ProgressDisplay
 from brushflow.video import Source, open_source
 
 PATH = click.Path(path_type=Path)
-PLAIN_INTERVAL = 5.0  # seconds between progress lines where there is no terminal
 
 
 class Seconds(click.ParamType):
@@ -95,7 +94,7 @@ plain = partial(click.option, cls=GroupedOption)
 @plain(
     "-o", "--output", group="Output", type=PATH, help="File to write [default: SOURCE.STYLE.mp4]."
 )
-@what("style", "Bundled style, or a model file (.safetensors, or .pth of the PyTorch port).")
+@what("style", "Bundled style, or a model file: .safetensors, or .t7 or .pth of other programs.")
 @plain(
     "--list-styles",
     group="What",
@@ -258,60 +257,6 @@ def tell(report: RunReport) -> None:
         f"Wrote {printable(str(report.output))}: {report.frames} frames{resumed} in "
         f"{report.seconds:.1f} s ({speed:.2f} frames per second)."
     )
-
-
-def printable(text: str) -> str:
-    """The text with all that could move a terminal's cursor, or cannot be written, escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
-
-
-class ProgressDisplay:
-    """A bar on a terminal, a line every few seconds elsewhere, nothing if quiet."""
-
-    def __init__(self, quiet: bool) -> None:
-        self.quiet = quiet
-        self.stage = ""
-        self.bar: tqdm | None = None
-        self.printed = 0.0
-        self.began = (0.0, 0)
-
-    def __enter__(self) -> "ProgressDisplay":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def show(self, stage: str, done: int, total: int | None) -> None:
-        """The callback for ``stylize_video``."""
-        if self.quiet:
-            return
-        if stage != self.stage:
-            self._begin(stage, done, total)
-        if self.bar is not None:
-            self.bar.update(done - self.bar.n)
-        elif time.monotonic() - self.printed >= PLAIN_INTERVAL:
-            self.printed = time.monotonic()
-            click.echo(self._line(done, total), err=True)
-
-    def _begin(self, stage: str, done: int, total: int | None) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
-        self.stage, self.began = stage, (time.monotonic(), done)
-        self.printed = time.monotonic()
-        if sys.stderr.isatty():
-            self.bar = tqdm(
-                total=total, initial=done, desc=stage, unit=" frames", dynamic_ncols=True
-            )
-
-    def _line(self, done: int, total: int | None) -> str:
-        began, initial = self.began
-        speed = (done - initial) / max(time.monotonic() - began, 1e-6)
-        if not total:
-            return f"{self.stage}: {done} frames"
-        left = f", {(total - done) / speed:.0f} s left" if speed > 0 else ""
-        return f"{self.stage}: {done} of {total} frames, {speed:.2f} per second{left}"
 
 
 def main() -> None:

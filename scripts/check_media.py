@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 
-from brushflow.cli import run, set_up_logging
+from brushflow.cli import printable, run, set_up_logging
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.stylize_video import Seconds, printable
+from brushflow.stylize_video import Seconds
 from brushflow.video.playback import Playback, play
 
 MOST_COLOR = 1.5  # grey levels between the mean colours of frames, on average

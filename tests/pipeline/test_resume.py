@@ -1,5 +1,6 @@
 """Interrupted runs go on and end in the file of an uninterrupted one, byte for byte."""
 
+import shutil
 import signal
 import threading
 import time
@@ -9,6 +10,7 @@ import pytest
 
 from brushflow.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +111,59 @@ def test_two_runs_for_one_output_do_not_meet(long_shot, options, tmp_path):
 
     stylize_video(long_shot, tmp_path / "out.mp4", options, progress)
     assert seen
+
+
+class Killed(BaseException):
+    """Stands for a kill at this point: nothing after it is done."""
+
+
+@pytest.mark.parametrize("moment", ["before the mark", "after the mark", "while removing", "last"])
+def test_a_run_killed_after_its_output_was_in_place_is_only_tidied_up(
+    moment, two_shots, options, monkeypatch, tmp_path
+):
+    def kill(*arguments):
+        raise Killed
+
+    def kill_halfway(self):
+        for name in ("segments", "state"):
+            shutil.rmtree(self.path / name)
+        raise Killed
+
+    def kill_late(self):
+        self.clear()
+        raise Killed
+
+    output = tmp_path / "out.mp4"
+    name, instead = {
+        "before the mark": ("mark_complete", kill),
+        "after the mark": ("remove", kill),
+        "while removing": ("remove", kill_halfway),
+        "last": ("remove", kill_late),
+    }[moment]
+    monkeypatch.setattr(RunFolder, name, instead)
+    with pytest.raises(Killed):
+        stylize_video(two_shots, output, options)
+    monkeypatch.undo()
+    whole = output.read_bytes()
+    if moment == "last":
+        with pytest.raises(UsageError, match="exists already"):
+            stylize_video(two_shots, output, options)
+    else:
+        report = stylize_video(two_shots, output, options)
+        assert (report.frames, report.painted) == (110, 0)
+    assert output.read_bytes() == whole
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_a_file_that_came_in_between_is_not_overwritten(long_shot, options, tmp_path):
+    output = tmp_path / "out.mp4"
+    interrupted(long_shot, output, options, 100)
+    output.write_bytes(b"precious")
+    with pytest.raises(UsageError, match="exists already"):
+        stylize_video(long_shot, output, options)
+    assert output.read_bytes() == b"precious"
+    output.unlink()
+    assert stylize_video(long_shot, output, options).painted < 220
 
 
 @pytest.mark.slow

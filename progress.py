@@ -1,0 +1,58 @@
+"""How far the work is: a bar on a terminal, lines elsewhere."""
+
+import sys
+import time
+
+import click
+from tqdm import tqdm
+
+PLAIN_INTERVAL = 5.0  # seconds between progress lines where there is no terminal
+
+
+class ProgressDisplay:
+    """A bar on a terminal, a line every few seconds elsewhere, nothing if quiet."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+        self.stage = ""
+        self.bar: tqdm | None = None
+        self.printed = 0.0
+        self.began = (0.0, 0)
+
+    def __enter__(self) -> "ProgressDisplay":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
+
+    def show(self, stage: str, done: int, total: int | None) -> None:
+        """The callback for ``stylize_video``."""
+        if self.quiet:
+            return
+        if stage != self.stage:
+            self._begin(stage, done, total)
+        if self.bar is not None:
+            self.bar.update(done - self.bar.n)
+        elif time.monotonic() - self.printed >= PLAIN_INTERVAL:
+            self.printed = time.monotonic()
+            click.echo(self._line(done, total), err=True)
+
+    def _begin(self, stage: str, done: int, total: int | None) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+        self.stage, self.began = stage, (time.monotonic(), done)
+        self.printed = time.monotonic()
+        if sys.stderr.isatty():
+            self.bar = tqdm(
+                total=total, initial=done, desc=stage, unit=" frames", dynamic_ncols=True
+            )
+
+    def _line(self, done: int, total: int | None) -> str:
+        began, initial = self.began
+        speed = (done - initial) / max(time.monotonic() - began, 1e-6)
+        if not total:
+            return f"{self.stage}: {done} frames"
+        left = f", {(total - done) / speed:.0f} s left" if speed > 0 else ""
+        return f"{self.stage}: {done} of {total} frames, {speed:.2f} per second{left}"
