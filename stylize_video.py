@@ -17,7 +17,7 @@ from brushflow.cli import (
     set_up_logging,
     stop_on_interrupt,
 )
-from brushflow.errors import BrushflowError
+from brushflow.errors import BrushflowError, UsageError
 from brushflow.models import available
 from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.destination import shortened
@@ -173,6 +173,12 @@ plain = partial(click.option, cls=GroupedOption)
     help="No video: one PNG with N moments, source above result.",
 )
 @out("keep", f"Also write files: any of {','.join(KEEPS)}.", type=Names())
+@plain(
+    "--report",
+    group="Output",
+    is_flag=True,
+    help="Also measure stability, and write a page to look at, OUTPUT.report/report.html.",
+)
 @how("device", "auto, cpu, cuda, cuda:1 or mps.")
 @how("precision", "auto is fp16 on CUDA, else fp32.", type=click.Choice(PRECISIONS))
 @how("restart", "Start over: forget an unfinished run, replace an existing output.")
@@ -183,6 +189,7 @@ def command(
     source: str,
     output: Path | None,
     moments: int | None,
+    report: bool,
     quiet: bool,
     verbose: bool,
     **values: Any,
@@ -199,16 +206,27 @@ def command(
     opened = open_source(source, options.fps)
     output = output or default_output(opened, options, moments)
     if moments or opened.kind == "image":
+        if report:
+            raise UsageError("--report measures a video, and this makes a picture; leave it out.")
         write_still(opened, output, options, moments, quiet)
         return
+    if report:
+        # Not at the top: what it brings along takes longer to import than all the rest.
+        from brushflow.evaluation.of_run import check_measurable, report_run
+
+        check_measurable(options)
     with stop_on_interrupt() as stop, ProgressDisplay(quiet) as display:
-        report = stylize_video(source, output, options, display.show, stop)
+        done = stylize_video(source, output, options, display.show, stop)
     if not quiet:
-        tell(report)
-    if report.problem:
+        tell(done)
+    if report:
+        with ProgressDisplay(quiet) as display:
+            page = report_run(source, output, options, partial(display.show, "measure"))
+        if not quiet:
+            click.echo(printable(f"Look at {page}."))
+    if done.problem:
         raise BrushflowError(
-            f"{source} is damaged; what could be read of it is in {report.output} "
-            f"({report.problem})."
+            f"{source} is damaged; what could be read of it is in {done.output} ({done.problem})."
         )
 
 

@@ -21,7 +21,7 @@ class Inputs:
         source: a video file, a folder of images or a pattern.
         results: the same, by name.
         max_size: read all frames with their longest side at most this; videos that differ in size
-            only by scale can be compared this way. None: as they are.
+            only by scale (but for rounding) can be compared this way. None: as they are.
         end: stop at this time of the source in seconds.
         fps: frame rate of folders of images.
 
@@ -45,9 +45,9 @@ class Inputs:
         self.end = None if end is None else Fraction(end).limit_denominator(1_000_000)
         self.frame_rate = self.source.info.frame_rate or Fraction(fps)
         sizes = [fitted_size(video.info.width, video.info.height, max_size) for video in self.all]
-        self.size = sizes[0]
+        rounding = 0 if max_size is None else 1  # many programs round to even sides
         for video, path, size in zip(self.all, self.paths, sizes, strict=True):
-            if size != self.size:
+            if max(abs(a - b) for a, b in zip(size, sizes[0], strict=True)) > rounding:
                 info, first = video.info, self.source.info
                 shared = max(SMALLEST_SIDE, min(max(i.width, i.height) for i in (info, first)))
                 raise UsageError(
@@ -55,6 +55,8 @@ class Inputs:
                     f"{first.width}×{first.height}; results must be as large as their source, or "
                     f"of the same shape and compared at one size (here --max-size {shared})."
                 )
+        # The first result's, so that what is measured is not scaled once more.
+        self.size = sizes[min(1, len(results))]
 
     @property
     def all(self) -> list[Source]:

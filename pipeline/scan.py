@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from brushflow.pipeline.queues import prefetch
-from brushflow.pipeline.shots import CutDetector, read_cuts, scan_size
+from brushflow.pipeline.shots import CutDetector, detect_cuts, read_cuts, scan_size
 from brushflow.video import Source
 
 QUEUED_FRAMES = 64
@@ -71,3 +71,14 @@ def _look(
     found = read_cuts(Path(cuts), len(pts)) if cuts not in ("auto", "none") else detector.cuts()
     filled = [index for index, time in enumerate(pts) if time in source.filled]
     return Scan(pts, found, source.problem, filled)
+
+
+def find_cuts(source: Source, cuts: str) -> list[int]:
+    """The cuts alone, as ``scan_source`` finds them."""
+    if cuts == "none":
+        return []
+    size = scan_size(source.info.width, source.info.height)
+    with closing(source.read(size=size, gray=True)) as frames:
+        if cuts == "auto":
+            return detect_cuts(frame.pixels for frame in frames)
+        return read_cuts(Path(cuts), sum(1 for _ in frames))

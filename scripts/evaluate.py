@@ -2,7 +2,6 @@
 
 import json
 import math
-from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from brushflow.evaluation.report import write_report
 from brushflow.files import atomic_path
 from brushflow.flow import load_estimator
 from brushflow.pipeline.devices import choose_device
-from brushflow.pipeline.shots import detect_cuts, read_cuts, scan_size
+from brushflow.pipeline.scan import find_cuts
 from brushflow.video import open_source
 
 _PATH = click.Path(path_type=Path)
@@ -193,7 +192,7 @@ def video(
             flow_size=flow_size,
             distances=distances,
             truth=SintelTruth(truth, Path(source).absolute().name) if truth else None,
-            cuts=_cuts(source, cuts, rate),
+            cuts=find_cuts(open_source(source, rate), cuts),
             style=style,
             style_size=style_size,
             loss_weights=loss_weights,
@@ -234,18 +233,6 @@ def _frame_rate(text: str) -> Fraction:
             f"{text!r} is no frame rate; write frames per second, as in 24 or 24000/1001."
         )
     return rate
-
-
-def _cuts(source: str, cuts: str, rate: Fraction) -> list[int]:
-    """Indices of the frames that begin a shot."""
-    if cuts == "none":
-        return []
-    opened = open_source(source, rate)
-    size = scan_size(opened.info.width, opened.info.height)
-    with closing(opened.read(size=size, gray=True)) as frames:
-        if cuts == "auto":
-            return detect_cuts(frame.pixels for frame in frames)
-        return read_cuts(Path(cuts), sum(1 for _ in frames))
 
 
 def table(evaluation: Evaluation) -> str:

@@ -4,14 +4,12 @@ The options are those of the original fast-artistic-videos program, and mean the
 """
 
 import logging
-from concurrent.futures import Executor
 from contextlib import closing
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import click
-import numpy as np
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -20,51 +18,16 @@ from tqdm import tqdm
 from brushflow.cli import run, set_up_logging
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
-from brushflow.flow import read_flo, warp
 from brushflow.models import load, preprocess
-from brushflow.occlusion import read_pgm
 from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.finish import finish
-from brushflow.pipeline.motion import Motion
-from brushflow.pipeline.patterns import frame_path, pair_path
-from brushflow.pipeline.stylizer import Stylizer
+from brushflow.pipeline.patterns import frame_path
+from brushflow.pipeline.stylizer import Stylized, Stylizer
+from brushflow.scripts.evaluation_options import evaluation_options, frame_scores
+from brushflow.scripts.file_motion import FileMotion
 from brushflow.video import read_image, write_image
 
 logger = logging.getLogger("brushflow.scripts.stylize_frames")
-
-
-class FileMotion:
-    """Motion read from ``.flo`` and ``.pgm`` files, frame by frame."""
-
-    def __init__(
-        self, flow_pattern: str, occlusions_pattern: str, step: int, invert: bool, fix: bool
-    ) -> None:
-        self.flow_pattern = flow_pattern
-        self.occlusions_pattern = occlusions_pattern
-        self.step = step
-        self.invert = invert
-        self.fix = fix
-
-    def __call__(
-        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
-    ) -> Motion:
-        """Motion of frame ``index``; BrushflowError if its files are missing or do not fit."""
-        flow_path = pair_path(self.flow_pattern, index - self.step, index)
-        map_path = pair_path(self.occlusions_pattern, index - self.step, index)
-        flow, reliability = read_flo(flow_path), read_pgm(map_path)
-        for path, size in ((flow_path, flow.shape[:2]), (map_path, reliability.shape)):
-            if size != frame.shape[:2]:
-                raise BrushflowError(
-                    f"{path} is {size[1]}×{size[0]}, but frame {index} is "
-                    f"{frame.shape[1]}×{frame.shape[0]}; compute it from these frames."
-                )
-        if self.invert:
-            reliability = 1 - reliability
-        if self.fix:
-            ones = torch.ones(1, 1, *flow.shape[:2])
-            inside = warp(ones, torch.from_numpy(flow)[None])[0, 0].numpy() > 0.5
-            reliability = reliability * inside
-        return Motion(flow, reliability.astype(np.float32, copy=False))
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -136,6 +99,7 @@ class FileMotion:
     help="Smooth the written picture with this window.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@evaluation_options
 def command(
     model_vid: str,
     model_img: str,
@@ -153,6 +117,7 @@ def command(
     create_inconsistent: bool,
     median_filter: str,
     device: str,
+    **evaluation: Any,
 ) -> None:
     """Stylize frames in files, with flow and reliability from files."""
     set_up_logging()
@@ -185,18 +150,24 @@ def command(
         device=chosen,
         precision=choose_precision("auto", chosen),
     )
+    scores = frame_scores(chosen, **evaluation)
     prefix = Path(output_prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     first, state = todo[0], None
     if first != indices[0] and not stylizer.independent:
         first -= step
         state = load_state(prefix, first)
+        if scores:
+            earlier = read_image(frame_path(input_pattern, first))
+            scores.previous = Stylized(first, earlier, state, None)
     frames = (read_image(frame_path(input_pattern, i)) for i in range(first, todo[-1] + step, step))
     with closing(stylizer.stylize(frames, first=first, step=step, state=state)) as stylized:
         for item in tqdm(stylized, total=len(todo), unit=" frames", disable=None):
             write_image(output_path(prefix, item.index), finish(item, int(median_filter)))
             if not stylizer.independent:
                 save_state(prefix, item.index, item.output)
+            if scores:
+                scores.add(item)
     click.echo(f"Wrote {len(todo)} frames, {output_path(prefix, todo[0])} and on.")
 
 

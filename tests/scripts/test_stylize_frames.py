@@ -166,3 +166,35 @@ def test_missing_files_and_patterns_are_named(place, run):
     assert code == 2 and "none_00001.png" in err
     code, err = run("--continue-with", 9)
     assert code == 2 and "no frame 9" in err
+
+
+def test_frames_are_scored_on_request(place, run, loss_weights, tmp_path):
+    write_image(tmp_path / "style.png", data.coffee()[:96, :128])
+    options = (
+        *("--evaluate", "--evaluation-file", tmp_path / "scores.txt"),
+        *("--flow-pattern-eval", place / "backward_[%d]_{%d}.flo"),
+        *("--occlusions-pattern-eval", place / "reliable_[%d]_{%d}.pgm"),
+        *("--loss-network", loss_weights, "--style-image", tmp_path / "style.png"),
+        *("--content-layers", "relu2_2", "--style-layers", "4,relu2_2"),
+    )
+    assert run(*options)[0] == 0
+    whole = (tmp_path / "scores.txt").read_text().splitlines()
+    assert [line.split(";")[0] for line in whole] == ["frame", "1", "2", "3", "4", "5", "mean"]
+
+    for name in ("scores.txt", "out-00004.png", "out-00005.png"):
+        (tmp_path / name).unlink()
+    assert run("--num-frames", 3, *options)[0] == 0
+    assert run("--continue-with", 4, *options)[0] == 0
+    assert (tmp_path / "scores.txt").read_text().splitlines() == whole
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--evaluate",), "--flow-pattern-eval"),
+        (("--evaluate", *("--flow-pattern-eval", "a", "--occlusions-pattern-eval", "b")), "style"),
+    ],
+)
+def test_what_evaluation_lacks_is_named(run, options, told):
+    code, error = run(*options)
+    assert code == 2 and told in error

@@ -1,0 +1,46 @@
+"""Motion that lies in files: ``.flo`` and ``.pgm``, as the original programs write them."""
+
+from concurrent.futures import Executor
+
+import numpy as np
+import torch
+
+from brushflow.errors import BrushflowError
+from brushflow.flow import read_flo, warp
+from brushflow.occlusion import read_pgm
+from brushflow.pipeline.motion import Motion
+from brushflow.pipeline.patterns import pair_path
+
+
+class FileMotion:
+    """Motion read from ``.flo`` and ``.pgm`` files, frame by frame."""
+
+    def __init__(
+        self, flow_pattern: str, occlusions_pattern: str, step: int, invert: bool, fix: bool
+    ) -> None:
+        self.flow_pattern = flow_pattern
+        self.occlusions_pattern = occlusions_pattern
+        self.step = step
+        self.invert = invert
+        self.fix = fix
+
+    def __call__(
+        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
+    ) -> Motion:
+        """Motion of frame ``index``; BrushflowError if its files are missing or do not fit."""
+        flow_path = pair_path(self.flow_pattern, index - self.step, index)
+        map_path = pair_path(self.occlusions_pattern, index - self.step, index)
+        flow, reliability = read_flo(flow_path), read_pgm(map_path)
+        for path, size in ((flow_path, flow.shape[:2]), (map_path, reliability.shape)):
+            if size != frame.shape[:2]:
+                raise BrushflowError(
+                    f"{path} is {size[1]}×{size[0]}, but frame {index} is "
+                    f"{frame.shape[1]}×{frame.shape[0]}; compute it from these frames."
+                )
+        if self.invert:
+            reliability = 1 - reliability
+        if self.fix:
+            ones = torch.ones(1, 1, *flow.shape[:2])
+            inside = warp(ones, torch.from_numpy(flow)[None])[0, 0].numpy() > 0.5
+            reliability = reliability * inside
+        return Motion(flow, reliability.astype(np.float32, copy=False))

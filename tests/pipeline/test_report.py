@@ -1,0 +1,34 @@
+"""``--report``: the page about a run, from the run's own options."""
+
+import json
+
+import pytest
+
+
+@pytest.mark.slow
+def test_a_run_is_measured_at_its_own_size_and_cuts(
+    two_shots, tiny_model_file, run_command, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    options = ("--style", tiny_model_file, "--max-size", 50, "--end", 1, "-o", output)
+    code, out, _ = run_command(two_shots, *options, "--report")
+    assert code == 0 and "out.report/report.html" in out
+    measured = json.loads((tmp_path / "out.report/metrics.json").read_text(encoding="utf-8"))
+    assert measured["frames"] == 25 and measured["settings"]["cuts"] == [70]
+    assert [video["role"] for video in measured["videos"]] == ["floor", "result"]
+    assert "<video" in (tmp_path / "out.report/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [(("--compare",), "--compare"), (("--start", "1"), "--start"), (("--preview", 2), "picture")],
+)
+def test_what_cannot_be_compared_is_said_before_the_work(
+    two_shots, tiny_model_file, run_command, tmp_path, options, told
+):
+    output = tmp_path / ("out.png" if "--preview" in options else "out.mp4")
+    code, _, error = run_command(
+        *(two_shots, "--style", tiny_model_file, "-o", output, "--report", *options)
+    )
+    assert code == 2 and told in error
+    assert not output.exists() and not list(tmp_path.iterdir())
