@@ -1,6 +1,8 @@
 # make demo   a sample clip, painted: in demo/
 # make test   style checks and all tests
 # make bench  how fast it is on this machine: tables, and JSON in local/bench/
+# make results  docs/results.md anew, in hours; BRUSHFLOW_DATA names a folder with clips/train,
+#               clips/val, photos/train, styles (the paintings) and weights
 
 PYTHON ?= python3
 # Installed before everything else, as the two must be built for each other.
@@ -9,7 +11,7 @@ TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
 
-.PHONY: demo test bench
+.PHONY: demo test bench results
 
 demo: .venv/installed
 	mkdir -p demo
@@ -27,6 +29,23 @@ test: .venv/installed-dev
 bench: .venv/installed
 	$(BIN)/python scripts/benchmark.py network --json local/bench/network-paper.json
 	$(BIN)/python scripts/benchmark.py network --model starry-night --json local/bench/network-small.json
+	$(BIN)/python scripts/benchmark.py pipeline --json local/bench/pipeline-small.json
+	$(BIN)/python scripts/benchmark.py pipeline --style paper --frames 24 --json local/bench/pipeline-paper.json
+	$(BIN)/python scripts/benchmark.py flow --flow-size 427 --json local/bench/flow.json
+	$(BIN)/python scripts/benchmark.py scaling --json local/bench/scaling.json
+
+# All three commands go on where they were interrupted.
+VGG = $(BRUSHFLOW_DATA)/weights/vgg19-caffe-conv1_1-conv3_4.safetensors
+RAFT = --flow raft-small --flow-weights $(BRUSHFLOW_DATA)/weights/raft-small.pth
+results: .venv/installed
+	$(BIN)/python scripts/measure_models.py $(BRUSHFLOW_DATA)/clips/val $(BRUSHFLOW_DATA)/styles \
+	    --loss-weights $(VGG) $(RAFT) -o local/results/models.md --work local/results
+	$(BIN)/python scripts/make_video_dataset.py $(BRUSHFLOW_DATA)/clips/train local/prepared \
+	    --side 224 --per-video 10 --length 4 --gap 2 --val-percent 0
+	$(BIN)/python scripts/experiment.py fdb --style $(BRUSHFLOW_DATA)/styles/composition-vii.jpg \
+	    --images $(BRUSHFLOW_DATA)/photos/train --videos local/prepared \
+	    --clips $(BRUSHFLOW_DATA)/clips/val --loss-weights $(VGG) $(RAFT) -o local/fdb
+	(cat local/results/models.md; echo; cat local/fdb/results.md) > docs/results.md
 
 .venv/installed: setup.cfg
 	$(PYTHON) -m venv .venv

@@ -3,7 +3,12 @@
 import click
 
 from brushflow.cli import run
-from brushflow.scripts import benchmark_network, benchmark_training
+from brushflow.scripts import (
+    benchmark_flow,
+    benchmark_network,
+    benchmark_pipeline,
+    benchmark_training,
+)
 
 
 @click.group(context_settings={"max_content_width": 100})
@@ -12,6 +17,9 @@ def command() -> None:
 
 
 command.add_command(benchmark_network.command)
+command.add_command(benchmark_pipeline.pipeline)
+command.add_command(benchmark_flow.command)
+command.add_command(benchmark_pipeline.scaling)
 command.add_command(benchmark_training.command)
 
 

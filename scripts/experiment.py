@@ -24,7 +24,15 @@ from brushflow.training.temporal import PAPER_WEIGHTS
 _PATH = click.Path(path_type=Path)
 NETWORKS = ("image", "recurrent", "video")
 LOSSES = ("none", "ofb", "p-fdb", "c-fdb")
-METRICS = ("e_warp_1", "e_warp_10", "fdb", "flicker", "style", "content")
+# What is measured, its heading, and what it is multiplied by to be read easily.
+METRICS = {
+    "e_warp_1": ("E_warp, 1 frame", 1e3),
+    "e_warp_10": ("E_warp, 10 frames", 1e3),
+    "fdb": ("frame difference error", 1e3),
+    "flicker": ("fast flicker", 1e3),
+    "style": ("style loss", 1e-3),
+    "content": ("content loss", 1e-3),
+}
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,8 @@ def _judge(
         for name, row in table.items()
     }
     with atomic_path(output / "results.md") as partial:
-        partial.write_text(_markdown(means), encoding="utf-8")
+        page = _markdown(means, setting, len(sources), flow)
+        partial.write_text(page, encoding="utf-8")
     with atomic_path(output / "index.html") as partial:
         partial.write_text(_html(means, [s.stem for s in sources], models), encoding="utf-8")
     click.echo(f"Wrote {output / 'results.md'} and {output / 'index.html'}.")
@@ -206,20 +215,39 @@ def _painted(
 
 
 def _cells(row: dict[str, float]) -> list[str]:
-    return [f"{row[key]:.3g}" if key in row else "–" for key in METRICS]
+    return [
+        f"{factor * row[key]:.3g}" if key in row else "–" for key, (_, factor) in METRICS.items()
+    ]
 
 
-def _markdown(means: dict[str, dict[str, float]]) -> str:
+def _markdown(means: dict[str, dict[str, float]], setting: Scale, clips: int, flow: str) -> str:
+    """A section of a page."""
     lines = [
-        f"| network, loss | {' | '.join(METRICS)} |",
+        "## Networks and temporal losses",
+        "",
+        f"By `python scripts/experiment.py fdb`: the networks of the frame-difference paper (Xu et "
+        f"al. 2021) with its losses. A baseline, `{setting.arch}`, learns the style from "
+        f"photographs in {setting.baseline} iterations of {setting.batch} pictures of "
+        f"{setting.size} pixels; from it each combination is fine-tuned on videos for "
+        f"{setting.fine_tuning} iterations, and judged on the first {setting.clip_seconds:g} s of "
+        f"{clips} clips it has not seen ({flow}, at most {setting.max_size} pixels). The warping, "
+        f"difference and flicker errors are times 1000, the losses divided by 1000.",
+        "",
+        f"| network, loss | {' | '.join(label for label, _ in METRICS.values())} |",
         f"|---|{'---:|' * len(METRICS)}",
         *(f"| {name} | {' | '.join(_cells(row))} |" for name, row in means.items()),
+        "",
+        "All rows start from one set of weights and see the same data, so rows can be compared "
+        "with each other: what a loss does to stability, and what it costs in style and content. "
+        "They say nothing about how good a fully trained network is, nor whether the order stays "
+        "the same after the paper's 33,000 iterations (`--scale paper`, on a GPU): one seed, one "
+        "painting, no error bars.",
     ]
     return "\n".join(lines) + "\n"
 
 
 def _html(means: dict[str, dict[str, float]], clips: list[str], models: dict[str, Path]) -> str:
-    head = "".join(f"<th>{key}</th>" for key in METRICS)
+    head = "".join(f"<th>{label}</th>" for label, _ in METRICS.values())
     rows = "".join(
         f"<tr><th>{html.escape(name)}</th>{''.join(f'<td>{c}</td>' for c in _cells(row))}</tr>"
         for name, row in means.items()
