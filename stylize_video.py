@@ -129,7 +129,7 @@ plain = partial(click.option, cls=GroupedOption)
 @motion("flow_weights", "Weights of a flow network, instead of downloading them.", type=PATH)
 @motion(
     "flow_size",
-    "Find motion on frames whose longest side is at most this.",
+    "Find motion on frames whose longest side is at most this [default: half of theirs].",
     type=click.IntRange(16),
     metavar="N",
 )

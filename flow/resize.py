@@ -36,13 +36,17 @@ class CappedSize:
         self.max_size = max_size
 
     def __call__(self, frame: Frame, other: Frame) -> Flow:
-        height, width = frame.shape[:2]
-        scale = self.max_size / max(height, width)
-        if scale >= 1:
-            return self.estimator(frame, other)
-        small = (max(1, round(height * scale)), max(1, round(width * scale)))
-        flow = self.estimator(_resized(frame, *small), _resized(other, *small))
-        return resize_flow(flow, (height, width))
+        small = [fit(picture, self.max_size) for picture in (frame, other)]
+        return resize_flow(self.estimator(*small), frame.shape[:2])
+
+
+def fit(picture: np.ndarray, max_size: int) -> np.ndarray:
+    """A picture (H, W, …) shrunk so that its longest side is at most ``max_size``, or as it is."""
+    height, width = picture.shape[:2]
+    scale = max_size / max(height, width)
+    if scale >= 1:
+        return picture
+    return _resized(picture, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:

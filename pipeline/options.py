@@ -28,7 +28,7 @@ class StylizeOptions:
 
     flow: str = "dis"
     flow_weights: Path | None = None
-    flow_size: int | None = 1024
+    flow_size: int | None = None
     occlusion: str = "fast"
     min_filter: int = 7
     median_filter: int = 3

@@ -10,6 +10,7 @@ from brushflow.flow import load_estimator
 from brushflow.models import load
 from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.finish import finish
+from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 
@@ -40,16 +41,14 @@ class Painter:
                     f"sees a single picture."
                 )
             self.digests["image_model"] = first_frame_model.digest
-        estimator = None
+        motion = None
         if model.network.in_channels == 7 and not options.independent:
-            estimator = load_estimator(
-                options.flow, device, options.flow_weights, options.flow_size
-            )
+            estimator = load_estimator(options.flow, device, options.flow_weights)
+            motion = EstimatedMotion(estimator, options.occlusion, options.flow_size)
         self.stylizer = Stylizer(
             model,
-            estimator or options.flow,
-            first_frame_model,
-            rule=options.occlusion,
+            first_frame_model=first_frame_model,
+            motion=motion,
             min_filter_width=options.min_filter,
             fill=options.fill,
             independent=options.independent,

@@ -7,6 +7,7 @@ import cv2
 import torch
 
 from brushflow.errors import BrushflowError
+from brushflow.pipeline.motion import usual_size
 from brushflow.pipeline.options import StylizeOptions
 
 _SMALLEST_FLOW = 128  # pixels on the longest side; motion is not found on less
@@ -28,7 +29,7 @@ def with_smaller_flow(options: StylizeOptions, size: tuple[int, int]) -> Stylize
     ``size`` is that of the frames painted, (width, height).
     """
     longest = max(size)
-    half = min(options.flow_size or longest, longest) // 2
+    half = min(options.flow_size or usual_size(longest), longest) // 2
     return replace(options, flow_size=half) if half >= _SMALLEST_FLOW else None
 
 

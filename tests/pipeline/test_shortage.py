@@ -42,14 +42,15 @@ def hungry_flow(monkeypatch):
     load = painting.load_estimator
 
     def install(error, most, after=0):
-        def hungry(name, device, weights, max_size):
-            sizes.append(max_size)
-            estimate = load(name, device, weights, max_size)
+        def hungry(name, device, weights):
+            estimate = load(name, device, weights)
             calls = []
 
             def estimator(frame, other):
+                if not calls:
+                    sizes.append(max(frame.shape))
                 calls.append(1)
-                if max_size > most and len(calls) > after:
+                if max(frame.shape) > most and len(calls) > after:
                     raise error
                 return estimate(frame, other)
 
@@ -69,7 +70,7 @@ def count(path):
 def test_motion_falls_back_to_a_smaller_size_once(error, hungry_flow, clip, options, tmp_path):
     sizes = hungry_flow(error, 200)
     report = stylize_video(clip, tmp_path / "out.mp4", options)
-    assert sizes == [1024, 160]
+    assert sizes == [320, 160]
     assert report.frames == report.painted == count(report.output) == 60
     assert any("after frame 0 it was found at 160 pixels" in note for note in report.notes)
 
@@ -85,7 +86,7 @@ def test_a_second_shortage_stops_and_names_the_size_to_try(hungry_flow, clip, op
     sizes = hungry_flow(MemoryError(), 100)
     with pytest.raises(BrushflowError, match=r"frames of 320×64; --max-size 160"):
         stylize_video(clip, tmp_path / "out.mp4", options)
-    assert sizes == [1024, 160]
+    assert sizes == [320, 160]
     assert not (tmp_path / "out.mp4").exists()
 
 

@@ -1,0 +1,59 @@
+"""Motion is found on smaller frames, as if they were the video, and brought to the frames' size."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from brushflow.flow import load_estimator
+from brushflow.occlusion import reliability
+from brushflow.pipeline.motion import EstimatedMotion, usual_size
+
+
+@pytest.mark.parametrize(
+    ("longest", "size"),
+    [(64, 64), (320, 320), (500, 320), (854, 427), (1920, 960), (3840, 1024)],
+)
+def test_half_the_size_within_bounds(longest, size):
+    assert usual_size(longest) == size
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """512×384, everything moves by six pixels to the left and four up."""
+    picture = cv2.resize(data.astronaut(), (600, 600))
+    return picture[54:438, 56:568], picture[50:434, 50:562]
+
+
+def find(motion, frames):
+    with ThreadPoolExecutor(1) as pool:
+        return motion(*frames, 1, pool)
+
+
+def test_the_frames_own_size_is_what_the_parts_give(frames):
+    estimator = load_estimator("dis")
+    found = find(EstimatedMotion(estimator, "fast", 512), frames)
+    flow, reverse = estimator(*frames), estimator(*frames[::-1])
+    assert np.array_equal(found.flow, flow) and np.array_equal(found.reverse, reverse)
+    assert np.array_equal(found.reliability, reliability(flow, reverse, frames[0]))
+
+
+def test_half_the_size_finds_the_same_motion(frames):
+    seen = []
+    dis = load_estimator("dis")
+
+    def estimator(frame, other):
+        seen.append(frame.shape)
+        return dis(frame, other)
+
+    found = find(EstimatedMotion(estimator), frames)
+    assert set(seen) == {(240, 320, 3)}
+    inside = (slice(40, -40), slice(40, -40))
+    assert np.abs(np.median(found.flow[inside], (0, 1)) - (6, 4)).max() < 0.1
+    assert np.abs(np.median(found.reverse[inside], (0, 1)) - (-6, -4)).max() < 0.1
+    assert found.flow.shape == found.reverse.shape == (384, 512, 2)
+    assert found.reliability.shape == (384, 512)
+    assert set(np.unique(found.reliability)) == {0, 1}
+    assert found.reliability[inside].mean() > 0.95
