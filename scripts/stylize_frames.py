@@ -157,8 +157,13 @@ def command(
     if first != indices[0] and not stylizer.independent:
         first -= step
         state = load_state(prefix, first)
+        earlier = read_image(frame_path(input_pattern, first))
+        if state.shape != (1, 3, *earlier.shape[:2]):
+            raise UsageError(
+                f"What was stylized before is of another size than "
+                f"{frame_path(input_pattern, first)}; begin with the first frame."
+            )
         if scores:
-            earlier = read_image(frame_path(input_pattern, first))
             scores.previous = Stylized(first, earlier, state, None)
     frames = (read_image(frame_path(input_pattern, i)) for i in range(first, todo[-1] + step, step))
     with closing(stylizer.stylize(frames, first=first, step=step, state=state)) as stylized:

@@ -128,7 +128,7 @@ def test_pth(fuzz, mutate, reader):
 
 def test_run_json(fuzz, mutate, folder):
     settings = {"version": "1", "source": {"path": "a.mp4", "size": 123}, "options": {"seed": None}}
-    scan = {"pts": [0, 512, 1024], "cuts": [1], "problem": None}
+    scan = {"pts": [0, 512, 1024], "cuts": [1], "problem": None, "filled": [2]}
     files = [json.dumps(value, indent=1).encode() for value in (settings, scan)]
     run = RunFolder(folder)
     (folder / "segments").mkdir()
@@ -142,7 +142,8 @@ def test_run_json(fuzz, mutate, folder):
         (folder / "run.json").write_bytes(data)
         run.begin(settings, restart=False)
 
-    fuzz(mutate.Mutator(files, [*JSON, *NUMBERS, b'"pts"', b'"problem"']), read)
+    damaged = mutate.Mutator(files, [*JSON, *NUMBERS, b'"pts"', b'"problem"'])
+    fuzz(mutate.alternately(damaged, mutate.damaged_inside(damaged, mutate.sealed)), read)
 
 
 def test_state(fuzz, mutate, folder):

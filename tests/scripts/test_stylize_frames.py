@@ -110,6 +110,16 @@ def test_a_continued_run_equals_an_uninterrupted_one(run, tmp_path):
     assert code == 2 and "nothing-00002.png must exist" in err
 
 
+def test_a_run_cannot_go_on_with_frames_of_another_size(place, run, tmp_path):
+    assert run("--num-frames", 2)[0] == 0
+    for i in range(1, 6):
+        half = read_image(place / f"frame_{i:05d}.png")[::2, ::2]
+        write_image(tmp_path / f"half_{i:05d}.png", half)
+    pattern = tmp_path / "half_%05d.png"
+    code, error = run("--continue-with", 3, "--input-pattern", pattern)
+    assert code == 2 and "another size" in error
+
+
 def test_backward_goes_from_the_last_frame_to_the_first(run, tmp_path):
     code, err = run("--backward", flow="forward_[%d]_{%d}.flo")
     assert code == 0, err
