@@ -4,6 +4,7 @@ import click
 
 from brushflow.cli import run
 from brushflow.scripts import (
+    benchmark_convolutions,
     benchmark_flow,
     benchmark_network,
     benchmark_pipeline,
@@ -17,6 +18,7 @@ def command() -> None:
 
 
 command.add_command(benchmark_network.command)
+command.add_command(benchmark_convolutions.command)
 command.add_command(benchmark_pipeline.pipeline)
 command.add_command(benchmark_flow.command)
 command.add_command(benchmark_pipeline.scaling)

@@ -96,3 +96,44 @@ def test_a_table_is_markdown():
         "| x    | 1234 |",
         "| long |    – |",
     ]
+
+
+def test_convolutions_are_measured_one_by_one(run, tmp_path):
+    result = tmp_path / "convolutions.json"
+    assert run("convolutions", "--small", "--repeats", 1, "--json", result) == 0
+    rows = json.loads(result.read_text())["convolutions"]
+    assert len(rows) == 5 and all(row["direct ms"] > 0 for row in rows)
+
+
+def test_flow_is_measured_against_the_truth(run, tmp_path):
+    result = tmp_path / "flow.json"
+    options = ("--flow", "dis", "--flow-size", 160, "--size", "320x180", "--repeats", 1)
+    assert run("flow", *options, "--json", result) == 0
+    rows = {row["flow"]: row for row in json.loads(result.read_text())["flow"]}
+    assert set(rows) == {"dis", "dis at 160", "reliability, fast", "reliability, slow"}
+    assert rows["dis"]["EPE px"] < 0.5 and rows["dis at 160"]["EPE px"] < 1
+    assert rows["reliability, fast"]["EPE px"] is None
+    assert min(row["ms"] for row in rows.values()) > 0
+
+
+@pytest.mark.slow
+def test_whole_runs_are_measured_stage_by_stage(run, tmp_path):
+    result = tmp_path / "pipeline.json"
+    assert run("pipeline", "--size", "180p", "--frames", 8, "--json", result) == 0
+    (row,) = json.loads(result.read_text())["pipeline"]
+    assert row["size"] == "180p" and row["ratio"] == pytest.approx(
+        row["end to end"] / row["network"]
+    )
+    for stage in ("decode", "motion", "paint", "finish", "encode"):
+        assert row[f"{stage} busy"] > 0
+    assert 0 < row["scan"] < row["end to end"] and row["paint busy"] < row["end to end"]
+    assert row["memory MiB"] > 100 and row["first frame s"] > 0
+
+
+@pytest.mark.slow
+def test_lengths_are_compared(run, tmp_path):
+    result = tmp_path / "scaling.json"
+    assert run("scaling", "--size", "180p", "--lengths", "8,12", "--json", result) == 0
+    rows = json.loads(result.read_text())["scaling"]
+    assert [row["frames"] for row in rows] == [8, 12]
+    assert rows[0]["memory MiB, of the first"] == 1
