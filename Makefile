@@ -39,7 +39,8 @@ VGG = $(BRUSHFLOW_DATA)/weights/vgg19-caffe-conv1_1-conv3_4.safetensors
 RAFT = --flow raft-small --flow-weights $(BRUSHFLOW_DATA)/weights/raft-small.pth
 results: .venv/installed
 	$(BIN)/python scripts/measure_models.py $(BRUSHFLOW_DATA)/clips/val $(BRUSHFLOW_DATA)/styles \
-	    --loss-weights $(VGG) $(RAFT) -o local/results/models.md --work local/results
+	    --loss-weights $(VGG) $(RAFT) --max-size 480 \
+	    -o local/results/models.md --work local/results
 	$(BIN)/python scripts/make_video_dataset.py $(BRUSHFLOW_DATA)/clips/train local/prepared \
 	    --side 224 --per-video 10 --length 4 --gap 2 --val-percent 0
 	$(BIN)/python scripts/experiment.py fdb --style $(BRUSHFLOW_DATA)/styles/composition-vii.jpg \

@@ -39,7 +39,7 @@ class StylizeOptions:
 
     codec: str | None = None
     crf: float = 18
-    preset: str = "medium"
+    preset: str | None = None
     pix_fmt: str | None = None
     bit_depth: int = 8
     compare: bool = False

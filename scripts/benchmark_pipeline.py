@@ -62,7 +62,8 @@ def pipeline(
     """Time whole runs on a moving picture, each in a process of its own.
 
     Columns are ms per frame. The stages run at the same time: *busy* is the time inside a stage
-    (motion has two threads), *waits* what the painting thread waits for the others. "ratio"
+    (motion has two threads), *waits* what the painting thread waits for the others, *CPU* the time
+    of all cores, in this process and in ffmpeg, which decodes and encodes. "ratio"
     divides end to end, which includes the scan and the assembly, by the network alone, which is
     timed before and after every run.
     """
@@ -180,6 +181,8 @@ def timed_run(
         ):
             stack.enter_context(_timed(owner, method, stage, busy))
         stack.enter_context(_timed_frames(type(open_source(clip)), busy))
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        before = usage.ru_utime + usage.ru_stime
         started = time.time()
         stylize_video(clip, output, StylizeOptions(style=str(model), flow=flow), progress)
         ended = time.time()
@@ -191,6 +194,8 @@ def timed_run(
         "assemble": ended - reached["assemble"],
         "busy": dict(busy),
         "first frame": reached["stylize"] - began,
+        "own CPU": mine.ru_utime + mine.ru_stime - before,
+        "ffmpeg CPU": children.ru_utime + children.ru_stime,
         "memory": mine.ru_maxrss * _KIB,
         "largest child": children.ru_maxrss * _KIB,
     }
@@ -254,6 +259,8 @@ def _row(
         "paint waits": (painting - busy["paint"]) * ms,
         "finish busy": busy["finish"] * ms,
         "encode busy": busy["encode"] * ms,
+        "own CPU": run["own CPU"] * ms,
+        "ffmpeg CPU": run["ffmpeg CPU"] * ms,
         "first frame s": run["first frame"],
         "memory MiB": run["memory"],
         "largest child MiB": run["largest child"],
