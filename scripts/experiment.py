@@ -51,7 +51,7 @@ class Scale:
 
 SCALES = {
     # An hour on two cores.
-    "small": Scale(SMALL_ARCH, 128, 4, 500, 80, 2, 1.0, 480),
+    "small": Scale(SMALL_ARCH, 128, 4, 500, 50, 2, 1.0, 480),
     # Xu et al. 2021: one epoch of COCO, then one of DAVIS (REFERENCE F3).
     "paper": Scale(PAPER_ARCH, 400, 4, 29_000, 4_000, 3, 4.0, 854),
 }

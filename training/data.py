@@ -71,6 +71,10 @@ class Shapes:
     steps: Schedule
 
 
+# What random numbers are for; none of these may know of another.
+_SOURCE, _TURNS, _SEQUENCE = 1, 2, 3
+
+
 class TrainingData:
     """Draws batches of one source each, with probabilities as the weights of the mix.
 
@@ -105,7 +109,7 @@ class TrainingData:
         """The source that this iteration's batch is drawn from."""
         if iteration < self.single_image_until:
             return "single_image"
-        return self.wheel[np.random.default_rng([self.seed, iteration]).integers(len(self.wheel))]
+        return self.wheel[self._random(_SOURCE, iteration).integers(len(self.wheel))]
 
     def batch(
         self,
@@ -140,11 +144,15 @@ class TrainingData:
     def _sequence(
         self, name: str, size: int, steps: int, batch: tuple[int, int], place: int
     ) -> Sequence:
-        random = np.random.default_rng([self.seed, *batch, place])
+        random = self._random(_SEQUENCE, *batch, place)
         if name == "video":
             return self.clips.sequence(size, steps, random)
-        turns = int(np.random.default_rng([self.seed, *batch]).integers(4))
+        turns = int(self._random(_TURNS, *batch).integers(4))
         return self.photographs.sequence(name, size, steps, random, turns)
+
+    def _random(self, stream: int, *numbers: int) -> np.random.Generator:
+        # The stream comes first and is not 0: NumPy takes [5] and [5, 0] for the same seed.
+        return np.random.default_rng([stream, self.seed, *numbers])
 
 
 def stack(source: str, sequences: list[Sequence]) -> Batch:

@@ -84,7 +84,7 @@ class Objective:
             }
         ramp = min(1.0, 0.15 + 0.85 * into_style / options.style_ramp) if options.style_ramp else 1
         strength = self.style_strength(iteration) * (1 if full else ramp)
-        if len(steps) > 1:
+        if len(steps) > 1 and options.network != "image":
             strength *= options.style_with_prior
         content, style = zip(*(self.perceptual(s.output, s.frame) for s in judged), strict=True)
         return losses | {

@@ -63,6 +63,25 @@ def test_sources_come_as_often_as_the_mix_says(photographs):
     assert drawn.count("shift") == pytest.approx(300, abs=40)
 
 
+def test_what_is_drawn_does_not_depend_on_the_source_drawn(photographs, monkeypatch):
+    data = make_data(photographs, "single_image:1,vr:1")
+    drawn = {"single_image": [], "vr": []}
+
+    class Spy:
+        def sequence(self, name, size, steps, random, turns):
+            drawn[name].append((turns, random.integers(4)))
+            raise StopIteration
+
+    monkeypatch.setattr(data, "photographs", Spy())
+    for iteration in range(400):
+        with pytest.raises(StopIteration):
+            data.batch(iteration)
+    for name, values in drawn.items():
+        for numbers in zip(*values, strict=True):
+            shares = np.bincount(numbers, minlength=4) / len(values)
+            assert shares.min() > 0.15, f"{name}: {shares}"
+
+
 def test_single_images_first(photographs):
     data = make_data(photographs, "shift:1", single_image_until=5)
     assert [data.source(i) for i in (0, 4, 5)] == ["single_image", "single_image", "shift"]

@@ -46,6 +46,9 @@ def test_frames_with_a_prior_have_a_share_of_the_styles_weight(options, steps):
     # The same picture painted without a prior has all of it.
     alone = losses(replace(options, style_with_prior=0.5), steps[1:], 0)
     assert alone["style"] == pytest.approx(whole["style"])
+    # A network that sees the picture only never paints with a prior.
+    image = losses(replace(options, style_with_prior=0.5, network="image"), steps, 0)
+    assert image["style"] == pytest.approx(whole["style"])
 
 
 def test_all_steps_are_judged_through_time_and_only_the_last_otherwise(options, steps):
