@@ -181,11 +181,9 @@ def _xml_projection(xml: str) -> str:
         return ""
     if value("StereoMode") not in ("", "mono"):
         return "stereo"
-    if any(
-        value(f"CroppedArea{side}Pixels") != value(f"FullPano{side}Pixels")
-        for side in ("ImageWidth", "ImageHeight")
-        if value(f"CroppedArea{side}Pixels") and value(f"FullPano{side}Pixels")
-    ):
+    shown = [value(f"CroppedAreaImage{side}Pixels") for side in ("Width", "Height")]
+    whole = [value(f"FullPano{side}Pixels") for side in ("Width", "Height")]
+    if any(a != b for a, b in zip(shown, whole, strict=True) if a and b):
         return "only a part of the sphere"
     return "equirect" if value("ProjectionType") == "equirectangular" else "in another projection"
 
