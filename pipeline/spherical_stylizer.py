@@ -1,9 +1,10 @@
 """The recurrence on a sphere: every face knows its neighbours' paintings as well as its own."""
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -22,18 +23,11 @@ from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
 GROUPS = ((0,), (1, 2), (3,), (4, 5))
 
 Known = tuple[Tensor, Tensor]
+FacesMotionSource = Callable[[np.ndarray, np.ndarray, int, Executor], Sequence[Motion]]
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A frame of a spherical video, and its faces (6, size, size, 3)."""
-
-    frame: np.ndarray
-    faces: np.ndarray
-
-
-class SphericalStylizer(Stylizer):
-    """Paints spherical frames on the six overlapping faces of a cube (Ruder et al. 2018, sec. 5.3).
+class CubeStylizer(Stylizer):
+    """Paints the six overlapping faces of a cube (Ruder et al. 2018, sec. 5.3).
 
     Faces are painted one after another. What a face sees of neighbours that are painted already is
     its prior there: alone where nothing is carried over from the frame before, else fading from
@@ -44,14 +38,15 @@ class SphericalStylizer(Stylizer):
     and the blend weighs a direction by how far inside each face sees it, so that all faces agree
     everywhere and nothing jumps at borders or in corners.
 
-    The state and ``Stylized.output`` are float32 (6, 3, size, size) in network space, in the order
-    of ``FACES``; ``Stylized.motion`` is a dict by the face's name. Only video models (7 channels)
-    take priors at borders; the faces of others are blended all the same.
+    Frames are (6, size, size, 3), in the order of ``FACES``; the state and ``Stylized.output`` are
+    float32 (6, 3, size, size) in network space; ``Stylized.motion`` is a dict by the face's name.
+    Only video models (7 channels) take priors at borders; the faces of others are blended all the
+    same.
 
     Args:
-        layout: of the frames, see ``Panorama``.
-        face_size, overlap: of the cube's faces in pixels; None: what suits the frames.
+        overlap: what a face sees too much, in pixels, see ``Cube``.
         border_consistency: False paints six faces that know nothing of each other.
+        motion: as for ``Stylizer``, but of six faces: returns a Motion for each.
         Others as for ``Stylizer``.
     """
 
@@ -59,20 +54,17 @@ class SphericalStylizer(Stylizer):
         self,
         model: StyleModel,
         *arguments: Any,
-        layout: str = "equirect",
-        face_size: int | None = None,
-        overlap: int | None = None,
+        overlap: int,
         border_consistency: bool = True,
+        motion: FacesMotionSource | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(model, *arguments, **options)
-        if self.motion is not None:
-            self.motion = _FaceMotion(self.motion)
-        self.layout = layout
-        self.face_size = face_size
+        super().__init__(model, *arguments, motion=motion, **options)
+        if motion is None and self.motion is not None:
+            self.motion = _EachFace(self.motion)
         self.overlap = overlap
         self.border_consistency = border_consistency
-        self._frame_size: tuple[int, int] | None = None
+        self.overlaps: Overlaps | None = None
 
     def stylize(
         self,
@@ -82,63 +74,24 @@ class SphericalStylizer(Stylizer):
         step: int = 1,
         state: Tensor | None = None,
     ) -> Iterator[Stylized]:
-        """See ``Stylizer.stylize``.
-
-        Raises:
-            UsageError: frames or faces of a size that is no sphere's.
-        """
+        """See ``Stylizer.stylize``. UsageError for faces that cannot overlap this much."""
         frames = iter(frames)
         head = next(frames, None)
         if head is None:
             return
-        self.prepare(head.shape[1], head.shape[0])
-        seen = (_Seen(frame, self.panorama.faces_of(frame)) for frame in chain([head], frames))
-        with closing(super().stylize(seen, cuts, first, step, state)) as painted:
+        cube = Cube(head.shape[1], self.overlap).check()
+        if self.overlaps is None or self.overlaps.cube != cube:
+            self.overlaps = Overlaps(cube, self.device)
+        with closing(super().stylize(chain([head], frames), cuts, first, step, state)) as painted:
             for stylized in painted:
                 motion = stylized.motion and dict(zip(FACES, stylized.motion, strict=True))
-                yield replace(stylized, frame=stylized.frame.frame, motion=motion)
+                yield replace(stylized, motion=motion)
 
-    def prepare(self, width: int, height: int) -> None:
-        """Get ready for frames of this size."""
-        if self._frame_size == (width, height):
-            return
-        cube = self.cube(width, height)
-        self.panorama = Panorama(width, height, self.layout, cube, self.device)
-        self.use_faces(cube)
-        self._frame_size = width, height
+    def _picture(self, frame: np.ndarray) -> Tensor:
+        return torch.cat([preprocess(face, self.device) for face in frame])
 
-    def cube(self, width: int, height: int) -> Cube:
-        """The cube that frames of this size are painted on."""
-        default = default_cube(width, height, self.layout)
-        if self.face_size is not None:
-            size = self.face_size
-            default = Cube(size, max(16, round(size * default.overlap / default.size)))
-        return replace(default, overlap=self.overlap or default.overlap).check()
-
-    def use_faces(self, cube: Cube) -> None:
-        """Get ready for the faces of this cube."""
-        self.overlaps = Overlaps(cube, self.device)
-
-    @torch.inference_mode()
-    def as_frame(self, stylized: Stylized, median_filter: int = 1) -> Stylized:
-        """The same with the output (1, 3, H, W) as a frame has it, no longer a state.
-
-        The median filter (odd width) is applied to the faces, where there is no border to stop at.
-        """
-        faces = stylized.output
-        if median_filter > 1:
-            filtered = [
-                cv2.medianBlur(face, median_filter)
-                for face in faces.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-            ]
-            faces = torch.from_numpy(np.stack(filtered)).permute(0, 3, 1, 2).to(faces.device)
-        return replace(stylized, output=self.panorama.frame(faces))
-
-    def _picture(self, frame: _Seen) -> Tensor:
-        return torch.cat([preprocess(face, self.device) for face in frame.faces])
-
-    def _still(self, frame: _Seen) -> Sequence[Motion]:
-        return [super(SphericalStylizer, self)._still(face) for face in frame.faces]
+    def _still(self, frame: np.ndarray) -> Sequence[Motion]:
+        return [super(CubeStylizer, self)._still(face) for face in frame]
 
     def _carried(self, motion: Sequence[Motion], previous: Tensor) -> Known:
         each = map(super()._carried, motion, previous.split(1))
@@ -185,16 +138,103 @@ class SphericalStylizer(Stylizer):
         return torch.lerp(prior, around, share), torch.maximum(certainty, shrunk)
 
 
-class _FaceMotion:
+class SphericalStylizer(CubeStylizer):
+    """Paints the frames of a spherical video on the faces of a cube.
+
+    Frames are (H, W, 3) of any layout; state and output are those of the faces, and ``as_frame``
+    makes a frame of them.
+
+    Args:
+        layout: of the frames, see ``Panorama``.
+        face_size, overlap: of the cube's faces in pixels; None: what suits the frames.
+        Others as for ``CubeStylizer``.
+    """
+
+    def __init__(
+        self,
+        model: StyleModel,
+        *arguments: Any,
+        layout: str = "equirect",
+        face_size: int | None = None,
+        overlap: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(model, *arguments, overlap=overlap or 0, **options)
+        self.layout = layout
+        self._wanted = face_size, overlap
+        self._panoramas: dict[tuple[int, int], Panorama] = {}
+
+    def stylize(
+        self,
+        frames: Iterable[np.ndarray],
+        cuts: Container[int] = frozenset(),
+        first: int = 0,
+        step: int = 1,
+        state: Tensor | None = None,
+    ) -> Iterator[Stylized]:
+        """See ``Stylizer.stylize``.
+
+        Raises:
+            UsageError: frames or faces of a size that is no sphere's.
+        """
+        frames = iter(frames)
+        head = next(frames, None)
+        if head is None:
+            return
+        panorama = self.panorama(head.shape[1], head.shape[0])
+        self.overlap = panorama.cube.overlap
+        held: deque[np.ndarray] = deque()
+
+        def faces() -> Iterator[np.ndarray]:
+            for frame in chain([head], frames):
+                held.append(frame)
+                yield panorama.faces_of(frame)
+
+        with closing(super().stylize(faces(), cuts, first, step, state)) as painted:
+            for number, stylized in enumerate(painted):
+                if number == 0 and state is not None:
+                    held.popleft()  # the frame of the state
+                yield replace(stylized, frame=held.popleft())
+
+    def panorama(self, width: int, height: int) -> Panorama:
+        """The way between frames of this size and the faces; made once."""
+        if (width, height) not in self._panoramas:
+            cube = default_cube(width, height, self.layout)
+            size, overlap = self._wanted
+            if size is not None:
+                cube = Cube(size, max(16, round(size * cube.overlap / cube.size)))
+            cube = replace(cube, overlap=overlap or cube.overlap).check()
+            panorama = Panorama(width, height, self.layout, cube, self.device)
+            self._panoramas = {(width, height): panorama}
+        return self._panoramas[width, height]
+
+    @torch.inference_mode()
+    def as_frame(self, stylized: Stylized, median_filter: int = 1) -> Stylized:
+        """The same with the output (1, 3, H, W) as a frame has it, no longer a state."""
+        height, width = stylized.frame.shape[:2]
+        faces = smoothed(stylized.output, median_filter)
+        return replace(stylized, output=self.panorama(width, height).frame(faces))
+
+
+def smoothed(faces: Tensor, median_filter: int) -> Tensor:
+    """Faces after a median filter of this odd width, which stops at no border of a frame."""
+    if median_filter == 1:
+        return faces
+    pictures = faces.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    filtered = np.stack([cv2.medianBlur(picture, median_filter) for picture in pictures])
+    return torch.from_numpy(filtered).permute(0, 3, 1, 2).to(faces.device)
+
+
+class _EachFace:
     """Motion of six faces, each on its own."""
 
     def __init__(self, motion: MotionSource) -> None:
         self.motion = motion
 
     def __call__(
-        self, frame: _Seen, previous: _Seen, index: int, executor: Executor
+        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
     ) -> Sequence[Motion]:
         return [
             self.motion(face, before, index, executor)
-            for face, before in zip(frame.faces, previous.faces, strict=True)
+            for face, before in zip(frame, previous, strict=True)
         ]

@@ -49,13 +49,20 @@ class FileMotion:
         self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
     ) -> Motion:
         """Motion of frame ``index``; BrushflowError if its files are missing or do not fit."""
-        flow_path = pair_path(self.flow_pattern, index - self.step, index)
-        map_path = pair_path(self.occlusions_pattern, index - self.step, index)
+        return self.read(
+            pair_path(self.flow_pattern, index - self.step, index),
+            pair_path(self.occlusions_pattern, index - self.step, index),
+            frame,
+            f"frame {index}",
+        )
+
+    def read(self, flow_path: Path, map_path: Path, frame: np.ndarray, name: str) -> Motion:
+        """Motion of a picture that is called ``name`` in messages."""
         flow, reliability = read_flo(flow_path), read_pgm(map_path)
         for path, size in ((flow_path, flow.shape[:2]), (map_path, reliability.shape)):
             if size != frame.shape[:2]:
                 raise BrushflowError(
-                    f"{path} is {size[1]}×{size[0]}, but frame {index} is "
+                    f"{path} is {size[1]}×{size[0]}, but {name} is "
                     f"{frame.shape[1]}×{frame.shape[0]}; compute it from these frames."
                 )
         if self.invert:
@@ -221,21 +228,30 @@ def save_state(prefix: Path, index: int, output: Tensor) -> None:
 
 def load_state(prefix: Path, index: int) -> Tensor:
     """The output of frame ``index``; from its picture, if that is all there is."""
-    path = state_path(prefix)
-    if path.exists():
-        try:
-            with safe_open(path, framework="pt") as file:
-                if (file.metadata() or {}).get("frame") == str(index):
-                    return file.get_tensor("output")
-        except SafetensorError as error:
-            raise BrushflowError(
-                f"{path} is damaged; delete it to go on from the written picture."
-            ) from error
+    state = kept_state(prefix, index)
+    if state is not None:
+        return state
     picture = output_path(prefix, index)
     if not picture.exists():
         raise UsageError(f"To go on from there, {picture} must exist; begin earlier.")
     logger.warning("Going on from %s, which is rounded to 8 bits.", picture)
     return preprocess(read_image(picture))
+
+
+def kept_state(prefix: Path, index: int) -> Tensor | None:
+    """The float output of frame ``index``, None if that of another frame or none was kept."""
+    path = state_path(prefix)
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("frame") == str(index):
+                return file.get_tensor("output")
+    except SafetensorError as error:
+        raise BrushflowError(
+            f"{path} is damaged; delete it to go on from the written picture."
+        ) from error
+    return None
 
 
 def state_path(prefix: Path) -> Path:

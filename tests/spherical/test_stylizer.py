@@ -25,9 +25,10 @@ class Recorder(torch.nn.Module):
         return x[:, :3] * 0 + 100.0 * len(self.inputs)
 
 
-def still(frame, previous, index, pool):
-    height, width = frame.shape[:2]
-    return Motion(np.zeros((height, width, 2), np.float32), np.ones((height, width), np.float32))
+def still(faces, previous, index, pool):
+    size = faces.shape[1]
+    flow, known = np.zeros((6, size, size, 2), np.float32), np.ones((6, size, size), np.float32)
+    return [Motion(*face) for face in zip(flow, known, strict=True)]
 
 
 def recorder(**options):
@@ -71,9 +72,10 @@ def test_borders_fade_into_what_is_carried_over(spheres):
 
 def test_where_nothing_is_carried_over_the_neighbours_are_seen_whole(spheres):
     def unknown(frame, previous, index, pool):
-        motion = still(frame, previous, index, pool)
-        motion.reliability[:] = 0
-        return motion
+        motions = still(frame, previous, index, pool)
+        for motion in motions:
+            motion.reliability[:] = 0
+        return motions
 
     network, stylizer = recorder(motion=unknown)
     list(stylizer.stylize(spheres(2)))
@@ -158,7 +160,7 @@ def test_consistency_makes_neighbours_paint_alike(spheres):
     def disagreement(**options):
         model = StyleModel(Follower(), "follower")
         stylizer = SphericalStylizer(model, settle=0, motion=still, **options)
-        stylizer.prepare(128, 64)
+        list(stylizer.stylize(spheres(1)))
         blend, stylizer.overlaps.blend = stylizer.overlaps.blend, lambda faces: faces
         *_, last = stylizer.stylize(spheres(3))
         return float((blend(last.output) - last.output).abs().mean())
