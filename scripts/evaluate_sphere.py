@@ -1,6 +1,5 @@
 """Command: how visible borders are in painted spherical videos, and how stable those are."""
 
-import math
 from contextlib import closing
 from pathlib import Path
 
@@ -50,9 +49,10 @@ def command(
 ) -> None:
     """Measure equirectangular RESULTS against the SOURCE they were painted from.
 
-    borders, line (where left meets right) and poles are mean gradients there over mean gradients
-    beside: 1 is no visible border. border/inner MSE are squared differences of neighbouring
-    pixels, in grey levels. E_warp (in thousandths) is measured on the faces of a cube.
+    borders (a cube's edges), line (where left meets right) and poles are mean gradients there over
+    mean gradients beside: 1 is no visible border, and "of source" the borders' ratio over that of
+    the source, whose scene has one too. border and inner MSE are squared differences of
+    neighbouring pixels, in grey levels. E_warp (in thousandths) is measured on a cube's faces.
     """
     set_up_logging()
     named = named_results(list(results)) if results else {}
@@ -80,13 +80,14 @@ def command(
                 shown = pictures
     if not videos[0].seams:
         raise UsageError(f"There is no frame in {source} before --end.")
-    click.echo(aligned([_HEADER, *([n, *v.row()] for n, v in zip(names, videos, strict=True))]))
+    rows = [[name, *video.row(videos[0])] for name, video in zip(names, videos, strict=True)]
+    click.echo(aligned([_HEADER, *rows]))
     if views is not None:
         write_image(views, _sheet(shown))
         click.echo(f"Look at {views}.")
 
 
-_HEADER = ["", "borders", "line", "poles", "border MSE", "inner MSE", "E_warp ×1000"]
+_HEADER = ["", "borders", "of source", "line", "poles", "border MSE", "inner MSE", "E_warp ×1000"]
 
 
 class _Video:
@@ -97,13 +98,20 @@ class _Video:
         self.difference = 0.0
         self.visible = 0.0
 
-    def row(self) -> list[str]:
+    def mean(self, name: str) -> float:
+        """The mean over all frames of one of the measures of ``Seams``."""
+        return float(np.mean([getattr(seams, name) for seams in self.seams]))
+
+    def row(self, source: "_Video") -> list[str]:
         """The means as text."""
-        names = ("borders", "line", "poles", "border_error", "inner_error")
-        means = [np.mean([getattr(seams, name) for seams in self.seams]) for name in names]
-        error = self.difference / self.visible * 1000 if self.visible else math.nan
-        shown = [f"{mean:.3f}" for mean in means[:3]] + [f"{mean:.1f}" for mean in means[3:]]
-        return [*shown, "–" if math.isnan(error) else f"{error:.3f}"]
+        borders = self.mean("borders")
+        ratios = (
+            *(borders, borders / max(source.mean("borders"), 1e-9)),
+            *(self.mean("line"), self.mean("poles")),
+        )
+        errors = (self.mean("border_error"), self.mean("inner_error"))
+        warping = f"{self.difference / self.visible * 1000:.3f}" if self.visible else "–"
+        return [*(f"{x:.3f}" for x in ratios), *(f"{x:.1f}" for x in errors), warping]
 
 
 def _add_errors(

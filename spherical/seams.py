@@ -10,7 +10,8 @@ from torch import Tensor
 from brushflow.spherical.cube import FACES, ROTATIONS, neighbours
 from brushflow.spherical.panorama import EquirectSampler
 
-_REACH = math.radians(20)  # how far to both sides of a border is looked
+# How far to both sides of a border is looked: farther, the scene is another one.
+_REACH = math.radians(10)
 _BESIDE = math.radians(2)  # nearer than this is the border, and not the inside
 _HALF_EDGE = math.atan(1 / math.sqrt(2))  # from the middle of a cube's edge to its corner
 _HALF_LINE = math.radians(60)  # of the line at ±180 degrees, poles left out

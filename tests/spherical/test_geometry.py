@@ -2,6 +2,7 @@
 
 import math
 import os
+import subprocess
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,7 @@ from brushflow.errors import UsageError
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
 from brushflow.spherical.cube import ROTATIONS, facing, neighbours
 from brushflow.spherical.panorama import equirect_positions, equirect_rays
-from brushflow.video import read_image
+from brushflow.video import ffmpeg, read_image, write_image
 
 CUBE = Cube(96, 24)
 
@@ -181,6 +182,31 @@ def test_faces_are_those_of_py360convert():
     faces = Panorama(512, 256, "equirect", Cube(192, 33)).faces_of(frame)[:, 16:-16, 16:-16]
     for face, name in zip(faces, "FLRBUD", strict=True):
         assert psnr(face, reference[name]) > 40, name
+
+
+def test_cubemaps_are_those_of_ffmpeg(smooth, tmp_path):
+    """Both ways, against its filter v360."""
+    if "v360" not in ffmpeg.filters():
+        pytest.skip("this ffmpeg has no filter v360")
+    frame = smooth(equirect_rays(256, 128))[0].permute(1, 2, 0).round().byte().numpy()
+    write_image(tmp_path / "sphere.png", frame)
+    for source, conversion, made in (
+        ("sphere", "e:c3x2:interp=cubic:w=192:h=128", "cubemap"),
+        ("cubemap", "c3x2:e:interp=cubic:w=256:h=128", "back"),
+    ):
+        paths = (str(tmp_path / f"{name}.png") for name in (source, made))
+        command = [ffmpeg.ffmpeg_binary(), "-v", "error", "-i", next(paths)]
+        command += ["-vf", f"format=gbrp,v360={conversion}", next(paths)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    from_sphere = Panorama(256, 128, "equirect", CUBE).faces_of(frame)
+    cubemap = read_image(tmp_path / "cubemap.png")
+    from_cubemap = Panorama(192, 128, "cubemap", CUBE).faces_of(cubemap)
+    assert psnr(from_cubemap, from_sphere) > 40
+    back = Panorama(192, 128, "cubemap", CUBE).frame(
+        torch.from_numpy(from_sphere.astype(np.float32)).permute(0, 3, 1, 2)
+    )
+    assert psnr(back[0].permute(1, 2, 0), cubemap) > 40
+    assert psnr(read_image(tmp_path / "back.png"), frame) > 35
 
 
 @pytest.mark.parametrize("size", [(150, 96), (144, 100)])
