@@ -10,8 +10,9 @@ import pytest
 from brushflow.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.stills import preview
+from brushflow.stylize_video import command
 from brushflow.video import EncodeSettings, SegmentWriter, assemble, open_source, probe, read_image
-from brushflow.video.sphere import Sphere, new_sphere
+from brushflow.video.sphere import Sphere, new_sphere, read_sphere
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +162,35 @@ def test_cubemaps_stay_cubemaps(make_clip, options, tmp_path):
 def test_frames_that_are_no_cubemap_are_a_sentence(tour, options, tmp_path):
     with pytest.raises(UsageError, match="three by two square tiles"):
         stylize_video(tour, tmp_path / "out.mp4", replace(options, spherical="cubemap"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], ("auto", True)),
+        (["--spherical"], ("equirect", True)),
+        (["--spherical", "--quiet"], ("equirect", True)),
+        (["--spherical", "cubemap", "--no-border-consistency"], ("cubemap", False)),
+    ],
+)
+def test_the_option_may_stand_alone(arguments, expected):
+    given = command.make_context("stylize-video", ["tour.mp4", *arguments]).params
+    assert (given["spherical"], given["border_consistency"]) == expected
+
+
+def test_damaged_files_say_nothing_and_raise_nothing(marked, spheres, tmp_path):
+    content = marked(spheres(1), new_sphere("equirect")).read_bytes()
+    header = content.index(b"moov") - 4, content.index(b"mdat")
+    random = np.random.default_rng(0)
+    path = tmp_path / "damaged.mp4"
+    found = 0
+    for number in range(300):
+        damaged = bytearray(content)
+        if number % 3:
+            for place in random.integers(*header, 4):
+                damaged[place] = random.integers(256)
+        else:
+            del damaged[random.integers(*header) :]
+        path.write_bytes(damaged)
+        found += read_sphere(path, "mov,mp4,m4a") is not None
+    assert 0 < found < 300
