@@ -22,7 +22,7 @@ from brushflow.models import available
 from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.destination import shortened
 from brushflow.pipeline.devices import PRECISIONS
-from brushflow.pipeline.options import KEEPS
+from brushflow.pipeline.options import KEEPS, SPHERICAL
 from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.stylizer import FILLS
 from brushflow.progress import ProgressDisplay
@@ -85,6 +85,7 @@ def list_styles(ctx: click.Context, param: click.Parameter, value: bool) -> None
 what = option_for(StylizeOptions, "What")
 motion = option_for(StylizeOptions, "Motion")
 out = option_for(StylizeOptions, "Output")
+sphere = option_for(StylizeOptions, "Sphere")
 how = option_for(StylizeOptions, "Run")
 plain = partial(click.option, cls=GroupedOption)
 
@@ -158,6 +159,34 @@ plain = partial(click.option, cls=GroupedOption)
 )
 @motion("backward", "Paint from the last frame to the first.")
 @motion("independent", "Paint every frame alone, for comparison: this flickers.")
+@sphere(
+    "spherical",
+    "The frames show a whole sphere; without a value, equirectangular. auto is what the file says.",
+    type=click.Choice(SPHERICAL),
+    is_flag=False,
+    flag_value="equirect",
+)
+@sphere(
+    "face_size",
+    "Side of the six faces that are painted, overlap included [default: as fine as the frames].",
+    type=click.IntRange(32),
+    metavar="N",
+)
+@sphere(
+    "overlap",
+    "Pixels of a face that its neighbours see too, over both sides [default: a sixth].",
+    type=click.IntRange(16),
+    metavar="N",
+)
+@plain(
+    "--no-border-consistency",
+    "border_consistency",
+    group="Sphere",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Faces know nothing of each other, for comparison: this shows their borders.",
+)
 @out("codec", "Video encoder by ffmpeg's name [default: what suits the file].")
 @out("crf", "Quality on the encoder's scale, lower is better.", type=float)
 @out("preset", "Speed of the encoder, by its own names [default: veryfast for x264 and x265].")

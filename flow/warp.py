@@ -5,12 +5,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def warp(image: Tensor, flow: Tensor) -> Tensor:
+def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor:
     """Fetch every pixel from where the flow points: out(p) = image(p + flow(p)).
 
-    Bilinear; whatever lies outside the picture counts as 0, so a sample less than one pixel
-    outside fades towards 0. Sampling positions are computed in float32 at least, also for a half
-    precision picture: in half precision they would be wrong by whole pixels.
+    Bilinear, or bicubic, which keeps more detail and may overshoot; whatever lies outside the
+    picture counts as 0, so a sample less than one pixel outside fades towards 0. Sampling
+    positions are computed in float32 at least, also for a half precision picture: in half
+    precision they would be wrong by whole pixels.
 
     Args:
         image: (N, C, h, w), any floating type, any range.
@@ -44,7 +45,7 @@ def warp(image: Tensor, flow: Tensor) -> Tensor:
         ),
         dim=-1,
     )
-    warped = F.grid_sample(source, grid, "bilinear", "zeros", align_corners=True)
+    warped = F.grid_sample(source, grid, interpolation, "zeros", align_corners=True)
     return warped.to(image.dtype)
 
 

@@ -27,6 +27,7 @@ from brushflow.pipeline.segments import SegmentEncoder, read_segments
 from brushflow.pipeline.shortage import out_of_memory, release, too_large, with_smaller_flow
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.video import SegmentWriter, Source, assemble, check_encoder, check_output
+from brushflow.video.sphere import Sphere, new_sphere
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +65,7 @@ class VideoJob:
     ) -> None:
         self.source = source
         self.output = output
-        self.options = options
+        self.options = options = options.for_source(source.info)
         self.progress = progress
         self.stop = stop
         self.encoding = options.encoding(output)
@@ -281,8 +282,18 @@ class VideoJob:
             info.path if self.source.kind == "video" else None,
             start=None if options.start is None else origin + options.start,
             end=None if options.end is None else origin + options.end,
+            sphere=self._sphere(),
         )
         return report.notes
+
+    def _sphere(self) -> Sphere | None:
+        """What the output says of itself: two spheres side by side are none."""
+        if self.options.spherical == "off" or self.options.compare:
+            return None
+        known = self.source.info.sphere
+        if known is not None and known.layout == self.options.spherical:
+            return known
+        return new_sphere(self.options.spherical)
 
     def _check_stop(self) -> None:
         if self.stop.is_set():

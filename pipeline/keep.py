@@ -7,6 +7,7 @@ import numpy as np
 
 from brushflow.flow import write_flo
 from brushflow.occlusion import write_pgm
+from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.video import write_image
 
@@ -18,7 +19,8 @@ def keep(
 
     Frames count from 1. With i the frame and j the one painted before it (i − 1, or i + 1 when
     working backward): ``out-<i>.png``; ``backward_i_j.flo`` and ``forward_j_i.flo`` (the names
-    change places when j > i, as forward means towards later frames); ``reliable_i_j.pgm``.
+    change places when j > i, as forward means towards later frames); ``reliable_i_j.pgm``. Those of
+    a sphere's faces end in the face's name, as in ``reliable_2_1-front.pgm``.
     """
     folder.mkdir(exist_ok=True)
     i = stylized.index + 1
@@ -28,10 +30,14 @@ def keep(
     motion = stylized.motion
     if motion is None:
         return
+    faces = {"": motion}
+    if not isinstance(motion, Motion):
+        faces = {f"-{name}": of_face for name, of_face in motion.items()}
     here, there = ("backward", "forward") if step > 0 else ("forward", "backward")
-    if "flow" in wanted:
-        write_flo(folder / f"{here}_{i}_{j}.flo", motion.flow)
-        if motion.reverse is not None:
-            write_flo(folder / f"{there}_{j}_{i}.flo", motion.reverse)
-    if "reliability" in wanted:
-        write_pgm(folder / f"reliable_{i}_{j}.pgm", motion.reliability)
+    for name, motion in faces.items():
+        if "flow" in wanted:
+            write_flo(folder / f"{here}_{i}_{j}{name}.flo", motion.flow)
+            if motion.reverse is not None:
+                write_flo(folder / f"{there}_{j}_{i}{name}.flo", motion.reverse)
+        if "reliability" in wanted:
+            write_pgm(folder / f"reliable_{i}_{j}{name}.pgm", motion.reliability)

@@ -1,13 +1,16 @@
 """The settings of a stylization run."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from brushflow.video import EncodeSettings, default_codec
+from brushflow.spherical import LAYOUTS
+from brushflow.video import EncodeSettings, VideoInfo, default_codec
 
 KEEPS = ("frames", "flow", "reliability")
+# What frames are: whatever the file says of itself, the layout of a sphere, or flat pictures.
+SPHERICAL = ("auto", *LAYOUTS, "off")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class StylizeOptions:
     backward: bool = False
     independent: bool = False
 
+    spherical: str = "auto"
+    face_size: int | None = None
+    overlap: int | None = None
+    border_consistency: bool = True
+
     codec: str | None = None
     crf: float = 18
     preset: str | None = None
@@ -60,8 +68,17 @@ class StylizeOptions:
         scale = Fraction(self.max_size or max(width, height), max(width, height))
         if scale >= 1:
             return width, height
+        if self.spherical == "cubemap":
+            tile = max(2, round(width * scale / 6) * 2)
+            return 3 * tile, 2 * tile
         # Even sides, which most codecs ask for.
         return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+
+    def for_source(self, info: VideoInfo) -> "StylizeOptions":
+        """The same with ``spherical`` decided: a layout, or "off"."""
+        if self.spherical != "auto":
+            return self
+        return replace(self, spherical=info.sphere.layout if info.sphere else "off")
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as JSON values by field name."""

@@ -12,7 +12,9 @@ from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.finish import finish
 from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
+from brushflow.spherical import LAYOUTS
 
 
 class Painter:
@@ -45,7 +47,17 @@ class Painter:
         if model.network.in_channels == 7 and not options.independent:
             estimator = load_estimator(options.flow, device, options.flow_weights)
             motion = EstimatedMotion(estimator, options.occlusion, options.flow_size)
-        self.stylizer = Stylizer(
+        kind, sphere = Stylizer, {}
+        if options.spherical in LAYOUTS:
+            kind = SphericalStylizer
+            motion = motion and EachFace(motion)
+            sphere = {
+                "layout": options.spherical,
+                "face_size": options.face_size,
+                "overlap": options.overlap,
+                "border_consistency": options.border_consistency,
+            }
+        self.stylizer = kind(
             model,
             first_frame_model=first_frame_model,
             motion=motion,
@@ -54,6 +66,7 @@ class Painter:
             independent=options.independent,
             device=device,
             precision=precision,
+            **sphere,
         )
 
     @property
@@ -76,4 +89,7 @@ class Painter:
     def finish(self, stylized: Stylized) -> np.ndarray:
         """The picture to write, see ``pipeline.finish``."""
         options = self.options
-        return finish(stylized, options.median_filter, options.keep_colors, options.strength)
+        median = options.median_filter
+        if isinstance(self.stylizer, SphericalStylizer):
+            stylized, median = self.stylizer.as_frame(stylized, median), 1
+        return finish(stylized, median, options.keep_colors, options.strength)

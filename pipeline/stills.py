@@ -20,6 +20,7 @@ LARGEST_SHEET_SIDE = 16000
 
 def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None:
     """Paint the only frame of an image source and write it as a picture."""
+    options = options.for_source(source.info)
     painter = Painter(options)
     size = options.output_size(source.info.width, source.info.height)
     frames = (frame.pixels for frame in source.read(size=size, bit_depth=options.bit_depth))
@@ -34,8 +35,9 @@ def preview(source: Source, output: Path, options: StylizeOptions, moments: int)
 
     Returns their number, fewer than asked for if the video is that short.
     """
-    painter = Painter(options)
     info = source.info
+    options = options.for_source(info)
+    painter = Painter(options)
     size = options.output_size(info.width, info.height)
     count = sum(1 for _ in source.read(size=(16, 16), gray=True))
     places = sorted({round((i + 0.5) * count / moments - 0.5) for i in range(moments)})

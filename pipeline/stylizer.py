@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,12 +28,13 @@ class Stylized:
 
     ``frame``: the source, (H, W, 3) RGB; ``output``: float32 (1, 3, H, W) in network space, the
     recurrent state, None where no network ran; ``motion``: None where nothing was carried over.
+    On a sphere the output is that of six faces, and motion is by the face's name.
     """
 
     index: int
     frame: np.ndarray
     output: Tensor | None
-    motion: Motion | None
+    motion: Motion | Mapping[str, Motion] | None
 
 
 class Stylizer:
@@ -154,57 +155,65 @@ class Stylizer:
     def _paint(
         self, index: int, frame: np.ndarray, motion: Motion | None, previous: Tensor | None
     ) -> Tensor:
-        picture = preprocess(frame, self.device)
+        picture = self._picture(frame)
         if previous is not None:
-            given = (motion, previous) if motion is not None else None
-            return self._run(self.network, index, picture, previous, given)
+            known = self._carried(motion, previous) if motion is not None else None
+            return self._run(self.network, index, picture, previous, known)
         output = self._run(self.first_network, index, picture, None, None)
         for _ in range(self.settle):
-            output = self._run(self.network, index, picture, output, (_still(frame), output))
+            known = self._carried(self._still(frame), output)
+            output = self._run(self.network, index, picture, output, known)
         return output
+
+    def _picture(self, frame: np.ndarray) -> Tensor:
+        """What the network sees of a frame, (1, 3, H, W)."""
+        return preprocess(frame, self.device)
+
+    def _carried(self, motion: Motion, previous: Tensor) -> tuple[Tensor, Tensor]:
+        """The painting before, moved (1, 3, H, W), and where it is believed (1, 1, H, W)."""
+        flow = torch.from_numpy(motion.flow)[None].to(self.device)
+        shrunk = min_filter(motion.reliability, self.min_filter_width)
+        return warp(previous, flow), torch.from_numpy(shrunk)[None, None].to(self.device)
 
     def _run(
         self,
         network: nn.Module,
-        index: int,
+        index: int | tuple[int, ...],
         picture: Tensor,
         previous: Tensor | None,
-        given: tuple[Motion, Tensor] | None,
+        known: tuple[Tensor, Tensor] | None,
     ) -> Tensor:
-        """One pass of a network of any kind, (1, 3, H, W) float32."""
+        """One pass of a network of any kind, (N, 3, H, W) float32.
+
+        ``known``: what is known of the painting already (N, 3, H, W), and where (N, 1, H, W).
+        """
         if network.in_channels == 3:
             x = picture
         elif network.in_channels == 6:
             before = torch.zeros_like(picture) if previous is None else previous
             x = torch.cat([picture, before], 1)
         else:
-            prior, certainty = self._prior(index, picture, given)
+            prior, certainty = known or (torch.zeros_like(picture), picture.new_zeros(1))
+            certainty = certainty.expand(len(picture), 1, *picture.shape[-2:])
+            prior = prior * certainty
+            if self.fill == "noise":
+                prior = prior + self._noise(index, picture) * (1 - certainty)
             x = torch.cat([picture, prior, certainty], 1)
         with autocast(self.device, self.precision):
             return network(x).float()
 
-    def _prior(
-        self, index: int, picture: Tensor, given: tuple[Motion, Tensor] | None
-    ) -> tuple[Tensor, Tensor]:
-        """What is known of the painting already (1, 3, H, W) and where (1, 1, H, W)."""
-        if given is None:
-            prior = torch.zeros_like(picture)
-            certainty = picture.new_zeros(1, 1, *picture.shape[-2:])
-        else:
-            motion, previous = given
-            flow = torch.from_numpy(motion.flow)[None].to(self.device)
-            shrunk = min_filter(motion.reliability, self.min_filter_width)
-            certainty = torch.from_numpy(shrunk)[None, None].to(self.device)
-            prior = warp(previous, flow) * certainty
-        if self.fill == "noise":
-            prior = prior + self._noise(index, picture) * (1 - certainty)
-        return prior, certainty
-
-    def _noise(self, index: int, like: Tensor) -> Tensor:
-        """Uniform RGB noise that depends on the frame's index only, so that runs can resume."""
+    def _noise(self, index: int | tuple[int, ...], like: Tensor) -> Tensor:
+        """Uniform RGB noise that depends on the index only, so that runs can resume."""
         random = np.random.default_rng(index)
-        noise = random.integers(0, 256, (*like.shape[-2:], 3), np.uint8)
-        return preprocess(noise, self.device)
+        noise = random.integers(0, 256, (len(like), *like.shape[-2:], 3), np.uint8)
+        return torch.cat([preprocess(picture, self.device) for picture in noise])
+
+    def _still(self, frame: np.ndarray) -> Motion:
+        """No motion, known wherever the consistency check can know anything."""
+        height, width = frame.shape[:2]
+        known = np.zeros((height, width), np.float32)
+        known[:-1, :-1] = 1
+        return Motion(np.zeros((height, width, 2), np.float32), known)
 
 
 def _for_inference(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
@@ -213,11 +222,3 @@ def _for_inference(network: nn.Module, device: torch.device, precision: str) -> 
     if not isinstance(network, StyleNetwork):
         return network
     return fold(network, transforms=precision == "fp32")
-
-
-def _still(frame: np.ndarray) -> Motion:
-    """No motion, known wherever the consistency check can know anything."""
-    height, width = frame.shape[:2]
-    known = np.zeros((height, width), np.float32)
-    known[:-1, :-1] = 1
-    return Motion(np.zeros((height, width, 2), np.float32), known)

@@ -1,6 +1,7 @@
 """Motion that lies in files: ``.flo`` and ``.pgm``, as the original programs write them."""
 
 from concurrent.futures import Executor
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -28,13 +29,20 @@ class FileMotion:
         self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
     ) -> Motion:
         """Motion of frame ``index``; BrushflowError if its files are missing or do not fit."""
-        flow_path = pair_path(self.flow_pattern, index - self.step, index)
-        map_path = pair_path(self.occlusions_pattern, index - self.step, index)
+        return self.read(
+            pair_path(self.flow_pattern, index - self.step, index),
+            pair_path(self.occlusions_pattern, index - self.step, index),
+            frame,
+            f"frame {index}",
+        )
+
+    def read(self, flow_path: Path, map_path: Path, frame: np.ndarray, name: str) -> Motion:
+        """Motion of a picture that is called ``name`` in messages."""
         flow, reliability = read_flo(flow_path), read_pgm(map_path)
         for path, size in ((flow_path, flow.shape[:2]), (map_path, reliability.shape)):
             if size != frame.shape[:2]:
                 raise BrushflowError(
-                    f"{path} is {size[1]}×{size[0]}, but frame {index} is "
+                    f"{path} is {size[1]}×{size[0]}, but {name} is "
                     f"{frame.shape[1]}×{frame.shape[0]}; compute it from these frames."
                 )
         if self.invert:

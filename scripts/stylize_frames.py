@@ -197,21 +197,30 @@ def save_state(prefix: Path, index: int, output: Tensor) -> None:
 
 def load_state(prefix: Path, index: int) -> Tensor:
     """The output of frame ``index``; from its picture, if that is all there is."""
-    path = state_path(prefix)
-    if path.exists():
-        try:
-            with safe_open(path, framework="pt") as file:
-                if (file.metadata() or {}).get("frame") == str(index):
-                    return file.get_tensor("output")
-        except SafetensorError as error:
-            raise BrushflowError(
-                f"{path} is damaged; delete it to go on from the written picture."
-            ) from error
+    state = kept_state(prefix, index)
+    if state is not None:
+        return state
     picture = output_path(prefix, index)
     if not picture.exists():
         raise UsageError(f"To go on from there, {picture} must exist; begin earlier.")
     logger.warning("Going on from %s, which is rounded to 8 bits.", picture)
     return preprocess(read_image(picture))
+
+
+def kept_state(prefix: Path, index: int) -> Tensor | None:
+    """The float output of frame ``index``, None if that of another frame or none was kept."""
+    path = state_path(prefix)
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            if (file.metadata() or {}).get("frame") == str(index):
+                return file.get_tensor("output")
+    except SafetensorError as error:
+        raise BrushflowError(
+            f"{path} is damaged; delete it to go on from the written picture."
+        ) from error
+    return None
 
 
 def state_path(prefix: Path) -> Path:

@@ -21,6 +21,7 @@ from brushflow.errors import BrushflowError
 from brushflow.files import atomic_path
 from brushflow.video.carry import SourceTracks
 from brushflow.video.containers import OutputKind, check_video_codec, output_kind
+from brushflow.video.sphere import Sphere, write_sphere
 
 # A track's clock has 32 bits; the microsecond is what remains for times that fit no such clock.
 _FINEST_CLOCK = 2**31 - 1
@@ -57,6 +58,7 @@ def assemble(
     *,
     start: Fraction | None = None,
     end: Fraction | None = None,
+    sphere: Sphere | None = None,
 ) -> AssembleReport:
     """Join ``segments`` into ``output`` and copy sound, subtitles, chapters and tags of ``source``.
 
@@ -65,6 +67,7 @@ def assemble(
     and ``end`` (seconds) are on the source's clock: with ``start``, everything is moved so that it
     becomes 0; what lies before it or from ``end`` on is left out. Tracks that the container cannot
     hold are converted or dropped, with a sentence in the report. Nothing is re-encoded otherwise.
+    ``sphere``: the frames are spherical, and .mp4 and .mov files say so.
 
     Raises UsageError for a suffix that is no video's or a codec that does not fit it, and
     BrushflowError for segments that do not belong together or hold another number of frames.
@@ -87,6 +90,8 @@ def assemble(
             last = _last_duration(times, tracks)
             _mux(segments, coded, times, last, partial, output, kind, tracks)
             notes = list(tracks.notes) if tracks else []
+            if sphere is not None:
+                notes += write_sphere(partial, kind.is_mov, sphere)
     except (OSError, av.FFmpegError) as error:
         raise BrushflowError(f"{output} cannot be written: {error.strerror}.") from error
     return AssembleReport(output, len(pts), notes)

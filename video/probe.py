@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.video.color import ColorTags, output_color, resolve_color
 from brushflow.video.opening import open_input
+from brushflow.video.sphere import Sphere, read_sphere
 
 # A damaged start may hold no whole picture; this many packets are tried.
 _PROBED_PACKETS = 300
@@ -27,6 +28,7 @@ class VideoInfo:
     clockwise that a player turns the stored picture by) is already applied to them and to
     ``sample_aspect_ratio`` (the width of a pixel over its height). ``time_base`` is the length of
     one tick of a pts in seconds; ``start_pts`` and ``duration`` (seconds) may be unknown.
+    ``sphere``: what the file says of spherical frames, None if nothing.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class VideoInfo:
     stream_index: int = 0
     interlaced: bool = False
     has_alpha: bool = False
+    sphere: Sphere | None = None
 
     @property
     def hdr(self) -> bool:
@@ -174,6 +177,7 @@ def _describe(
         interlaced=context.field_order > 1 or (frame is not None and frame.interlaced_frame),
         has_alpha=any(component.is_alpha for component in pixel.components)
         or stream.metadata.get("alpha_mode") == "1",
+        sphere=read_sphere(path, container.format.name),
     )
     turn = -frame.rotation % 360 if frame is not None else 0
     if turn in (90, 270):

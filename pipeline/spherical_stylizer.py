@@ -1,0 +1,240 @@
+"""The recurrence on a sphere: every face knows its neighbours' paintings as well as its own."""
+
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing
+from dataclasses import replace
+from itertools import chain
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brushflow.models import StyleModel, preprocess
+from brushflow.occlusion import min_filter
+from brushflow.pipeline.motion import Motion, MotionSource
+from brushflow.pipeline.stylizer import Stylized, Stylizer
+from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
+
+# Faces of a group share no border, so that they are painted at once (the paper's order).
+GROUPS = ((0,), (1, 2), (3,), (4, 5))
+
+Known = tuple[Tensor, Tensor]
+FacesMotionSource = Callable[[np.ndarray, np.ndarray, int, Executor], Sequence[Motion]]
+
+
+class CubeStylizer(Stylizer):
+    """Paints the six overlapping faces of a cube (Ruder et al. 2018, sec. 5.3).
+
+    Faces are painted one after another. What a face sees of neighbours that are painted already is
+    its prior there: alone where nothing is carried over from the frame before, else fading from
+    the neighbours' painting at the face's edge to its own earlier one inside. When all six are
+    done they are blended into one painting, which is both the output and the next state.
+
+    That differs from REFERENCE D3 in two ways: the strips are exact geometry, not an approximation;
+    and the blend weighs a direction by how far inside each face sees it, so that all faces agree
+    everywhere and nothing jumps at borders or in corners.
+
+    Frames are (6, size, size, 3), in the order of ``FACES``; the state and ``Stylized.output`` are
+    float32 (6, 3, size, size) in network space; ``Stylized.motion`` is a dict by the face's name.
+    Only video models (7 channels) take priors at borders; the faces of others are blended all the
+    same.
+
+    Args:
+        overlap: what a face sees too much, in pixels, see ``Cube``.
+        border_consistency: False paints six faces that know nothing of each other.
+        motion: as for ``Stylizer``, but of six faces: returns a Motion for each.
+        Others as for ``Stylizer``.
+    """
+
+    def __init__(
+        self,
+        model: StyleModel,
+        *arguments: Any,
+        overlap: int,
+        border_consistency: bool = True,
+        motion: FacesMotionSource | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(model, *arguments, motion=motion, **options)
+        if motion is None and self.motion is not None:
+            self.motion = EachFace(self.motion)
+        self.overlap = overlap
+        self.border_consistency = border_consistency
+        self.overlaps: Overlaps | None = None
+
+    def stylize(
+        self,
+        frames: Iterable[np.ndarray],
+        cuts: Container[int] = frozenset(),
+        first: int = 0,
+        step: int = 1,
+        state: Tensor | None = None,
+    ) -> Iterator[Stylized]:
+        """See ``Stylizer.stylize``. UsageError for faces that cannot overlap this much."""
+        frames = iter(frames)
+        head = next(frames, None)
+        if head is None:
+            return
+        cube = Cube(head.shape[1], self.overlap).check()
+        if self.overlaps is None or self.overlaps.cube != cube:
+            self.overlaps = Overlaps(cube, self.device)
+        with closing(super().stylize(chain([head], frames), cuts, first, step, state)) as painted:
+            for stylized in painted:
+                motion = stylized.motion and dict(zip(FACES, stylized.motion, strict=True))
+                yield replace(stylized, motion=motion)
+
+    def _picture(self, frame: np.ndarray) -> Tensor:
+        return torch.cat([preprocess(face, self.device) for face in frame])
+
+    def _still(self, frame: np.ndarray) -> Sequence[Motion]:
+        return [super(CubeStylizer, self)._still(face) for face in frame]
+
+    def _carried(self, motion: Sequence[Motion], previous: Tensor) -> Known:
+        each = map(super()._carried, motion, previous.split(1))
+        priors, certainties = zip(*each, strict=True)
+        return torch.cat(priors), torch.cat(certainties)
+
+    def _run(
+        self,
+        network: nn.Module,
+        index: int,
+        picture: Tensor,
+        previous: Tensor | None,
+        known: Known | None,
+    ) -> Tensor:
+        """All six faces, (6, 3, size, size) float32."""
+        known = known or (torch.zeros_like(picture), torch.zeros_like(picture[:, :1]))
+        painted: dict[int, Tensor] = {}
+        for group in map(list, GROUPS):
+            prior, certainty = known[0][group], known[1][group]
+            if painted and self.border_consistency and self.network.in_channels == 7:
+                network = self.network  # an image model paints the first face only
+                beside = [
+                    self._beside(face, prior[i, None], certainty[i, None], painted)
+                    for i, face in enumerate(group)
+                ]
+                prior, certainty = (torch.cat(part) for part in zip(*beside, strict=True))
+            before = None if previous is None else previous[group]
+            output = super()._run(
+                network, (index, group[0]), picture[group], before, (prior, certainty)
+            )
+            painted |= zip(group, output.split(1), strict=True)
+        faces = torch.cat([painted[face] for face in range(len(FACES))])
+        return self.overlaps.blend(faces) if self.border_consistency else faces
+
+    def _beside(
+        self, face: int, prior: Tensor, certainty: Tensor, painted: dict[int, Tensor]
+    ) -> Known:
+        """A face's prior and certainty with what its painted neighbours show of it."""
+        around, weights = self.overlaps.seen(face, painted)
+        seen = (weights > 0).float()
+        share = torch.maximum(self.overlaps.share(weights), 1 - certainty) * seen
+        shrunk = min_filter(seen.cpu().numpy(), self.min_filter_width)
+        shrunk = torch.from_numpy(shrunk).to(certainty)
+        return torch.lerp(prior, around, share), torch.maximum(certainty, shrunk)
+
+
+class SphericalStylizer(CubeStylizer):
+    """Paints the frames of a spherical video on the faces of a cube.
+
+    Frames are (H, W, 3) of any layout; state and output are those of the faces, and ``as_frame``
+    makes a frame of them.
+
+    Args:
+        layout: of the frames, see ``Panorama``.
+        face_size, overlap: of the cube's faces in pixels; None: what suits the frames.
+        Others as for ``CubeStylizer``.
+    """
+
+    def __init__(
+        self,
+        model: StyleModel,
+        *arguments: Any,
+        layout: str = "equirect",
+        face_size: int | None = None,
+        overlap: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(model, *arguments, overlap=overlap or 0, **options)
+        self.layout = layout
+        self._wanted = face_size, overlap
+        self._panoramas: dict[tuple[int, int], Panorama] = {}
+
+    def stylize(
+        self,
+        frames: Iterable[np.ndarray],
+        cuts: Container[int] = frozenset(),
+        first: int = 0,
+        step: int = 1,
+        state: Tensor | None = None,
+    ) -> Iterator[Stylized]:
+        """See ``Stylizer.stylize``.
+
+        Raises:
+            UsageError: frames or faces of a size that is no sphere's.
+        """
+        frames = iter(frames)
+        head = next(frames, None)
+        if head is None:
+            return
+        panorama = self.panorama(head.shape[1], head.shape[0])
+        self.overlap = panorama.cube.overlap
+        held: deque[np.ndarray] = deque()
+
+        def faces() -> Iterator[np.ndarray]:
+            for frame in chain([head], frames):
+                held.append(frame)
+                yield panorama.faces_of(frame)
+
+        with closing(super().stylize(faces(), cuts, first, step, state)) as painted:
+            for number, stylized in enumerate(painted):
+                if number == 0 and state is not None:
+                    held.popleft()  # the frame of the state
+                yield replace(stylized, frame=held.popleft())
+
+    def panorama(self, width: int, height: int) -> Panorama:
+        """The way between frames of this size and the faces; made once."""
+        if (width, height) not in self._panoramas:
+            cube = default_cube(width, height, self.layout)
+            size, overlap = self._wanted
+            if size is not None:
+                cube = Cube(size, max(16, round(size * cube.overlap / cube.size)))
+            cube = replace(cube, overlap=overlap or cube.overlap).check()
+            panorama = Panorama(width, height, self.layout, cube, self.device)
+            self._panoramas = {(width, height): panorama}
+        return self._panoramas[width, height]
+
+    @torch.inference_mode()
+    def as_frame(self, stylized: Stylized, median_filter: int = 1) -> Stylized:
+        """The same with the output (1, 3, H, W) as a frame has it, no longer a state."""
+        height, width = stylized.frame.shape[:2]
+        faces = smoothed(stylized.output, median_filter)
+        return replace(stylized, output=self.panorama(width, height).frame(faces))
+
+
+def smoothed(faces: Tensor, median_filter: int) -> Tensor:
+    """Faces after a median filter of this odd width, which stops at no border of a frame."""
+    if median_filter == 1:
+        return faces
+    pictures = faces.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    filtered = np.stack([cv2.medianBlur(picture, median_filter) for picture in pictures])
+    return torch.from_numpy(filtered).permute(0, 3, 1, 2).to(faces.device)
+
+
+class EachFace:
+    """Motion of six faces, each on its own."""
+
+    def __init__(self, motion: MotionSource) -> None:
+        self.motion = motion
+
+    def __call__(
+        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
+    ) -> Sequence[Motion]:
+        return [
+            self.motion(face, before, index, executor)
+            for face, before in zip(frame, previous, strict=True)
+        ]

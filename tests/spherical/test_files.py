@@ -1,0 +1,144 @@
+"""The original tool's way of working on a sphere: faces, flows and maps in files."""
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from brushflow.errors import BrushflowError
+from brushflow.flow import load_estimator, read_flo, write_flo
+from brushflow.models import deprocess
+from brushflow.occlusion import read_pgm, reliability, write_pgm
+from brushflow.pipeline.motion import Motion
+from brushflow.pipeline.spherical_stylizer import CubeStylizer
+from brushflow.scripts import stylize_frames_vr
+from brushflow.spherical import Cube, Panorama
+from brushflow.video import read_image, write_image
+
+# As transform360 numbers them, for a viewer who looks at number 6; 3 and 4 are upside down to him.
+NUMBERS = (6, 1, 2, 5, 3, 4)
+UPSIDE_DOWN = (3, 4)
+
+
+def turned(picture, number):
+    return np.rot90(picture, 2).copy() if number in UPSIDE_DOWN else picture
+
+
+@pytest.fixture(scope="module")
+def place(tiny_model_file, spheres, tmp_path_factory):
+    """A folder with the faces of four frames, their flow and their maps."""
+    folder = tmp_path_factory.mktemp("faces")
+    panorama = Panorama(128, 64, "equirect", Cube(48, 16))
+    estimator = load_estimator("dis")
+    before = None
+    for i, frame in enumerate(spheres(4), 1):
+        faces = dict(zip(NUMBERS, panorama.faces_of(frame), strict=True))
+        for number, face in faces.items():
+            faces[number] = face = turned(face, number)
+            write_image(folder / f"frame_{i:05d}-{number}.png", face)
+            if before:
+                flow, reverse = estimator(face, before[number]), estimator(before[number], face)
+                write_flo(folder / f"backward_{i}_{i - 1}-{number}.flo", flow)
+                known = reliability(flow, reverse, face)
+                write_pgm(folder / f"reliable_{i}_{i - 1}-{number}.pgm", known)
+        before = faces
+    return folder
+
+
+@pytest.fixture
+def run(place, tiny_model_file, tmp_path):
+    def run(*options, prefix="out"):
+        arguments = [
+            *("--model-vid", tiny_model_file, "--input-pattern", place / "frame_%05d-%d.png"),
+            *("--flow-pattern", place / "backward_[%d]_{%d}-%d.flo", "--overlap-pixel-w", 16),
+            *("--occlusions-pattern", place / "reliable_[%d]_{%d}-%d.pgm"),
+            *("--overlap-pixel-h", 16, "--output-prefix", tmp_path / prefix, "--device", "cpu"),
+            *options,
+        ]
+        result = CliRunner().invoke(stylize_frames_vr.command, list(map(str, arguments)))
+        if isinstance(result.exception, BrushflowError):
+            return result.exception.exit_code, str(result.exception)
+        return result.exit_code, result.output
+
+    return run
+
+
+def written(folder, prefix="out"):
+    return {p.name.removeprefix(prefix): read_image(p) for p in folder.glob(f"{prefix}-0*.png")}
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_files_give_what_the_recurrence_gives(place, run, tiny_model, tmp_path):
+    def motion(faces, previous, i, pool):
+        motions = []
+        for number in NUMBERS:
+            flow = read_flo(place / f"backward_{i}_{i - 1}-{number}.flo")
+            known = read_pgm(place / f"reliable_{i}_{i - 1}-{number}.pgm")
+            sign = -1 if number in UPSIDE_DOWN else 1
+            motions.append(Motion(sign * turned(flow, number), turned(known, number)))
+        return motions
+
+    frames = [
+        np.stack([turned(read_image(place / f"frame_{i:05d}-{n}.png"), n) for n in NUMBERS])
+        for i in range(1, 5)
+    ]
+    stylizer = CubeStylizer(tiny_model, motion=motion, overlap=16, settle=0)
+    expected = {}
+    for item in stylizer.stylize(frames, first=1):
+        for number, face in zip(NUMBERS, item.output.split(1), strict=True):
+            expected[f"-{item.index:05d}-{number}.png"] = turned(deprocess(face), number)
+    code, out = run("--median-filter", 1)
+    assert code == 0, out
+    assert same(written(tmp_path), expected)
+
+
+def test_a_continued_run_equals_an_uninterrupted_one(run, tmp_path):
+    run("--out-equi", "--out-equi-w", 96, "--out-equi-h", 48, "--out-cubemap")
+    whole = written(tmp_path)
+    assert len(whole) == 8
+    assert whole["-00002_equi.png"].shape == (48, 96, 3)
+    assert whole["-00002_cubemap.png"].shape == (32, 6 * 32, 3)
+    options = ("--out-equi", "--out-equi-w", 96, "--out-equi-h", 48, "--out-cubemap")
+    assert run(*options, "--num-frames", 2, prefix="part")[0] == 0
+    code, out = run(*options, "--continue-with", 3, prefix="part")
+    assert code == 0, out
+    assert same(written(tmp_path, "part"), whole)
+    code, out = run("--continue-with", 3, prefix="other")
+    assert code == 2 and "other-state.safetensors of frame 2 must exist" in out
+
+
+def test_pictures_show_the_faces_where_the_original_puts_them(run, place, tmp_path):
+    """The strip is made of the true faces, in its order, turned as transform360 has them."""
+    for number in range(1, 7):
+        shade = np.full((48, 48, 3), 40 * number - 20, np.uint8)
+        write_image(tmp_path / f"flat_00000-{number}.png", shade)
+    code, out = run(
+        *("--input-pattern", tmp_path / "flat_%05d-%d.png", "--start-frame", 0),
+        *("--create-inconsistent", "--create-inconsistent-border", "--out-cubemap"),
+    )
+    assert code == 0, out
+    run(
+        *("--input-pattern", tmp_path / "flat_%05d-%d.png", "--start-frame", 0),
+        *("--create-inconsistent", "--create-inconsistent-border"),
+    )
+    files = written(tmp_path)
+    strip = np.split(files["-00000_cubemap.png"], 6, 1)
+    for tile, number in zip(strip, (5, 6, 3, 4, 2, 1), strict=True):
+        assert np.array_equal(tile[16, 16], files[f"-00000-{number}.png"][24, 24])
+
+
+def test_what_is_missing_or_does_not_fit_is_named(run, place, tmp_path):
+    code, out = run("--input-pattern", place / "absent_%05d-%d.png")
+    assert code == 2 and "absent_00001-6.png" in out
+    code, out = run("--input-pattern", place / "frame_%05d.png")
+    assert code == 2 and "two numbers" in out
+    code, out = run("--flow-pattern", place / "backward_[%d]_{%d}.flo")
+    assert code == 2 and "needs one number" in out
+    code, out = run("--overlap-pixel-h", 20)
+    assert code == 2 and "must be equal" in out
+    code, out = run("--overlap-pixel-w", 30, "--overlap-pixel-h", 30)
+    assert code == 2 and "choose 16 to 24" in out
+    code, out = run("--continue-with", 9)
+    assert code == 2 and "no frame 9" in out
