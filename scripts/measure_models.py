@@ -13,9 +13,10 @@ from tqdm import tqdm
 from brushflow.cli import run, set_up_logging
 from brushflow.errors import UsageError
 from brushflow.evaluation import Evaluation, evaluate
+from brushflow.evaluation.evaluation import mean_or_none
 from brushflow.files import atomic_path
 from brushflow.flow import load_estimator
-from brushflow.models import available
+from brushflow.models import available, load
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.training.clips import find_videos
 from brushflow.video import open_source
@@ -65,10 +66,13 @@ def command(
     sources = find_videos(clips)
     estimator = load_estimator(flow, "cpu", flow_weights)
     rows: dict[str, list[_Row]] = {name: [] for name in names}
+    # What numbers depend on: those of other settings, or of a style trained anew, do not count.
+    places = {name: work / f"{name}-{load(name).digest[:12]}-{max_size}" for name in names}
     for source in tqdm(sources, unit="clip"):
-        painted = {name: _paint(source, name, work, max_size, end) for name in names}
-        kept = work / f"{source.stem}.json"
-        known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}
+        label = "__".join(source.relative_to(clips).with_suffix("").parts)
+        painted = {name: _paint(source, label, name, places[name], max_size, end) for name in names}
+        kept = {name: places[name] / f"{label}-{end:g}s-{flow}.json" for name in names}
+        known = {name: _read(path) for name, path in kept.items() if path.exists()}
         new = [name for name in names if name not in known]
         if new:
             results = {key: path for name in new for key, path in painted[name].items()}
@@ -93,11 +97,11 @@ def command(
                     end=end,
                 )
                 known[name] = _numbers(name, stability, faithful)
-            with atomic_path(kept) as partial:
-                partial.write_text(json.dumps(known, indent=1), encoding="utf-8")
+                _write(kept[name], known[name])
         for name in names:
-            rows[name].append(_Row(source.stem, known[name]))
-    drifts = {name: _drift(sources, name, work, max_size) for name in names}
+            rows[name].append(_Row(label, known[name]))
+    longest = max(sources, key=_frames)
+    drifts = {name: _drift(longest, name, places[name], max_size) for name in names}
     with atomic_path(output) as partial:
         partial.write_text(_page(rows, drifts, flow, max_size, end), encoding="utf-8")
     click.echo(f"Wrote {output}.")
@@ -108,25 +112,24 @@ class _Row:
     """One clip's numbers of one style: by metric the values of floor, ours, alone."""
 
     clip: str
-    numbers: dict[str, list[float]]
+    numbers: dict[str, list[float | None]]
 
-    def ratio(self, metric: str) -> float:
-        _, ours, alone = self.numbers[metric]
-        return ours / alone
+    def ratio(self, metric: str) -> str:
+        return _ratio(self.numbers[metric])
 
 
 def _paint(
-    source: Path, name: str, work: Path, max_size: int, end: float | None
+    source: Path, label: str, name: str, place: Path, max_size: int, end: float | None
 ) -> dict[str, Path]:
     """The clip painted with recurrence and frame by frame, by the names they are measured under."""
     part = "whole" if end is None else f"{end:g}s"
     painted = {}
     for kind in ("recurrent", "alone"):
-        path = work / name / f"{source.stem}-{part}-{kind}.mp4"
+        path = place / f"{label}-{part}-{kind}.mp4"
         painted[f"{name} {kind}"] = path
         if path.exists():
             continue
-        path.parent.mkdir(exist_ok=True)
+        place.mkdir(exist_ok=True)
         options = StylizeOptions(
             style=name,
             max_size=max_size,
@@ -151,21 +154,28 @@ def _numbers(name: str, stability: Evaluation, faithful: Evaluation) -> dict[str
     return values | {key: three(faithful, key) for key in ("style", "content")}
 
 
-def _drift(sources: Sequence[Path], name: str, work: Path, max_size: int) -> dict[str, Any]:
-    """Drift over the longest clip, whole."""
-    longest = max(sources, key=_frames)
-    kept = work / f"{name}-drift.json"
+def _drift(source: Path, name: str, place: Path, max_size: int) -> dict[str, Any]:
+    """Drift over a clip, whole."""
+    kept = place / f"{source.stem}-drift.json"
     if kept.exists():
-        return json.loads(kept.read_text(encoding="utf-8"))
-    path = next(iter(_paint(longest, name, work, max_size, None).values()))
-    measured = evaluate(longest, {name: path}, flow="dis-fast", distances=(1,), max_size=max_size)
+        return _read(kept)
+    path = next(iter(_paint(source, source.stem, name, place, max_size, None).values()))
+    measured = evaluate(source, {name: path}, flow="dis-fast", distances=(1,), max_size=max_size)
     values = {
-        "clip": longest.stem,
+        "clip": source.stem,
         **{key: measured[name].means.get(f"drift_{key}") for key in ("luminance", "contrast")},
     }
-    with atomic_path(kept) as partial:
-        partial.write_text(json.dumps(values), encoding="utf-8")
+    _write(kept, values)
     return values
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _write(path: Path, values: dict[str, Any]) -> None:
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
 
 
 def _frames(path: Path) -> int:
@@ -200,8 +210,8 @@ def _page(
         style, content = (_mean_of(clips, key) for key in ("style", "content"))
         drift = drifts[name]
         lines.append(
-            f"| {name} | {_thousandths(one)} | {one[1] / one[2]:.2f} | {_thousandths(ten)} | "
-            f"{ten[1] / ten[2]:.2f} | {style[1] / style[2]:.2f} | {content[1] / content[2]:.2f} | "
+            f"| {name} | {_thousandths(one)} | {_ratio(one)} | {_thousandths(ten)} | "
+            f"{_ratio(ten)} | {_ratio(style)} | {_ratio(content)} | "
             f"{_percent(drift['luminance'])}, {_percent(drift['contrast'])} |"
         )
     for name, clips in rows.items():
@@ -216,22 +226,28 @@ def _page(
         for row in clips:
             lines.append(
                 f"| {row.clip} | {_thousandths(row.numbers['e_warp_1'])} | "
-                f"{row.ratio('e_warp_1'):.2f} | {_thousandths(row.numbers['e_warp_10'])} | "
-                f"{row.ratio('e_warp_10'):.2f} | {row.ratio('style'):.2f} | "
-                f"{row.ratio('content'):.2f} |"
+                f"{row.ratio('e_warp_1')} | {_thousandths(row.numbers['e_warp_10'])} | "
+                f"{row.ratio('e_warp_10')} | {row.ratio('style')} | "
+                f"{row.ratio('content')} |"
             )
         lines += ["", f"Drift measured on {drifts[name]['clip']}."]
     return "\n".join(lines) + "\n"
 
 
-def _mean_of(rows: Sequence[_Row], metric: str) -> list[float]:
-    """Means over clips of floor, ours, alone; the losses have no floor."""
+def _mean_of(rows: Sequence[_Row], metric: str) -> list[float | None]:
+    """Means over clips of floor, ours, alone; the losses have no floor, short clips no distance."""
     columns = zip(*(row.numbers[metric] for row in rows), strict=True)
-    return [sum(v for v in column if v is not None) / len(rows) for column in columns]
+    return [mean_or_none(column) for column in columns]
 
 
-def _thousandths(values: Sequence[float]) -> str:
-    return " / ".join(f"{1000 * value:.2f}" for value in values)
+def _ratio(values: Sequence[float | None]) -> str:
+    """Ours divided by alone."""
+    _, ours, alone = values
+    return "–" if ours is None or not alone else f"{ours / alone:.2f}"
+
+
+def _thousandths(values: Sequence[float | None]) -> str:
+    return " / ".join("–" if value is None else f"{1000 * value:.2f}" for value in values)
 
 
 def _percent(value: float | None) -> str:

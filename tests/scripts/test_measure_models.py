@@ -26,9 +26,8 @@ def test_every_style_is_measured_on_every_clip(tmp_path, make_clip, drifting, lo
     page = (tmp_path / "results.md").read_text()
     assert "## starry-night" in page and "Drift measured on long." in page
     assert "| short |" in page and "| long |" in page
-    floor, ours, alone = json.loads((tmp_path / "work" / "short.json").read_text())["starry-night"][
-        "e_warp_1"
-    ]
+    (kept,) = (tmp_path / "work").glob("starry-night-*/short-0.48s-dis-fast.json")
+    floor, ours, alone = json.loads(kept.read_text())["e_warp_1"]
     assert 0 < floor < ours and alone > 0
     assert f"{1000 * floor:.2f} / {1000 * ours:.2f} / {1000 * alone:.2f}" in page
 
