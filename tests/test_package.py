@@ -9,7 +9,17 @@ import pytest
 import brushflow
 
 ROOT = Path(brushflow.__file__).parent
-FOLDERS = ("evaluation", "flow", "models", "occlusion", "pipeline", "scripts", "training", "video")
+FOLDERS = (
+    "evaluation",
+    "flow",
+    "live",
+    "models",
+    "occlusion",
+    "pipeline",
+    "scripts",
+    "training",
+    "video",
+)
 # Every folder may import from those listed for it, and from the modules at the root.
 BELOW = {
     "flow": (),
@@ -17,6 +27,7 @@ BELOW = {
     "models": (),
     "video": (),
     "pipeline": ("flow", "models", "occlusion", "video"),
+    "live": ("flow", "models", "pipeline", "video"),
     "evaluation": ("flow", "models", "occlusion", "video"),
     "training": ("flow", "models", "occlusion", "pipeline", "video"),
     "scripts": ("evaluation", "flow", "models", "occlusion", "pipeline", "training", "video"),
