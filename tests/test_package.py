@@ -17,6 +17,7 @@ FOLDERS = (
     "occlusion",
     "pipeline",
     "scripts",
+    "serve",
     "training",
     "video",
 )
@@ -30,7 +31,17 @@ BELOW = {
     "live": ("flow", "models", "pipeline", "video"),
     "evaluation": ("flow", "models", "occlusion", "video"),
     "training": ("flow", "models", "occlusion", "pipeline", "video"),
-    "scripts": ("evaluation", "flow", "models", "occlusion", "pipeline", "training", "video"),
+    "serve": ("live", "models", "pipeline", "video"),
+    "scripts": (
+        "evaluation",
+        "flow",
+        "models",
+        "occlusion",
+        "pipeline",
+        "serve",
+        "training",
+        "video",
+    ),
 }
 
 
