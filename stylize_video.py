@@ -18,6 +18,7 @@ from brushflow.cli import (
     stop_on_interrupt,
 )
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.live.command import paint_live
 from brushflow.models import available
 from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.destination import shortened
@@ -27,6 +28,7 @@ from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.stylizer import FILLS
 from brushflow.progress import ProgressDisplay
 from brushflow.video import Source, open_source
+from brushflow.video.devices import is_device
 
 PATH = click.Path(path_type=Path)
 
@@ -113,7 +115,11 @@ plain = partial(click.option, cls=GroupedOption)
 )
 @what("start", "Begin here, in seconds or hh:mm:ss.", type=Seconds())
 @what("end", "Stop before this time.", type=Seconds())
-@what("fps", "Frames per second of a folder or pattern of images.", type=Fraction)
+@what(
+    "fps",
+    "Frames per second: of a folder or pattern of images, or to hold while painting live.",
+    type=Fraction,
+)
 @what(
     "max_size",
     "Shrink the video so that its longest side is at most this; never enlarges.",
@@ -208,6 +214,14 @@ plain = partial(click.option, cls=GroupedOption)
     is_flag=True,
     help="Also measure stability, and write a page to look at, OUTPUT.report/report.html.",
 )
+@plain("--record", group="Live", type=PATH, help="Record what is painted to this file.")
+@plain(
+    "--live-size",
+    group="Live",
+    type=click.IntRange(16),
+    metavar="N",
+    help="Longest side of what is painted [default: the largest that holds --fps].",
+)
 @how("device", "auto, cpu, cuda, cuda:1 or mps.")
 @how("precision", "auto is fp16 on CUDA, else fp32.", type=click.Choice(PRECISIONS))
 @how("restart", "Start over: forget an unfinished run, replace an existing output.")
@@ -219,6 +233,8 @@ def command(
     output: Path | None,
     moments: int | None,
     report: bool,
+    record: Path | None,
+    live_size: int | None,
     quiet: bool,
     verbose: bool,
     **values: Any,
@@ -227,11 +243,20 @@ def command(
 
     SOURCE is a video file, a folder or pattern of images (frame_%05d.png), or one image. Type the
     same command again to go on after an interruption.
+
+    SOURCE may also be camera:0, camera:VIDEO, screen: or screen:640x480+100+50, which are painted
+    as it happens, in a window.
     """
     set_up_logging(quiet, verbose)
     for name in ("median_filter", "bit_depth"):
         values[name] = int(values[name])
     options = StylizeOptions(**values)
+    if is_device(source):
+        others = {"--output": output, "--preview": moments, "--report": report or None}
+        paint_live(source, options, record, live_size, quiet, others)
+        return
+    if record or live_size:
+        raise UsageError("--record and --live-size are for cameras and screens, as in camera:0.")
     opened = open_source(source, options.fps)
     output = output or default_output(opened, options, moments)
     if moments or opened.kind == "image":

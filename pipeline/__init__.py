@@ -1,9 +1,11 @@
 """The stages from a source to a painted video, and the recurrence at their heart."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from brushflow.pipeline.destination import check_destination, run_folder
 from brushflow.pipeline.job import ProgressCallback, RunReport, VideoJob
@@ -27,12 +29,14 @@ def stylize_video(
     options: StylizeOptions | None = None,
     progress: ProgressCallback = lambda stage, done, total: None,
     stop: threading.Event | None = None,
+    watch: Callable[[np.ndarray], None] = lambda picture: None,
 ) -> RunReport:
     """Paint a video (or a folder or pattern of images) into the file ``output``.
 
     The same call after an interruption goes on where the last one ended. ``progress`` is called
     with a stage (scan, stylize, assemble), frames done and frames in all. Setting ``stop`` ends
-    the run at the next frame with KeyboardInterrupt; finished segments are kept.
+    the run at the next frame with KeyboardInterrupt; finished segments are kept. ``watch`` is
+    called, in another thread, with every picture that is written, RGB (H, W, 3).
 
     Raises:
         UsageError: options that do not fit, an output that exists, an unfinished other run.
@@ -47,8 +51,10 @@ def stylize_video(
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        return VideoJob(
+        job = VideoJob(
             open_source(source, options.fps), output, options, progress, stop or threading.Event()
-        ).run()
+        )
+        job.watch = watch
+        return job.run()
     finally:
         cv2.setNumThreads(threads)

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -68,6 +68,7 @@ class VideoJob:
         self.options = options = options.for_source(source.info)
         self.progress = progress
         self.stop = stop
+        self.watch: Callable[[np.ndarray], None] = lambda picture: None
         self.encoding = options.encoding(output)
         check_output(output, self.encoding.codec)
         check_encoder(self.encoding)
@@ -245,6 +246,7 @@ class VideoJob:
                 picture = np.hstack([stylized.frame, picture])
             latest[0] = stylized.output
             encoder.write(picture)
+            self.watch(picture)
             self.done = min(self.done + 1, self.total)
             self.progress("stylize", self.done, self.total)
 

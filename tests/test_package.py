@@ -10,8 +10,8 @@ import brushflow
 
 ROOT = Path(brushflow.__file__).parent
 FOLDERS = (
-    *("evaluation", "flow", "models", "occlusion", "pipeline", "scripts", "spherical"),
-    *("training", "video"),
+    *("evaluation", "flow", "live", "models", "occlusion", "pipeline", "scripts", "serve"),
+    *("spherical", "training", "video"),
 )
 # Every folder may import from those listed for it, and from the modules at the root.
 BELOW = {
@@ -21,8 +21,10 @@ BELOW = {
     "video": (),
     "spherical": ("flow",),
     "pipeline": ("flow", "models", "occlusion", "spherical", "video"),
-    "evaluation": ("flow", "models", "occlusion", "video"),
+    "live": ("flow", "models", "pipeline", "video"),
+    "evaluation": ("flow", "models", "occlusion", "pipeline", "video"),
     "training": ("flow", "models", "occlusion", "pipeline", "video"),
+    "serve": ("live", "models", "pipeline", "video"),
     "scripts": tuple(name for name in FOLDERS if name != "scripts"),
 }
 

@@ -1,5 +1,9 @@
 """Pixels, clocks and sound: the only part that starts ffmpeg or opens a container."""
 
+# OpenCV before PyAV: both bring libraries of X11, and with PyAV's loaded first, the first window
+# that OpenCV opens hangs.
+import cv2  # noqa: F401
+
 from brushflow.video.assemble import AssembleReport, assemble
 from brushflow.video.color import ColorTags
 from brushflow.video.containers import check_output, default_codec

@@ -1,0 +1,96 @@
+"""Command: a page for the browser, on this computer."""
+
+import socket
+from pathlib import Path
+
+import click
+
+from brushflow.cli import run, set_up_logging
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.models import DEFAULT_STYLE, available, load
+from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.devices import choose_device
+
+_PATH = click.Path(path_type=Path)
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LONGEST_MESSAGE = 4 << 20  # bytes of a camera's picture
+
+
+@click.command(context_settings={"max_content_width": 100, "show_default": True})
+@click.option("--host", default="127.0.0.1", help="Address to listen on; 0.0.0.0 is all of them.")
+@click.option("--port", default=8500, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option(
+    "--folder",
+    default=Path("brushflow-page"),
+    type=_PATH,
+    help="Where videos and paintings are kept.",
+)
+@click.option(
+    "--max-upload", default=2048, type=click.IntRange(1), metavar="MB", help="Largest video."
+)
+@click.option(
+    "--style", "extra", multiple=True, type=_PATH, help="A model file to offer too; repeatable."
+)
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.")
+def command(
+    host: str, port: int, folder: Path, max_upload: int, extra: tuple[Path, ...], device: str
+) -> None:
+    """Open a page on which videos, or the browser's camera, can be painted.
+
+    Only this computer can reach it, unless --host says otherwise: there are no passwords, so then
+    everybody in the network can use it.
+    """
+    set_up_logging()
+    try:
+        import uvicorn
+
+        from brushflow.serve.app import MEGABYTE, create_app
+    except ImportError as error:
+        raise UsageError(
+            "The page needs further packages: python -m pip install -e '.[serve]'"
+        ) from error
+    choose_device(device)
+    styles = {name: name for name in (DEFAULT_STYLE, *available())}
+    for path in extra:
+        load(path)  # a file that is no model is better found now
+        styles[path.stem] = str(path.absolute())
+    try:
+        listener = _listen(host, port)
+        app = create_app(
+            folder.absolute(), styles, StylizeOptions(device=device), max_upload * MEGABYTE, host
+        )
+    except OSError as error:
+        raise BrushflowError(f"The page cannot be opened: {error.strerror or error}.") from error
+    if host not in _LOOPBACK:
+        click.echo("Everybody who can reach this computer can use the page.", err=True)
+    shown = f"[{host}]" if ":" in host else host
+    click.echo(f"Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
+    config = uvicorn.Config(
+        app, log_level="warning", ws_max_size=_LONGEST_MESSAGE, timeout_graceful_shutdown=5
+    )
+    uvicorn.Server(config).run([listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything is printed or painted."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise BrushflowError(
+            f"Nothing can listen on {host} port {port}: {error.strerror}; --port chooses another."
+        ) from error
+    return listener
+
+
+def main() -> None:
+    """Entry point."""
+    run(command)
+
+
+if __name__ == "__main__":
+    main()

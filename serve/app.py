@@ -1,0 +1,209 @@
+"""The server's addresses, and what each one answers."""
+
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field
+
+from brushflow.errors import BrushflowError
+from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.destination import shortened
+from brushflow.serve.camera import Cameras
+from brushflow.serve.guard import Guard
+from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, shown_name
+from brushflow.serve.pictures import Thumbnails, encode_jpeg
+from brushflow.serve.worker import Worker
+from brushflow.video import open_source
+
+PAGE = Path(__file__).parent / "page"
+MEGABYTE = 1 << 20
+_SPARE_DISK = 1 << 30  # bytes that an upload must leave free
+
+
+class ChoiceBody(BaseModel):
+    """A Choice as the page sends it."""
+
+    style: str
+    max_size: int | None = Field(None, ge=64, le=8192)
+    strength: float = Field(1.0, ge=0, le=1)
+    keep_colors: bool = False
+
+
+def create_app(
+    folder: Path,
+    styles: Mapping[str, str],
+    options: StylizeOptions,
+    max_upload: int = 2048 * MEGABYTE,
+    host: str = "127.0.0.1",
+) -> FastAPI:
+    """The application.
+
+    Args:
+        folder: where jobs are kept, also over restarts.
+        styles: model by the name that is shown.
+        options: what is common to all runs.
+        max_upload: bytes that a video may have.
+        host: the name that the server listens on, for ``Guard``.
+    """
+    store = JobStore(folder)
+    worker = Worker(store, styles, options)
+    thumbnails = Thumbnails(store, styles, options)
+    cameras = Cameras(styles, options)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        with worker:
+            yield
+        cameras.close()
+
+    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard, host=host)
+    app.add_exception_handler(BrushflowError, _tell)
+    app.add_exception_handler(RequestValidationError, _tell_wrong_request)
+
+    def known(job_id: str) -> Job:
+        job = store.get(job_id)
+        if job is None:
+            raise _error(404, "There is no such video here; it may have been deleted.")
+        return job
+
+    Known = Annotated[Job, Depends(known)]  # noqa: N806
+
+    @app.get("/")
+    def index() -> FileResponse:
+        return FileResponse(PAGE / "index.html")
+
+    app.mount("/page", StaticFiles(directory=PAGE))
+
+    @app.get("/api/about")
+    def about() -> dict[str, Any]:
+        return {"styles": list(styles), "max_upload": max_upload}
+
+    @app.post("/api/videos", status_code=201)
+    async def upload(request: Request, name: str = "") -> dict[str, Any]:
+        job_id, place = store.new_place()
+        try:
+            await _receive(request, place / "source", max_upload)
+            info = open_source(place / "source").info
+        except BaseException as error:
+            shutil.rmtree(place, ignore_errors=True)
+            if isinstance(error, BrushflowError):
+                told = str(error).replace(str(place / "source"), shown_name(name))
+                raise _error(400, told) from error
+            raise
+        job = Job(job_id, shown_name(name), info.width, info.height)
+        store.add(job)
+        return _view(job, store, worker)
+
+    @app.get("/api/videos/{job_id}")
+    def look(job: Known) -> dict[str, Any]:
+        return _view(job, store, worker)
+
+    @app.get("/api/videos/{job_id}/styles/{style}")
+    def thumbnail(job: Known, style: str) -> Response:
+        if style not in styles:
+            raise _error(404, "There is no such style here.")
+        return Response(thumbnails.get(job, style), media_type="image/jpeg")
+
+    @app.post("/api/videos/{job_id}/paint")
+    def paint(job: Known, choice: ChoiceBody) -> dict[str, Any]:
+        if choice.style not in styles:
+            raise _error(400, "There is no such style here.")
+        if not worker.submit(job, Choice(**choice.model_dump())):
+            raise _error(409, "This video is being painted already.")
+        return _view(job, store, worker)
+
+    @app.post("/api/videos/{job_id}/cancel")
+    def cancel(job: Known) -> dict[str, Any]:
+        worker.cancel(job)
+        return _view(job, store, worker)
+
+    @app.delete("/api/videos/{job_id}", status_code=204)
+    def delete(job: Known) -> None:
+        worker.cancel(job)
+        store.remove(job)
+
+    @app.get("/api/videos/{job_id}/preview")
+    def preview(job: Known) -> Response:
+        latest = worker.latest if worker.is_painting(job) else None
+        if latest is None:
+            raise _error(404, "Nothing has been painted yet.")
+        headers = {"Cache-Control": "no-store"}
+        return Response(encode_jpeg(latest), media_type="image/jpeg", headers=headers)
+
+    @app.get("/api/videos/{job_id}/painted.mp4")
+    def painted(job: Known, download: bool = False) -> FileResponse:
+        path = _finished(job, store.painted(job))
+        assert job.choice is not None
+        name = shortened(Path(job.name).stem, f".{job.choice.style}.mp4")
+        return FileResponse(path, media_type="video/mp4", filename=name if download else None)
+
+    @app.get("/api/videos/{job_id}/original.mp4")
+    def original(job: Known) -> FileResponse:
+        return FileResponse(_finished(job, store.original(job)), media_type="video/mp4")
+
+    @app.websocket("/api/camera")
+    async def camera(socket: WebSocket) -> None:
+        await cameras.serve(socket)
+
+    return app
+
+
+async def _receive(request: Request, path: Path, most: int) -> None:
+    """Write the request's body to ``path``; 413 if it is larger than ``most`` bytes."""
+    too_large = _error(413, f"This video is larger than {most / MEGABYTE:g} MB.")
+    try:
+        announced = int(request.headers.get("content-length", 0))
+    except ValueError as error:
+        raise _error(400, "The length of the upload is no number.") from error
+    if announced > most:
+        raise too_large
+    if shutil.disk_usage(path.parent).free < announced + _SPARE_DISK:
+        raise _error(507, "There is not enough room on the server's disk.")
+    received = 0
+    with path.open("wb") as file:
+        async for block in request.stream():
+            received += len(block)
+            if received > most:
+                raise too_large
+            file.write(block)
+
+
+def _view(job: Job, store: JobStore, worker: Worker) -> dict[str, Any]:
+    """What the page is told about a job."""
+    view = asdict(job)
+    del view["queued"]
+    if job.state in BUSY:
+        view["ahead"] = next(n for n, other in enumerate([*store.waiting(), job]) if other is job)
+    if job.state == "painting" and worker.is_painting(job):
+        progress = worker.progress
+        view["progress"] = asdict(progress) if progress else None
+        view["preview"] = worker.latest is not None
+    return view
+
+
+def _finished(job: Job, path: Path) -> Path:
+    if job.state != "done" or not path.is_file():
+        raise _error(404, "This video is not finished.")
+    return path
+
+
+def _error(status: int, sentence: str) -> HTTPException:
+    return HTTPException(HTTPStatus(status), sentence)
+
+
+def _tell(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, 400)
+
+
+def _tell_wrong_request(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": "The request is not one that this server knows."}, 422)

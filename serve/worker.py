@@ -1,0 +1,174 @@
+"""The one thread that paints what is in the queue, one video after the other."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from brushflow.errors import BrushflowError
+from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.destination import run_folder
+from brushflow.serve.jobs import BUSY, Choice, Job, JobStore
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the video at hand is: the stage, frames done and in all, seconds left if known."""
+
+    stage: str
+    done: int
+    total: int | None
+    seconds_left: float | None
+
+
+class Worker:
+    """Paints waiting jobs in the order they came, as a context manager.
+
+    Leaving it ends the run at the next frame; the job stays in the queue, and goes on where it
+    was when a worker is started again on the same store.
+
+    Args:
+        store: the jobs.
+        styles: model by style's name.
+        options: what is common to all runs, e.g. the device.
+    """
+
+    def __init__(self, store: JobStore, styles: Mapping[str, str], options: StylizeOptions) -> None:
+        self.store = store
+        self.progress: Progress | None = None
+        self.latest: np.ndarray | None = None
+        self._styles = styles
+        self._options = options
+        self._changed = threading.Condition()
+        self._ending = False
+        self._stop = threading.Event()
+        self._current: Job | None = None
+        self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
+
+    def __enter__(self) -> "Worker":
+        for job in self.store.waiting():
+            self.store.change(job, state="waiting")
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._ending = True
+            self._stop.set()
+            self._changed.notify_all()
+        self._thread.join()
+
+    def submit(self, job: Job, choice: Choice) -> bool:
+        """Put a job in the queue; what was painted of it before is deleted. False if it is busy."""
+        with self._changed:
+            if job.state in BUSY:
+                return False
+            self.store.discard_results(job)
+            self.store.change(
+                job, state="waiting", choice=choice, queued=time.time(), problem="", notes=[]
+            )
+            self._changed.notify_all()
+            return True
+
+    def cancel(self, job: Job) -> None:
+        """Take a job out of the queue, or end the run that paints it."""
+        with self._changed:
+            if job.state not in BUSY:
+                return
+            self.store.change(job, state="cancelled")
+            if self._current is job:
+                self._stop.set()
+                # So that its files can be deleted afterwards.
+                self._changed.wait_for(lambda: self._current is not job, 60)
+
+    def is_painting(self, job: Job) -> bool:
+        """Whether ``progress`` and ``latest`` are about this job."""
+        return self._current is job
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                state, values = self._paint(job)
+            except Exception:
+                logger.exception("painting %s failed", job.id)
+                state, values = "failed", {"problem": "The program failed; its log tells where."}
+            with self._changed:
+                if job.state == "painting":
+                    self.store.change(job, state=state, **values)
+                self._current = None
+                self._changed.notify_all()
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            while not self._ending:
+                waiting = self.store.waiting()
+                if waiting:
+                    self._stop.clear()
+                    self.progress = self.latest = None
+                    self._current = waiting[0]
+                    self.store.change(waiting[0], state="painting")
+                    return waiting[0]
+                self._changed.wait()
+        return None
+
+    def _paint(self, job: Job) -> tuple[str, dict[str, object]]:
+        """The state that the job is in afterwards, and other fields."""
+        assert job.choice is not None
+        choice, source = job.choice, self.store.source(job)
+        painted, original = self.store.painted(job), self.store.original(job)
+        options = replace(
+            self._options,
+            style=self._styles.get(choice.style, choice.style),
+            max_size=playable_size(job, choice.max_size),
+            strength=choice.strength,
+            keep_colors=choice.keep_colors,
+        )
+        plain = replace(options, strength=0.0, keep_colors=False, preset="veryfast", crf=20)
+        notes = job.notes
+        try:
+            # What an earlier start has finished is there without its run beside it.
+            if not painted.exists() or run_folder(painted, None).exists():
+                report = stylize_video(
+                    source, painted, options, self._follow(""), self._stop, self._watch
+                )
+                notes = [*report.notes]
+                if report.problem:
+                    notes.append("The video is damaged; this is what could be read of it.")
+                self.store.change(job, notes=notes)
+            if not original.exists() or run_folder(original, None).exists():
+                stylize_video(source, original, plain, self._follow("compare"), self._stop)
+        except KeyboardInterrupt:
+            return "waiting", {}
+        except BrushflowError as error:
+            return "failed", {"problem": str(error).replace(str(source), job.name)}
+        except OSError as error:
+            return "failed", {"problem": f"{error.strerror or error}."}
+        return "done", {"notes": notes}
+
+    def _follow(self, stage: str) -> Callable[[str, int, int | None], None]:
+        """A callback for ``stylize_video``; ``stage`` takes the place of its own, if not empty."""
+        began: dict[str, tuple[float, int]] = {}
+
+        def progress(own: str, done: int, total: int | None) -> None:
+            start, first = began.setdefault(own, (time.monotonic(), done))
+            speed = (done - first) / max(time.monotonic() - start, 1e-6)
+            left = (total - done) / speed if total and speed > 0 else None
+            self.progress = Progress(stage or own, done, total, left)
+
+        return progress
+
+    def _watch(self, picture: np.ndarray) -> None:
+        self.latest = picture
+
+
+def playable_size(job: Job, wanted: int | None) -> int | None:
+    """The longest side to paint at; browsers play no H.264 with odd sides."""
+    longest = max(job.width, job.height)
+    if wanted is not None and wanted < longest:
+        return wanted
+    return longest - 1 if job.width % 2 or job.height % 2 else None

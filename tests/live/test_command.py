@@ -1,0 +1,148 @@
+"""``stylize_video.py camera:…`` from the command line, on a display that nobody sees."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+import brushflow
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.video.devices import is_device, open_device
+
+ROOT = Path(brushflow.__file__).parent
+
+
+def start(*arguments, display=""):
+    environment = {**os.environ, "DISPLAY": display, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "stylize_video.py"), *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+
+
+def ended(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def clip(make_clip, drifting, tmp_path_factory):
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", drifting(50))
+
+
+def test_without_a_display_it_says_so_and_offers_the_page(tiny_style, clip):
+    code, out, err = ended(start(f"camera:{clip}", "--style", tiny_style))
+    assert code == 1 and out == ""
+    assert err.startswith("Error: There is no display") and "scripts/serve.py" in err
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_recorded_camera_is_painted_in_a_window(display, tiny_style, clip, tmp_path):
+    arguments = ("--style", tiny_style, "--live-size", 64, "--record", tmp_path / "out.mp4")
+    code, out, err = ended(start(f"camera:{clip}", *arguments, display=display))
+    assert (code, err) == (0, "")
+    assert "of 50 frames at 64x42" in out and "out.mp4" in out
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        shown = sum(1 for _ in container.decode(video=0))
+    assert f"Painted {shown} of" in out
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.slow
+def test_the_window_shows_takes_keys_and_keeps_what_ctrl_c_ends(
+    display, tiny_style, make_clip, drifting, tmp_path, monkeypatch
+):
+    """Looked at through the device that reads the screen."""
+    xdotool = shutil.which("xdotool")
+    if xdotool is None:
+        pytest.skip("no xdotool")
+    clip = make_clip(tmp_path / "long.mp4", drifting(3000, speed=0))
+    record = tmp_path / "out.mp4"
+    options = ("--style", tiny_style, "--live-size", 64, "--record", record)
+    process = start(f"camera:{clip}", *options, display=display)
+    monkeypatch.setenv("DISPLAY", display)
+    try:
+        find = [xdotool, "search", "--sync", "--onlyvisible", "--name", "^brushflow$"]
+        found = subprocess.run(find, timeout=100, capture_output=True, text=True)
+        # The source is there, as large as a panel.
+        panel = cv2.resize(drifting(1)[0], (640, 427), interpolation=cv2.INTER_CUBIC)
+        screen = open_device("screen:")
+        likeness, deadline = 0.0, time.monotonic() + 60
+        while likeness < 0.9 and time.monotonic() < deadline:
+            likeness = cv2.matchTemplate(screen.read(), panel, cv2.TM_CCOEFF_NORMED).max()
+        screen.close()
+        assert likeness >= 0.9
+        press = [xdotool, "windowfocus", found.stdout.split()[0], "key", "s"]
+        subprocess.run(press, timeout=60, check=True)
+        while not (tmp_path / "out.png").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        code, out, err = ended(process)
+    finally:
+        process.kill()
+    assert code == 130 and err.strip() == "Interrupted."
+    assert f"Wrote {record}." in out and f"Wrote {tmp_path / 'out.png'}." in out
+    with av.open(str(record)) as container:
+        assert sum(1 for _ in container.decode(video=0)) > 0
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("camera:0", "--output", "a.mp4"), "--output is for videos"),
+        (("camera:0", "--backward"), "--backward is for videos"),
+        (("camera:0", "--record", "a.txt"), "must end in"),
+        (("clip.mp4", "--record", "a.mp4"), "--record and --live-size are for cameras"),
+    ],
+)
+def test_what_does_not_fit_is_refused(arguments, words, monkeypatch, capsys):
+    from brushflow.stylize_video import main
+
+    monkeypatch.setattr(sys, "argv", ["stylize_video.py", *arguments])
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as stop:
+        main()
+    signal.signal(signal.SIGTERM, handler)
+    assert stop.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_devices_that_are_not_there(monkeypatch, tmp_path):
+    with pytest.raises(BrushflowError, match="no camera 63"):
+        open_device("camera:63")
+    with pytest.raises(UsageError, match="names no camera"):
+        open_device("camera:")
+    with pytest.raises(UsageError, match="no file"):
+        open_device(f"camera:{tmp_path / 'none.mp4'}")
+    monkeypatch.setenv("DISPLAY", "")
+    with pytest.raises(BrushflowError, match="cannot be read here"):
+        open_device("screen:")
+
+
+def test_a_file_of_that_name_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert is_device("camera:0")
+    Path("camera:0").touch()
+    assert not is_device("camera:0")
+
+
+def test_a_played_video_takes_as_long_as_it_lasts(clip):
+    device = open_device(f"camera:{clip}")
+    began, first = time.monotonic(), device.read()
+    assert first.shape == (64, 96, 3) and first.dtype == np.uint8
+    for _ in range(20):
+        device.read()
+    assert time.monotonic() - began >= 0.8  # 20 frames at 25 per second
+    device.close()

@@ -1,0 +1,173 @@
+"""The page in a headless Chromium: what a visitor does, from the video to the download."""
+
+import shutil
+import time
+
+import pytest
+
+from brushflow.serve.app import create_app
+from brushflow.serve.worker import Worker
+
+pytestmark = pytest.mark.slow
+
+CAMERA = [
+    "--no-sandbox",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium with a camera that shows a test picture; skipped where there is none."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    program = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "chrome"))), None
+    )
+    with playwright.sync_playwright() as started:
+        try:
+            browser = started.chromium.launch(executable_path=program, args=CAMERA)
+        except playwright.Error as error:
+            pytest.skip(f"no Chromium to start: {error.message.splitlines()[0]}")
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Open an address as another visitor; problems of the page fail the test."""
+    contexts, problems = [], []
+
+    def open_page(address):
+        context = browser.new_context(viewport={"width": 1100, "height": 900})
+        context.grant_permissions(["camera"])
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60_000)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+@pytest.fixture
+def server(tmp_path, styles, options, start_server):
+    address, stop = start_server(create_app(tmp_path / "jobs", styles, options, 1 << 20))
+    yield address
+    stop()
+
+
+@pytest.fixture
+def slowly(monkeypatch):
+    """Painting that can be watched."""
+    watch = Worker._watch
+
+    def slow(self, picture):
+        watch(self, picture)
+        time.sleep(0.15)
+
+    monkeypatch.setattr(Worker, "_watch", slow)
+
+
+def until(page, condition):
+    """Wait for JavaScript to be true; the page's own policy forbids Playwright's way of waiting."""
+    deadline = time.monotonic() + 60
+    while not page.evaluate(condition):
+        assert time.monotonic() < deadline, condition
+        page.wait_for_timeout(50)
+
+
+def hand_in(page, clip, name="a <i>film.mp4"):
+    content = {"name": name, "mimeType": "video/mp4", "buffer": clip.read_bytes()}
+    page.locator("#file").set_input_files(content)
+    page.locator("#choose").wait_for()
+
+
+def test_upload_choose_watch_refresh_and_see(visit, server, clip, slowly):
+    page = visit(server)
+    hand_in(page, clip)
+    assert page.locator("#choose .name").inner_text() == "a <i>film.mp4"
+    until(page, "[...document.querySelectorAll('.style img')].every((i) => i.naturalWidth === 94)")
+    assert page.locator(".style").count() == 2
+    page.locator(".style").nth(1).click()  # its name is markup, which must stay a name
+    page.locator("#paint").click()
+    page.locator("#preview").wait_for()
+    assert "Painting · frame" in page.locator("#stage").inner_text()
+    seen = page.locator("#done").evaluate("(bar) => bar.value")
+    page.reload()  # in the middle
+    page.locator("#progress").wait_for()
+    until(page, f"document.getElementById('done').value > {seen}")
+    page.locator("#result").wait_for()
+    until(page, "document.getElementById('painted').readyState >= 2")
+    assert page.locator("#painted").evaluate("(v) => [v.videoWidth, v.videoHeight]") == [94, 64]
+    page.locator("#play").click()
+    until(page, "document.getElementById('painted').currentTime > 0.3")
+    page.locator("#play").click()
+    until(
+        page,
+        "Math.abs(document.getElementById('painted').currentTime"
+        " - document.getElementById('original').currentTime) < 0.06",
+    )
+    page.locator("#split").fill("20")
+    clip_path = page.evaluate("getComputedStyle(document.getElementById('painted')).clipPath")
+    assert clip_path == "inset(0px 0px 0px 20%)"
+    with page.expect_download() as download:
+        page.locator("#download").click()
+    assert download.value.path().stat().st_size > 1000
+    # Home again: the last video is remembered.
+    page.goto(f"{server}/#/")
+    page.locator("#last").wait_for()
+    assert "painted" in page.locator("#last-name").inner_text()
+    assert page.title() != "1"
+    page.locator("#last").click()
+    page.locator("#result").wait_for()
+
+
+def test_two_visitors_wait_for_each_other(visit, server, clip, gate):
+    first, second = visit(server), visit(server)
+    for page in (first, second):
+        hand_in(page, clip)
+        page.locator("#paint").click()
+    second.get_by_text("One video is painted before yours").wait_for()
+    first.locator("#cancel").click()
+    first.locator("#choose").wait_for()
+    gate.set()
+    second.locator("#result").wait_for()
+    second.on("dialog", lambda dialog: dialog.accept())
+    second.locator("#result .delete").click()
+    second.locator("#home").wait_for()
+    assert second.locator("#last").is_hidden()
+
+
+def test_what_cannot_be_is_said(visit, server, clip):
+    page = visit(server)
+    page.locator("#file").set_input_files(
+        {"name": "<b>.mp4", "mimeType": "video/mp4", "buffer": b"no video"}
+    )
+    page.get_by_text("<b>.mp4 is not a video that ffmpeg can read").wait_for()
+    page.locator("#file").set_input_files(
+        {"name": "big.mp4", "mimeType": "video/mp4", "buffer": b"x" * ((1 << 20) + 1)}
+    )
+    page.get_by_text("big.mp4 is larger than 1 MB.").wait_for()
+    page.goto(f"{server}/#/video/{'0' * 32}")
+    page.get_by_text("There is no such video here").wait_for()
+    assert page.locator("#home").is_visible()
+
+
+def test_the_camera_is_painted(visit, server):
+    page = visit(f"{server}/#/camera")
+    until(page, "document.getElementById('live').naturalWidth === 320")
+    until(page, "document.getElementById('numbers').textContent.includes('per second')")
+    page.locator("#live-size").select_option("192")
+    until(page, "document.getElementById('live').naturalWidth === 192")
+    page.locator(".chip").nth(1).click()
+    before = page.locator("#live").get_attribute("src")
+    until(page, f"document.getElementById('live').src !== '{before}'")
+    page.locator(".brand").click()
+    page.locator("#home").wait_for()
+    assert page.evaluate("document.getElementById('lens').srcObject") is None
+    assert page.locator("#trouble").is_hidden()
