@@ -91,7 +91,7 @@ machine = option_for(TrainOptions, "Machine")
 )
 @net("arch", "Architecture; without it small, or that of --init-from.")
 @net("padding_type", "How convolutions see beyond the border.", type=click.Choice(PADDING_TYPES))
-@net("tanh_constant", "Largest value of the output.")
+@net("tanh_constant", "Largest value of the output [default: 150].", type=float)
 @net("init_from", "Model to start from, by name or file.", type=PATH)
 @net("image_model", "Image model that paints first frames.", type=PATH)
 @mix("data_mix", "Sources with weights, as in shift:1,zoom_out:1,video:3; also single_image, vr.")
@@ -107,20 +107,32 @@ machine = option_for(TrainOptions, "Machine")
     "--fill-occlusions",
     type=click.Choice(["mean", "noise"]),
 )
-@mix("settle", "At most so often a first frame is painted again before the steps begin.")
+@mix(
+    "settle",
+    "At most so often a first frame is painted again before the steps begin.",
+    type=click.IntRange(0),
+)
 @mix("flow", f"Optical flow of videos: {', '.join(ESTIMATOR_NAMES)}, ptlflow:NAME.")
 @mix("flow_weights", "Weights of the optical flow network.", type=PATH)
 @loss("loss_weights", "Weights of the VGG that judges: vgg16, vgg19 (downloaded), or a file.")
 @loss("pooling", "Pooling of that network.", type=click.Choice(POOLINGS))
 @loss("style_size", "Longest side of the painting: size of the strokes.", "--style-image-size")
-@loss("style_scales", "Scales the style is compared at, each half the last.")
+@loss(
+    "style_scales",
+    "Scales the style is compared at, each half the last.",
+    type=click.IntRange(1),
+)
 @loss("style_blend", "Share of each painting; equal without it.", type=Listed(float))
 @loss("style_layers", "Layers that judge style, by name or number.", type=Listed(str))
 @loss("style_weights", "Weight of each style layer, or one for all.", type=Listed(float))
 @loss("style_strength_schedule", "Weight of style in all, by iteration.", "--style-strength")
 @loss("style_with_prior", "Share of that weight for frames that are painted with a prior.")
 @loss("style_statistic", "What of a layer is style.", type=click.Choice(list(STATISTICS)))
-@loss("style_ramp", "Iterations in which the style comes in.")
+@loss(
+    "style_ramp",
+    "Iterations in which the style comes in [default: 300; 0 with --init-from].",
+    type=click.IntRange(0),
+)
 @loss("content_layers", "Layers that judge content.", type=Listed(str))
 @loss("content_weights", "Weight of each content layer, or one for all.", type=Listed(float))
 @loss("temporal_loss", "What makes frames agree.", type=click.Choice(TEMPORAL_LOSSES))
@@ -133,22 +145,37 @@ machine = option_for(TrainOptions, "Machine")
 @loss("through_time", "Let gradients reach all steps, not only the last.")
 @loss("tv_strength_schedule", "How smooth the picture is, by iteration.", "--tv-strength")
 @loss("range_weight", "How strictly samples stay within 0–255.")
-@loop("iterations", "How long to train.", "--iterations", "--num-iterations")
-@loop("identity_iterations", "Iterations that only learn to show the picture.")
+@loop(
+    "iterations",
+    "How long to train.",
+    *("--iterations", "--num-iterations"),
+    type=click.IntRange(1),
+)
+@loop(
+    "identity_iterations",
+    "Iterations that only learn to show the picture [default: 150; 0 with --init-from].",
+    type=click.IntRange(0),
+)
 @loop("learning_rate", "Learning rate, by iteration.")
 @loop("one_cycle", "Let it rise and fall over the run.", "--one-cycle/--no-one-cycle")
-@loop("accumulate", "Parts that a batch is computed in, for little memory.")
-@loop("seed", "Another number gives another run.")
-@loop("val_batches", "Batches to judge by.", "--num-val-batches")
-@loop("validate_every", "Iterations between judgements; 0 for one at the end.")
-@loop("checkpoint_every", "Iterations between checkpoints.")
-@loop("images_every", "Iterations between debug sheets; 0 for none.")
+@loop("accumulate", "Parts that a batch is computed in, for little memory.", type=click.IntRange(1))
+@loop("seed", "Another number gives another run.", type=click.IntRange(0))
+@loop("val_batches", "Batches to judge by.", "--num-val-batches", type=click.IntRange(1))
+@loop(
+    "validate_every", "Iterations between judgements; 0 for one at the end.", type=click.IntRange(0)
+)
+@loop(
+    "checkpoint_every",
+    "Iterations between checkpoints; 0 for one at the end.",
+    type=click.IntRange(0),
+)
+@loop("images_every", "Iterations between debug sheets; 0 for none.", type=click.IntRange(0))
 @loop("tensorboard", "Write curves for TensorBoard too.")
 @machine("device", "auto, cpu, cuda, cuda:1 or mps.")
 @machine("precision", "Precision of convolutions.", type=click.Choice(PRECISIONS))
 @machine("compile", "Compile the network first.")
-@machine("threads", "Threads to compute with; 0 leaves it to PyTorch.")
-@machine("workers", "Threads that prepare data; 0 is half of the others.")
+@machine("threads", "Threads to compute with; 0 leaves it to PyTorch.", type=click.IntRange(0))
+@machine("workers", "Threads that prepare data; 0 is half of the others.", type=click.IntRange(0))
 @click.pass_context
 def command(ctx: click.Context, recipe: str, config: Path | None, **values: Any) -> None:
     """Train a model that turns video into the style of a painting.
@@ -220,6 +247,11 @@ def _read_config(ctx: click.Context, path: Path) -> dict[str, Any]:
             values[parameter.name] = parameter.type_cast_value(ctx, value)
         except click.BadParameter as error:
             raise UsageError(f"{path}, {key}: {error.message}") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise UsageError(f"{path}, {key}: {value!r} is no value for it.") from error
+        read = values[parameter.name]
+        if isinstance(read, int) and isinstance(value, float) and read != value:
+            raise UsageError(f"{path}, {key}: {value!r} is not a whole number.")
     return values
 
 

@@ -1,5 +1,6 @@
 """Datasets to measure flow estimators on, found by their folders and file names."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,3 +116,9 @@ def _flat(root: Path, flow_end: str, frame_end: str, other_end: str) -> list[Flo
 
 
 _FINDERS = {"sintel": _sintel, "kitti": _kitti, "middlebury": _middlebury, "chairs": _chairs}
+
+
+def spread(pairs: Sequence[FlowPair], limit: int) -> list[FlowPair]:
+    """At most ``limit`` of the pairs, evenly over all of them."""
+    count = min(limit, len(pairs))
+    return [pairs[i * len(pairs) // count] for i in range(count)]

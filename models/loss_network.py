@@ -18,7 +18,7 @@ from brushflow.torchvision_import import import_torchvision
 # that are subtracted are ours to a hundredth of a grey level, or to 0.7 for the first of these.
 _PUBLISHED = {
     "vgg16_features-amdegroot": (1.0, 1.0, 1.0),
-    "vgg16-": (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
+    "vgg16-397923af": (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
     "vgg19-dcbb9e9d": (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
 }
 POOLINGS = ("max", "average")

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from skimage import data
 
-from brushflow.evaluation.datasets import find_pairs
+from brushflow.evaluation.datasets import find_pairs, spread
 from brushflow.evaluation.flow_accuracy import end_point_error, flow_accuracy
 from brushflow.flow import load_estimator
 from brushflow.occlusion import reliability
@@ -35,7 +35,7 @@ _SHIFT = np.array([4.3, -2.6])
 @click.option("--flow-size", "sizes", multiple=True, type=int, help="Also at this size (again).")
 @click.option("--size", default="854x480", show_default=True, type=Size())
 @click.option("--dataset", type=_PATH, help="Folder with true flow, for the errors.")
-@click.option("--limit", default=20, show_default=True, help="Pairs of it, spread evenly.")
+@click.option("--limit", default=20, type=click.IntRange(1), help="Pairs of it, spread evenly.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option("--repeats", default=5, show_default=True, type=click.IntRange(1))
 @click.option("--json", "json_path", type=_PATH)
@@ -76,8 +76,7 @@ def command(
         errors: dict[str, float | None] = dict.fromkeys(rules)
         for name, estimator in estimators.items():
             if dataset:
-                pairs = find_pairs(dataset, "auto")
-                pairs = pairs[:: max(1, len(pairs) // limit)][:limit]
+                pairs = spread(find_pairs(dataset, "auto"), limit)
                 errors[name] = flow_accuracy(estimator, pairs).epe()
             else:
                 errors[name] = float(end_point_error(estimator(frame, other), truth).mean())

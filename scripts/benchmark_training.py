@@ -59,17 +59,18 @@ def command(
             frame_steps_schedule=num_frame_steps,
             identity_iterations=0,
             images_every=0,
-            iterations=4 * iterations,
+            iterations=4 * iterations + 8,
             output=Path(folder) / "model.safetensors",
         ).resolved()
-        loaded, in_memory = _measure(options, iterations, choose_device(device))
+        place = choose_device(device)
+        loaded, in_memory = _measure(options, iterations, place)
     rows = [
         {"batches": "loaded", "seconds": loaded, "ratio": loaded / in_memory},
         {"batches": "in memory", "seconds": in_memory, "ratio": 1.0},
     ]
     click.echo(table(rows))
     if json_path is not None:
-        write_json(json_path, {"machine": describe_machine(device), "training": rows})
+        write_json(json_path, {"machine": describe_machine(place), "training": rows})
 
 
 def _measure(options: TrainOptions, count: int, device: torch.device) -> tuple[float, float]:
@@ -77,17 +78,19 @@ def _measure(options: TrainOptions, count: int, device: torch.device) -> tuple[f
     run = Run(options, Workers(device), options.output.parent)
     block = max(1, count // 3)
     loaded = in_memory = 0.0
-    with closing(run.batches()) as batches:
-        run.step(next(batches))  # warm-up: decoders, kernels, the first look at every video
-        for _ in range(3):
+    for _ in range(3):
+        # Closed before the other kind's turn: nothing is loaded ahead during that.
+        with closing(run.batches()) as batches:
+            # Warm-up: decoders, kernels, and as many batches ahead as there ever are.
+            run.step(next(batches))
             kept = []
             started = time.perf_counter()
             for _ in range(block):
                 kept.append(next(batches))
                 run.step(kept[-1])
             loaded += time.perf_counter() - started
-            started = time.perf_counter()
-            for parts in kept:
-                run.step(parts)
-            in_memory += time.perf_counter() - started
+        started = time.perf_counter()
+        for parts in kept:
+            run.step(parts)
+        in_memory += time.perf_counter() - started
     return loaded / (3 * block), in_memory / (3 * block)

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from brushflow.cli import GroupedCommand, GroupedOption, run, set_up_logging
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.evaluation import Evaluation, FlowAccuracy, SintelTruth, evaluate, flow_accuracy
-from brushflow.evaluation.datasets import KINDS, find_pairs
+from brushflow.evaluation.datasets import KINDS, find_pairs, spread
 from brushflow.evaluation.metrics import format_value
 from brushflow.evaluation.report import write_report
 from brushflow.files import atomic_path
@@ -310,8 +310,8 @@ def flow(
     """
     set_up_logging()
     pairs = find_pairs(dataset, kind)
-    if limit is not None and limit < len(pairs):
-        pairs = [pairs[i * len(pairs) // limit] for i in range(limit)]
+    if limit is not None:
+        pairs = spread(pairs, limit)
     chosen = choose_device(device)
     found = {}
     for name in dict.fromkeys(estimators):

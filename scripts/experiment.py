@@ -1,9 +1,10 @@
 """Command: the comparison of the frame-difference paper, from training to a page of results."""
 
 import html
+import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import click
 from tqdm import tqdm
 
 from brushflow.cli import run, set_up_logging, stop_on_interrupt
+from brushflow.errors import UsageError
 from brushflow.evaluation import evaluate
 from brushflow.files import atomic_path
 from brushflow.flow import load_estimator
@@ -98,6 +100,7 @@ def fdb(
     """
     set_up_logging()
     setting = SCALES[scale]
+    _same_as_before(output, {"scale": asdict(setting), "style": style.name})
     common = {"style": (style,), "loss_weights": loss_weights, "threads": threads}
     with stop_on_interrupt() as stop:
 
@@ -137,6 +140,18 @@ def fdb(
                     learning_rate="1e-4" if scale == "paper" else "5e-4",
                 )
     _judge(models, clips, output, setting, style, loss_weights, flow, flow_weights)
+
+
+def _same_as_before(output: Path, settings: dict[str, Any]) -> None:
+    """UsageError if the folder holds an experiment with other settings."""
+    output.mkdir(parents=True, exist_ok=True)
+    note = output / "experiment.json"
+    if note.exists() and json.loads(note.read_text(encoding="utf-8")) != settings:
+        raise UsageError(
+            f"{output} holds an experiment of another scale or style; choose another --output."
+        )
+    with atomic_path(note) as partial:
+        partial.write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
 def _settings(setting: Scale) -> dict[str, Any]:

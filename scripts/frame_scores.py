@@ -67,7 +67,8 @@ class FrameScores:
         self.rows[stylized.index] = [content, style, None]
         if self.previous is not None:
             earlier, later = sorted((self.previous, stylized), key=lambda each: each.index)
-            self.rows[later.index][-1] = self._temporal(earlier, later)
+            if later.index in self.rows:  # not if it was painted by a run that scored nothing
+                self.rows[later.index][-1] = self._temporal(earlier, later)
         self.previous = stylized
         self._write()
 

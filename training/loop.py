@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import alone_in
 from brushflow.models.files import StyleModel
 from brushflow.pipeline.devices import autocast, choose_device
@@ -120,6 +120,7 @@ class Run:
             self.data.validation, options.val_batches, options.iterations, self.device
         )
         self.journal = Journal(folder / "log.jsonl")
+        self._check_shares()
         self.iteration = 0
         self.mean_norm = 0.0
         self.best = math.inf
@@ -132,6 +133,16 @@ class Run:
         threads = self.options.workers or max(1, torch.get_num_threads() // 2)
         first, last = self.iteration, self.options.iterations
         return batches(self.data.training, first, last, threads, shares)
+
+    def _check_shares(self) -> None:
+        """UsageError if some batch of the run cannot be shared by all processes and parts."""
+        parts = self.workers.count * self.options.accumulate
+        for _, count in self.data.training.shapes.counts.steps:
+            if count % parts:
+                raise UsageError(
+                    f"--batch-sizes {self.options.batch_schedule} has a batch of {count:g}, which "
+                    f"cannot be shared evenly by {parts}, processes times --accumulate."
+                )
 
     def due(self, every: int) -> bool:
         """Whether something done every so often, and at the end, is to be done now."""
@@ -154,10 +165,7 @@ class Run:
                 values[name] = values.get(name, 0.0) + value.item() / len(parts)
         values = self.workers.mean(values)
         if not math.isfinite(sum(values.values())):
-            raise BrushflowError(
-                f"The loss is no longer a number at iteration {self.iteration}; the checkpoint in "
-                f"{self.folder} is from before. Lower --learning-rate or --style-strength."
-            )
+            raise self._diverged("loss")
         self._update()
         self.iteration += 1
         seconds = time.monotonic() - started
@@ -174,11 +182,21 @@ class Run:
         self.scaler.unscale_(self.optimizer)
         limit = CLIP_FACTOR * self.mean_norm or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit))
+        if not math.isfinite(norm) and not self.scaler.is_enabled():
+            raise self._diverged("gradient")
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if math.isfinite(norm):  # in half precision a step may overflow, and is left out
             norm = min(norm, limit)
             self.mean_norm = norm if not self.mean_norm else 0.98 * self.mean_norm + 0.02 * norm
+
+    def _diverged(self, what: str) -> BrushflowError:
+        return BrushflowError(
+            f"The {what} is no longer a number at iteration {self.iteration}. Begin anew, with "
+            f"another --output and a lower --learning-rate or --style-strength; what is in "
+            f"{self.folder} is from before, and --init-from goes on from its best.safetensors, if "
+            f"it was judged already."
+        )
 
     def validate(self) -> dict[str, float]:
         """Losses on unseen data; keeps the network if it is the best so far."""

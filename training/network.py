@@ -20,15 +20,17 @@ def make_network(options: TrainOptions) -> StyleNetwork:
             f"There is no kind of network {options.network!r}; choose {', '.join(NETWORKS)}."
         )
     channels = NETWORKS[options.network]
+    source = None if options.init_from is None else load(options.init_from).network
     network = build(
         options.arch,
         channels,
         padding_type=options.padding_type,
         tanh_constant=options.tanh_constant,
+        norm="instance" if source is None else source.norm,
     )
-    if options.init_from is None:
+    if source is None:
         return network
-    state = load(options.init_from).network.state_dict()
+    state = source.state_dict()
     first = next(name for name in state if name.endswith("weight"))
     state[first] = _with_inputs(state[first], channels)
     wanted = network.state_dict()

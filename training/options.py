@@ -4,12 +4,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from brushflow.errors import UsageError
 from brushflow.models import load
 from brushflow.training.temporal import PAPER_WEIGHTS
 
 NETWORKS = {"image": 3, "recurrent": 6, "video": 7}  # by their number of input channels
 QUICK_PIXEL_WEIGHT = 200  # small windows see few certain pixels: the published 50 leaves flicker
 SMALL_ARCH = "c5s2-32,d64,R64,R64,R64,R64,U2,c3s1-32,U2,c9s1-3"
+
+_SMALLEST_SCALE = 16  # pixels of the painting's longest side; deep layers see nothing in less
 
 # What may differ between two starts of one run: it decides nothing, or only how fast.
 _FREE = (
@@ -37,7 +40,7 @@ class TrainOptions:
     network: str = "video"
     arch: str | None = None
     padding_type: str | None = None
-    tanh_constant: float = 150.0
+    tanh_constant: float | None = None
     init_from: Path | None = None
     image_model: Path | None = None
 
@@ -63,7 +66,7 @@ class TrainOptions:
     style_strength_schedule: str = "0.3"
     style_with_prior: float = 0.5
     style_statistic: str = "gram"
-    style_ramp: int = 300
+    style_ramp: int | None = None
     content_layers: tuple[str, ...] = ("relu3_1",)
     content_weights: tuple[float, ...] = (1.0,)
     temporal_loss: str = "pixel"
@@ -74,7 +77,7 @@ class TrainOptions:
     range_weight: float = 300.0
 
     iterations: int = 2000
-    identity_iterations: int = 150
+    identity_iterations: int | None = None
     learning_rate: str = "2e-3"
     one_cycle: bool = True
     accumulate: int = 1
@@ -96,7 +99,14 @@ class TrainOptions:
 
         The mix uses what there is. A network that can paint already (``init_from``) keeps its
         architecture and needs no slow start; a fresh one is small, with reflected borders.
+
+        UsageError for a painting that is too small for its scales.
         """
+        if self.style_size >> (self.style_scales - 1) < _SMALLEST_SCALE:
+            raise UsageError(
+                f"At --style-image-size {self.style_size} the smallest of {self.style_scales} "
+                f"--style-scales is below {_SMALLEST_SCALE} pixels; enlarge it or use fewer."
+            )
         simulated = ["single_image:2,shift:2,zoom_out:1"] if self.images else []
         real = ["video:3"] if self.videos else []
         decided = replace(
@@ -109,21 +119,18 @@ class TrainOptions:
                 else PAPER_WEIGHTS.get(self.temporal_loss, 0)
             ),
         )
-        if self.init_from is None:
-            return replace(
-                decided,
-                arch=self.arch or SMALL_ARCH,
-                padding_type=self.padding_type or "reflect",
-            )
-        network = load(self.init_from).network
-        return replace(
-            decided,
-            arch=self.arch or network.arch,
-            padding_type=self.padding_type or network.padding_type,
-            tanh_constant=network.tanh_constant,
-            identity_iterations=0,
-            style_ramp=0,
-        )
+        usual: dict[str, Any] = {
+            "arch": SMALL_ARCH,
+            "padding_type": "reflect",
+            "tanh_constant": 150.0,
+            "identity_iterations": 150,
+            "style_ramp": 300,
+        }
+        if self.init_from is not None:
+            network = load(self.init_from).network
+            usual = {name: getattr(network, name, 0) for name in usual}
+        left_open = {name: value for name, value in usual.items() if getattr(self, name) is None}
+        return replace(decided, **left_open)
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as JSON values: names of files, not where they lie."""

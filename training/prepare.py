@@ -57,7 +57,8 @@ def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
         done = json.loads(marker.read_text(encoding="utf-8"))
         if done["settings"] == wanted:
             return done["sequences"]
-        shutil.rmtree(folder)  # of other settings, which do not mix
+    # What an interrupted call left may be of other settings, which do not mix.
+    shutil.rmtree(folder, ignore_errors=True)
     shots = scan_shots(path)
     reach = settings.gap * (settings.length - 1) + 1
     starts = [

@@ -29,7 +29,7 @@ def is_prepared(folder: Path) -> bool:
 
 def find_sequences(folder: Path, part: str) -> list[Path]:
     """Folders of the sequences of ``part`` ("train" or "val"), sorted; UsageError if none."""
-    found = sorted(path.parent for path in (folder / part).glob("*/*/0.png"))
+    found = sorted(path.parent for path in (folder / part).glob("*/[!.]*/0.png"))
     if not found and part == "train":
         raise UsageError(f"The prepared videos {folder} hold no sequences in {folder / part}.")
     return found

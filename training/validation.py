@@ -32,8 +32,8 @@ class Validation:
         shown: list[Step] = []
         wheel = self.data.wheel
         for place in range(self.count):
-            # Round and round the wheel: sources come in proportion to their weights.
-            source = wheel[place * len(wheel) // self.count % len(wheel)]
+            # Evenly over the wheel: sources come in proportion to their weights.
+            source = wheel[place * len(wheel) // self.count]
             batch = self.data.batch(self.iterations, source=source, variant=place)
             steps = recurrence(network, batch.to(self.device), place)
             losses = objective(network, steps, self.iterations, full=True)

@@ -171,3 +171,24 @@ def test_a_killed_process_goes_on_to_the_same_weights(options, tmp_path):
     for name, value in load(whole).network.state_dict().items():
         assert torch.equal(value, load(broken).network.state_dict()[name]), name
     assert not list(tmp_path.rglob(".partial-*"))
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("images = 5", "images"),
+        ("images = true", "images"),
+        ("iterations = 2.7", "whole number"),
+        ("iterations = inf", "iterations"),
+        ("style = [1]", "style"),
+        ("accumulate = 0", "accumulate"),
+    ],
+)
+def test_values_of_a_config_that_mean_nothing_are_told(line, told, tmp_path):
+    (tmp_path / "run.toml").write_text(line + "\n")
+    arguments = ["--config", tmp_path / "run.toml", "-o", tmp_path / "m.safetensors"]
+    arguments += ["--style", "x.jpg"] if "style" not in line else []
+    result = CliRunner().invoke(train_video.command, [str(a) for a in arguments])
+    message = str(result.exception) if result.exit_code == 1 else result.output
+    assert result.exit_code in (1, 2) and told in message
+    assert isinstance(result.exception, UsageError | SystemExit)

@@ -153,7 +153,11 @@ def test_parts_of_a_batch_add_up_to_it(options, tmp_path):
 def test_a_new_style_starts_from_a_trained_model(options, tmp_path):
     first = train(options)
     again = replace(
-        options, init_from=first, output=tmp_path / "again.safetensors", arch=None
+        options,
+        init_from=first,
+        output=tmp_path / "again.safetensors",
+        arch=None,
+        identity_iterations=None,
     ).resolved()
     assert (again.arch, again.identity_iterations) == (options.arch, 0)
     network = make_network(again)
