@@ -40,6 +40,7 @@ def evaluate(
     flow_size: int | None = None,
     distances: Sequence[int] = DISTANCES,
     truth: SintelTruth | None = None,
+    result_motion: bool = True,
     cuts: Collection[int] = (),
     style: Path | str | None = None,
     style_size: int = 448,
@@ -69,6 +70,7 @@ def evaluate(
             what that name is loaded with.
         distances: between the frames of a pair; that of 1 gives tOF, frame difference and heat too.
         truth: ground-truth flow between neighbours; larger distances stay estimated.
+        result_motion: find the motion of every result too, for tOF: a flow per frame and result.
         cuts: indices of frames that begin a shot; nothing is measured across them.
         style: the painting, for the style loss; ``style_size``: its longest side in pixels.
         loss_weights: VGG weights, for content and style; ``content_layers``, ``style_layers``.
@@ -99,7 +101,7 @@ def evaluate(
 
     total = inputs.expected_frames
     count = 0
-    run = _Run(estimator, judge, truth, distances, frozenset(cuts), every, tallies)
+    run = _Run(estimator, judge, truth, result_motion, distances, frozenset(cuts), every, tallies)
     with _one_thread_per_job(), closing(inputs.read()) as stream:
         for count, _ in enumerate(run.measure(stream, workers or os.cpu_count() or 1), 1):
             progress(count, total)
@@ -145,6 +147,7 @@ class _Run:
         estimator: FlowEstimator,
         judge: FrameJudge,
         truth: SintelTruth | None,
+        result_motion: bool,
         distances: tuple[int, ...],
         cuts: frozenset[int],
         every: int,
@@ -153,6 +156,7 @@ class _Run:
         self.estimator = estimator
         self.judge = judge
         self.truth = truth
+        self.result_motion = result_motion
         self.distances = distances
         self.cuts = cuts
         self.every = every
@@ -186,7 +190,8 @@ class _Run:
             if index >= distance and not self._cut_within(index, distance):
                 truth = self._true_flow(index - 1, frames[0]) if distance == 1 else None
                 earlier = self.held[-1 - distance]
-                yield measure_pair, self.estimator, earlier, frames, distance, truth
+                settings = distance, truth, self.result_motion
+                yield measure_pair, self.estimator, earlier, frames, *settings
         whole = index + 1 >= WINDOW and not self._cut_within(index, WINDOW - 1)
         if whole and (index + 1 - WINDOW) % HOP == 0:
             yield measure_window, list(zip(*list(self.held)[-WINDOW:], strict=True))

@@ -36,8 +36,10 @@ def measure_pair(
     later: Sequence[Frame],
     distance: int,
     truth: TrueFlow | None = None,
+    result_motion: bool = True,
 ) -> PairNumbers:
-    """Warping errors over ``distance`` frames; for neighbours also tOF and frame differences."""
+    """Warping errors over ``distance`` frames; for neighbours also frame differences and, with
+    ``result_motion``, tOF."""
     if truth is None:
         motion = estimated_motion(estimator, earlier[0], later[0])
     else:
@@ -49,8 +51,9 @@ def measure_pair(
         named = {f"{key}_{distance}": value for key, value in errors.items()}
         if distance == 1:
             maps.append(differences)
-            flow = motion.forward if number == 0 else estimator(frame, next_frame)
-            named["tof"] = tof(flow, motion.forward, motion.known)
+            if result_motion:
+                flow = motion.forward if number == 0 else estimator(frame, next_frame)
+                named["tof"] = tof(flow, motion.forward, motion.known)
             named["fdb"] = frame_difference_error(frame, next_frame, earlier[0], later[0])
         numbers.append(named)
     return PairNumbers(numbers, maps, motion.mask)

@@ -186,6 +186,7 @@ def _judge(
             painted,
             flow=estimator,
             distances=(1, 10),
+            result_motion=False,
             style=style,
             loss_weights=loss_weights,
             every=10,

@@ -81,6 +81,7 @@ def command(
                 results,
                 flow=estimator,
                 distances=_DISTANCES,
+                result_motion=False,
                 max_size=max_size,
                 end=end,
             )
@@ -90,6 +91,7 @@ def command(
                     painted[name],
                     flow="dis-fast",
                     distances=(1,),
+                    result_motion=False,
                     style=files[name],
                     loss_weights=loss_weights,
                     every=_FAITHFUL_EVERY,

@@ -230,3 +230,9 @@ def test_one_frame_is_not_enough(clips):
         run(clips, "steady", end=0.01)
     with pytest.raises(UsageError, match="nothing to evaluate"):
         evaluate(clips / "source", {})
+
+
+def test_the_motion_of_results_can_be_left_out(clips, evaluation):
+    without = run(clips, "steady", "trembling", distances=(1,), result_motion=False)
+    assert "tof" in evaluation["steady"].means and "tof" not in without["steady"].means
+    assert without["steady"].means["e_warp_1"] == evaluation["steady"].means["e_warp_1"]
