@@ -17,6 +17,7 @@ from brushflow.cli import (
     set_up_logging,
     stop_on_interrupt,
 )
+from brushflow.cli_values import Jobs, Names, Seconds, odd_width
 from brushflow.errors import BrushflowError
 from brushflow.models import available
 from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
@@ -25,53 +26,11 @@ from brushflow.pipeline.devices import PRECISIONS
 from brushflow.pipeline.options import KEEPS
 from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.stylizer import FILLS
+from brushflow.pipeline.workers import painting_processes
 from brushflow.progress import ProgressDisplay
 from brushflow.video import Source, open_source
 
 PATH = click.Path(path_type=Path)
-
-
-class Seconds(click.ParamType):
-    """Seconds, or hh:mm:ss with fractions."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Fraction:
-        if isinstance(value, Fraction):
-            return value
-        try:
-            parts = [Fraction(part) for part in value.split(":")]
-            if len(parts) > 3 or any(part < 0 for part in parts):
-                raise ValueError
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is no time; write seconds or hh:mm:ss, as in 12.5 or 00:01:10")
-        return sum((part * 60**n for n, part in enumerate(reversed(parts))), Fraction(0))
-
-
-def odd_width(ctx: click.Context, param: click.Parameter, value: int) -> int:
-    """Filter windows have a centre."""
-    if value % 2 == 0:
-        raise click.BadParameter("the width of a filter is an odd number; 1 means none")
-    return value
-
-
-class Names(click.ParamType):
-    """A comma-separated choice of what to keep."""
-
-    name = "names"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in value.split(","))
-        unknown = [name for name in names if name not in KEEPS]
-        if unknown:
-            self.fail(f"{unknown[0]!r} is none of {', '.join(KEEPS)}", param, ctx)
-        return names
 
 
 def list_styles(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -172,9 +131,18 @@ plain = partial(click.option, cls=GroupedOption)
     metavar="N",
     help="No video: one PNG with N moments, source above result.",
 )
-@out("keep", f"Also write files: any of {','.join(KEEPS)}.", type=Names())
+@out("keep", f"Also write files: any of {','.join(KEEPS)}.", type=Names(KEEPS))
 @how("device", "auto, cpu, cuda, cuda:1 or mps.")
 @how("precision", "auto is fp16 on CUDA, else fp32.", type=click.Choice(PRECISIONS))
+@plain(
+    "--jobs",
+    group="Run",
+    type=Jobs(),
+    default=1,
+    show_default=True,
+    help="Processes that paint a shot each; auto: as many as processors, or GPUs, and memory "
+    "allow. The file is the same.",
+)
 @how("restart", "Start over: forget an unfinished run, replace an existing output.")
 @how("work_dir", "Where an unfinished run is kept [default: beside the output].", type=PATH)
 @plain("--quiet", group="Run", is_flag=True, help="Say nothing but errors.")
@@ -183,6 +151,7 @@ def command(
     source: str,
     output: Path | None,
     moments: int | None,
+    jobs: int | str,
     quiet: bool,
     verbose: bool,
     **values: Any,
@@ -201,8 +170,13 @@ def command(
     if moments or opened.kind == "image":
         write_still(opened, output, options, moments, quiet)
         return
-    with stop_on_interrupt() as stop, ProgressDisplay(quiet) as display:
-        report = stylize_video(source, output, options, display.show, stop)
+    size = options.output_size(opened.info.width, opened.info.height)
+    with (
+        stop_on_interrupt() as stop,
+        painting_processes(jobs, options.device, size) as executor,
+        ProgressDisplay(quiet) as display,
+    ):
+        report = stylize_video(source, output, options, display.show, stop, executor)
     if not quiet:
         tell(report)
     if report.problem:

@@ -1,6 +1,7 @@
 """The stages from a source to a painted video, and the recurrence at their heart."""
 
 import threading
+from concurrent.futures import Executor
 from pathlib import Path
 
 import cv2
@@ -27,12 +28,15 @@ def stylize_video(
     options: StylizeOptions | None = None,
     progress: ProgressCallback = lambda stage, done, total: None,
     stop: threading.Event | None = None,
+    executor: Executor | None = None,
 ) -> RunReport:
     """Paint a video (or a folder or pattern of images) into the file ``output``.
 
     The same call after an interruption goes on where the last one ended. ``progress`` is called
     with a stage (scan, stylize, assemble), frames done and frames in all. Setting ``stop`` ends
-    the run at the next frame with KeyboardInterrupt; finished segments are kept.
+    the run at the next frame with KeyboardInterrupt; finished segments are kept. An ``executor``
+    (see ``pipeline.processes`` and ``pipeline.cluster``) paints several shots at a time; the file
+    is the same, byte for byte.
 
     Raises:
         UsageError: options that do not fit, an output that exists, an unfinished other run.
@@ -48,7 +52,12 @@ def stylize_video(
     cv2.setNumThreads(1)
     try:
         return VideoJob(
-            open_source(source, options.fps), output, options, progress, stop or threading.Event()
+            open_source(source, options.fps),
+            output,
+            options,
+            progress,
+            stop or threading.Event(),
+            executor,
         ).run()
     finally:
         cv2.setNumThreads(threads)
