@@ -1,6 +1,5 @@
 """Command: a video in, a painted video out."""
 
-import time
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -12,23 +11,19 @@ from brushflow.cli import (
     GroupedCommand,
     GroupedOption,
     option_for,
-    printable,
     run,
     set_up_logging,
-    stop_on_interrupt,
 )
 from brushflow.cli_values import Jobs, Names, Seconds, odd_width
-from brushflow.errors import BrushflowError
+from brushflow.errors import UsageError
 from brushflow.models import available
-from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
-from brushflow.pipeline.destination import shortened
+from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.devices import PRECISIONS
+from brushflow.pipeline.inputs import default_output, find_videos, is_video_folder
 from brushflow.pipeline.options import KEEPS
-from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.stylizer import FILLS
-from brushflow.pipeline.workers import painting_processes
-from brushflow.progress import ProgressDisplay
-from brushflow.video import Source, open_source
+from brushflow.stylize_work import Work, write_still
+from brushflow.video import open_source
 
 PATH = click.Path(path_type=Path)
 
@@ -49,9 +44,13 @@ plain = partial(click.option, cls=GroupedOption)
 
 
 @click.command(cls=GroupedCommand, context_settings={"max_content_width": 100})
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True)
 @plain(
-    "-o", "--output", group="Output", type=PATH, help="File to write [default: SOURCE.STYLE.mp4]."
+    "-o",
+    "--output",
+    group="Output",
+    type=PATH,
+    help="File to write, of several videos the folder [default: SOURCE.STYLE.mp4].",
 )
 @what("style", "Bundled style, or a model file: .safetensors, or .t7 or .pth of other programs.")
 @plain(
@@ -143,94 +142,56 @@ plain = partial(click.option, cls=GroupedOption)
     help="Processes that paint a shot each; auto: as many as processors, or GPUs, and memory "
     "allow. The file is the same.",
 )
+@plain(
+    "--dry-run",
+    group="Run",
+    is_flag=True,
+    help="Paint a few frames only, and say how many shots and frames there are and what time and "
+    "disk they would take here.",
+)
 @how("restart", "Start over: forget an unfinished run, replace an existing output.")
 @how("work_dir", "Where an unfinished run is kept [default: beside the output].", type=PATH)
 @plain("--quiet", group="Run", is_flag=True, help="Say nothing but errors.")
 @plain("--verbose", group="Run", is_flag=True, help="Say what happens inside.")
 def command(
-    source: str,
+    sources: tuple[str, ...],
     output: Path | None,
     moments: int | None,
     jobs: int | str,
+    dry_run: bool,
     quiet: bool,
     verbose: bool,
     **values: Any,
 ) -> None:
-    """Turn SOURCE into a moving painting.
+    """Turn each of SOURCES into a moving painting.
 
-    SOURCE is a video file, a folder or pattern of images (frame_%05d.png), or one image. Type the
-    same command again to go on after an interruption.
+    A source is a video file, a folder of videos, a folder or pattern of images (frame_%05d.png),
+    or one image. Type the same command again to go on after an interruption.
     """
     set_up_logging(quiet, verbose)
     for name in ("median_filter", "bit_depth"):
         values[name] = int(values[name])
     options = StylizeOptions(**values)
+    work = Work(options, jobs, quiet)
+    if len(sources) > 1 or is_video_folder(sources[0]):
+        if moments:
+            raise UsageError("--preview shows one video; name one.")
+        many = find_videos(sources, options.style, output)
+        if dry_run:
+            work.estimate(many)
+        else:
+            work.paint_many(many, output)
+        return
+    source = sources[0]
     opened = open_source(source, options.fps)
-    output = output or default_output(opened, options, moments)
+    ending = ".preview.png" if moments else ".png" if opened.kind == "image" else ".mp4"
+    output = output or default_output(opened.info.path, options.style, ending)
     if moments or opened.kind == "image":
         write_still(opened, output, options, moments, quiet)
-        return
-    size = options.output_size(opened.info.width, opened.info.height)
-    with (
-        stop_on_interrupt() as stop,
-        painting_processes(jobs, options.device, size) as executor,
-        ProgressDisplay(quiet) as display,
-    ):
-        report = stylize_video(source, output, options, display.show, stop, executor)
-    if not quiet:
-        tell(report)
-    if report.problem:
-        raise BrushflowError(
-            f"{source} is damaged; what could be read of it is in {report.output} "
-            f"({report.problem})."
-        )
-
-
-def default_output(source: Source, options: StylizeOptions, moments: int | None) -> Path:
-    """``clip.mp4`` becomes ``clip.<style>.mp4`` beside it; pictures become PNG files."""
-    place = source.info.path
-    style = Path(options.style).stem
-    if not place.exists():  # a pattern
-        place = place.absolute().parent
-    stem = place.absolute().name if place.is_dir() else place.stem
-    ending = ".mp4"
-    if moments:
-        ending = ".preview.png"
-    elif source.kind == "image":
-        ending = ".png"
-    return place.parent / shortened(stem, f".{style}{ending}")
-
-
-def write_still(
-    source: Source, output: Path, options: StylizeOptions, moments: int | None, quiet: bool
-) -> None:
-    """Everything that ends in a single picture."""
-    check_destination(source.info.path, output, options.restart)
-    started = time.monotonic()
-    if moments:
-        shown = preview(source, output, options, moments)
-        summary = f"{shown} moments"
+    elif dry_run:
+        work.estimate([(source, output)])
     else:
-        stylize_image(source, output, options)
-        summary = "one picture"
-    if not quiet:
-        click.echo(
-            f"Wrote {printable(str(output))}: {summary} in {time.monotonic() - started:.1f} s."
-        )
-
-
-def tell(report: RunReport) -> None:
-    """The last lines: what was written, how many frames, how long, at what speed."""
-    for note in report.notes:
-        click.echo(printable(note))
-    if report.kept:
-        click.echo(printable(f"Kept files are in {report.kept}."))
-    speed = report.painted / report.seconds if report.seconds > 0 else 0.0
-    resumed = "" if report.painted == report.frames else f", {report.painted} of them now"
-    click.echo(
-        f"Wrote {printable(str(report.output))}: {report.frames} frames{resumed} in "
-        f"{report.seconds:.1f} s ({speed:.2f} frames per second)."
-    )
+        work.paint(opened, output)
 
 
 def main() -> None:

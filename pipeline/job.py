@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import brushflow
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.errors import BrushflowError
 from brushflow.pipeline.destination import already_there, run_folder
 from brushflow.pipeline.dispatch import Row, paint_rows, plan_rows
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.paint_shots import describe_run
 from brushflow.pipeline.painting import Painter
-from brushflow.pipeline.plan import Segment, plan_segments
+from brushflow.pipeline.plan import Segment, plan_video
 from brushflow.pipeline.processes import PaintingProcesses
 from brushflow.pipeline.scan import ProgressCallback, Scan, scan_source
 from brushflow.pipeline.shortage import ShortOfMemory, release, too_large, with_smaller_flow
@@ -114,7 +114,7 @@ class VideoJob:
             return
         scan = self.folder.load_scan()
         if scan is not None:
-            plan = self._plan(scan)
+            plan = plan_video(scan, self.options, self.source.info)
             if len(self.folder.finished(plan)) == len(plan):
                 return
         if self.folder.empty:
@@ -128,7 +128,7 @@ class VideoJob:
             scan = scan_source(self.source, self.options.cuts, self.progress, self._check_stop)
             self.folder.save_scan(scan)
         self.source.problem = scan.problem
-        plan = self._plan(scan)
+        plan = plan_video(scan, self.options, self.source.info)
         painted = self._paint_missing(painter, scan, plan)
         self.progress("assemble", self.total, self.total)
         if self.source.identity() != settings["source"]:
@@ -139,22 +139,6 @@ class VideoJob:
         filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
         notes = [*self.source.notes, *filled, *self.shortages, *self._assemble(scan, plan)]
         return painted, {"frames": self.total, "notes": notes, "problem": scan.problem}
-
-    def _plan(self, scan: Scan) -> list[Segment]:
-        """The segments from the first to the last frame between ``start`` and ``end``."""
-        start, end = self.options.start, self.options.end
-        seconds = [(pts - scan.pts[0]) * self.source.info.time_base for pts in scan.pts]
-        inside = [
-            index
-            for index, second in enumerate(seconds)
-            if (start is None or second >= start) and (end is None or second < end)
-        ]
-        if not inside:
-            raise UsageError(
-                f"There is no frame between --start and --end; the last one of "
-                f"{self.source.info.path} is at {float(seconds[-1]):.3f} s."
-            )
-        return plan_segments(inside[0], inside[-1], scan.cuts)
 
     def _paint_missing(self, painter: Painter, scan: Scan, plan: Sequence[Segment]) -> int:
         """Paint what no earlier start has finished; returns the number of frames.

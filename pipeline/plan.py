@@ -4,6 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from brushflow.errors import UsageError
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.scan import Scan
+from brushflow.video import VideoInfo
+
 SEGMENT_FRAMES = 48
 
 
@@ -48,3 +53,23 @@ def missing_runs(order: Sequence[Segment], finished: Collection[Segment]) -> lis
     missing = [segment not in finished for segment in order]
     edges = [i for i, (a, b) in enumerate(pairwise([False, *missing, False])) if a != b]
     return [range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def plan_video(scan: Scan, options: StylizeOptions, info: VideoInfo) -> list[Segment]:
+    """The segments from the first to the last frame between ``start`` and ``end``.
+
+    UsageError if there is none.
+    """
+    start, end = options.start, options.end
+    seconds = [(pts - scan.pts[0]) * info.time_base for pts in scan.pts]
+    inside = [
+        index
+        for index, second in enumerate(seconds)
+        if (start is None or second >= start) and (end is None or second < end)
+    ]
+    if not inside:
+        raise UsageError(
+            f"There is no frame between --start and --end; the last one of {info.path} is at "
+            f"{float(seconds[-1]):.3f} s."
+        )
+    return plan_segments(inside[0], inside[-1], scan.cuts)

@@ -7,11 +7,13 @@ from brushflow.video.encoders import EncodeSettings, check_encoder
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame, read_frames
-from brushflow.video.source import Source, open_source
+from brushflow.video.sequence import natural_key
+from brushflow.video.source import VIDEO_SUFFIXES, Source, open_source
 from brushflow.video.write import SegmentWriter, verify_segment
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "VIDEO_SUFFIXES",
     "AssembleReport",
     "ColorTags",
     "EncodeSettings",
@@ -24,6 +26,7 @@ __all__ = [
     "check_encoder",
     "check_output",
     "default_codec",
+    "natural_key",
     "open_source",
     "probe",
     "read_frames",
