@@ -143,6 +143,13 @@ plain = partial(click.option, cls=GroupedOption)
     "allow. The file is the same.",
 )
 @plain(
+    "--cluster",
+    group="Run",
+    metavar="ADDRESS",
+    help="Have the workers of this Dask scheduler (tcp://host:8786) paint; they must see the "
+    "source and the output's folder by the same paths.",
+)
+@plain(
     "--dry-run",
     group="Run",
     is_flag=True,
@@ -158,6 +165,7 @@ def command(
     output: Path | None,
     moments: int | None,
     jobs: int | str,
+    cluster: str | None,
     dry_run: bool,
     quiet: bool,
     verbose: bool,
@@ -172,7 +180,7 @@ def command(
     for name in ("median_filter", "bit_depth"):
         values[name] = int(values[name])
     options = StylizeOptions(**values)
-    work = Work(options, jobs, quiet)
+    work = Work(options, jobs, cluster, quiet)
     if len(sources) > 1 or is_video_folder(sources[0]):
         if moments:
             raise UsageError("--preview shows one video; name one.")

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ import click
 from brushflow.cli import printable, stop_on_interrupt
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
+from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.many import stylize_videos
 from brushflow.pipeline.processes import PaintingProcesses
@@ -24,9 +25,14 @@ from brushflow.video import Source, open_source
 class Work:
     """What all ways of running share."""
 
-    def __init__(self, options: StylizeOptions, jobs: int | str, quiet: bool) -> None:
+    def __init__(
+        self, options: StylizeOptions, jobs: int | str, cluster: str | None, quiet: bool
+    ) -> None:
         self.options = options
+        if cluster is not None and jobs != 1:
+            raise UsageError("--jobs is for this machine and --cluster for others; choose one.")
         self.jobs = jobs
+        self.cluster = cluster
         self.quiet = quiet
 
     def paint(self, source: Source, output: Path) -> None:
@@ -83,16 +89,25 @@ class Work:
     @contextmanager
     def _ready(
         self, sources: Sequence[Source]
-    ) -> Iterator[tuple[ProgressDisplay, threading.Event, PaintingProcesses | None]]:
+    ) -> Iterator[
+        tuple[ProgressDisplay, threading.Event, PaintingProcesses | ClusterExecutor | None]
+    ]:
         """A progress display, an event that Ctrl-C sets, and processes if several are wanted."""
         sizes = [self.options.output_size(s.info.width, s.info.height) for s in sources]
         largest = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
         with (
             stop_on_interrupt() as stop,
-            painting_processes(self.jobs, self.options.device, largest) as executor,
+            self._executor(largest) as executor,
             ProgressDisplay(self.quiet) as display,
         ):
             yield display, stop, executor
+
+    def _executor(
+        self, size: tuple[int, int]
+    ) -> AbstractContextManager[PaintingProcesses | ClusterExecutor | None]:
+        if self.cluster is not None:
+            return ClusterExecutor(self.cluster)
+        return painting_processes(self.jobs, self.options.device, size)
 
 
 def make_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import brushflow
 from brushflow.errors import BrushflowError
+from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.destination import already_there, run_folder
 from brushflow.pipeline.dispatch import Row, paint_rows, plan_rows
 from brushflow.pipeline.folder import RunFolder
@@ -95,6 +96,9 @@ class VideoJob:
                 self.folder.begin(settings, self.options.restart)
             summary = self.folder.complete
             if summary is None:
+                if isinstance(self.executor, ClusterExecutor):
+                    run = describe_run(self.source, self.output, self.folder.path, self.options)
+                    self.executor.check(run)
                 painted, summary = self._make(painter, settings)
                 self.folder.mark_complete(summary)
             self.folder.remove()

@@ -4,6 +4,7 @@ from brushflow.video.assemble import AssembleReport, assemble
 from brushflow.video.color import ColorTags
 from brushflow.video.containers import check_output, default_codec
 from brushflow.video.encoders import EncodeSettings, check_encoder
+from brushflow.video.ffmpeg import ffmpeg_version
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame, read_frames
@@ -26,6 +27,7 @@ __all__ = [
     "check_encoder",
     "check_output",
     "default_codec",
+    "ffmpeg_version",
     "natural_key",
     "open_source",
     "probe",
