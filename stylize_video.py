@@ -114,6 +114,13 @@ plain = partial(click.option, cls=GroupedOption)
     "Where shots begin: auto finds them, none is a single shot, or a file with frame "
     "numbers (from 0) or a PySceneDetect list.",
 )
+@motion(
+    "max_shot",
+    "Divide longer shots into parts that can be painted side by side; changes the picture a "
+    "little where they meet.",
+    type=click.IntRange(2),
+    metavar="N",
+)
 @motion("backward", "Paint from the last frame to the first.")
 @motion("independent", "Paint every frame alone, for comparison: this flickers.")
 @out("codec", "Video encoder by ffmpeg's name [default: what suits the file].")

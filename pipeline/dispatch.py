@@ -18,13 +18,15 @@ _ROWS_IF_DAMAGED = 8
 Row = Sequence[Segment]
 
 
-def plan_rows(plan: Sequence[Segment], scan: Scan, recurrent: bool) -> list[Row]:
-    """The plan divided into rows that can be painted side by side, by default shots.
+def plan_rows(
+    plan: Sequence[Segment], scan: Scan, recurrent: bool, joints: Collection[int] = ()
+) -> list[Row]:
+    """The plan divided into rows that can be painted side by side: shots, or parts from ``joints``.
 
     A damaged source can only be read from its start, so there a row takes several shots.
     Where no frame depends on the one before it, a segment is a row.
     """
-    cuts = set(scan.cuts) if recurrent else {segment.first for segment in plan}
+    cuts = {*scan.cuts, *joints} if recurrent else {segment.first for segment in plan}
     starts = [i for i, segment in enumerate(plan) if i == 0 or segment.first in cuts]
     if scan.problem is not None:
         starts = starts[:: -(-len(starts) // _ROWS_IF_DAMAGED)]

@@ -18,7 +18,7 @@ from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.paint_shots import describe_run
 from brushflow.pipeline.painting import Painter
-from brushflow.pipeline.plan import Segment, plan_video
+from brushflow.pipeline.plan import Segment, find_joints, plan_video
 from brushflow.pipeline.processes import PaintingProcesses
 from brushflow.pipeline.scan import ProgressCallback, Scan, scan_source
 from brushflow.pipeline.shortage import ShortOfMemory, release, too_large, with_smaller_flow
@@ -188,7 +188,8 @@ class VideoJob:
                 here = ShotPainter(self.source, scan, self.output, options, painter, self.folder)
                 here.paint(plan, self._count_frame, self._check_stop)
             else:
-                rows = plan_rows(plan, scan, painter.recurrent)
+                joints = find_joints(plan[0].first, plan[-1].last, scan.cuts, self.options.max_shot)
+                rows = plan_rows(plan, scan, painter.recurrent, joints)
                 self._paint_elsewhere(self.executor, options, rows)
         except ShortOfMemory:
             return False

@@ -1,8 +1,9 @@
 """Painting the segments of shots: nothing outside a shot need be known for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.keep import keep
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
-from brushflow.pipeline.plan import Segment, missing_runs
+from brushflow.pipeline.plan import Segment, find_joints, frames_between, missing_runs
 from brushflow.pipeline.queues import Sink, prefetch
 from brushflow.pipeline.scan import Scan
 from brushflow.pipeline.segments import SegmentEncoder, read_segments
@@ -20,6 +21,7 @@ from brushflow.pipeline.shortage import ShortOfMemory, out_of_memory
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.video import SegmentWriter, Source
 
+BURN_IN = 24  # frames painted before a part of a divided shot, and dropped
 QUEUED_FRAMES = 4  # between decoding and motion, and between network and encoding
 
 
@@ -46,6 +48,10 @@ class ShotPainter:
         self.step = -1 if options.backward else 1
         # Going backward, the frame before a cut is the one without a prior.
         self.cuts = {cut if self.step > 0 else cut - 1 for cut in scan.cuts}
+        self.inside = frames_between(scan, options, source.info)
+        joints = find_joints(*self.inside, scan.cuts, options.max_shot)
+        # A part that begins in the middle of a shot goes on from no state: its recurrence burns in.
+        self.joints = {joint if self.step > 0 else joint - 1 for joint in joints}
 
     def paint(
         self,
@@ -61,7 +67,7 @@ class ShotPainter:
         """
         order = segments[:: self.step]
         finished = set(self.folder.finished(segments))
-        for missing in missing_runs(order, finished):
+        for missing in self._undivided(order, missing_runs(order, finished)):
             position, state = missing.start, None
             if self.painter.recurrent:
                 position, state = self._resume_point(order, missing.start)
@@ -77,10 +83,29 @@ class ShotPainter:
         self.folder.drop_states(segments[0].first, segments[-1].last)
         return sum(len(segment) for segment in segments if segment not in finished)
 
+    def _undivided(self, order: Sequence[Segment], runs: Iterable[range]) -> Iterator[range]:
+        """The runs, ended where another part of a divided shot begins."""
+        for run in runs:
+            joints = [i for i in run[1:] if order[i].entry(self.step) in self.joints]
+            for start, end in pairwise([run.start, *joints, run.stop]):
+                yield range(start, end)
+
+    def _burn_in(self, entry: int) -> int:
+        """How many frames to paint before the one a part of a divided shot begins with."""
+        if not self.painter.recurrent or entry not in self.joints:
+            return 0
+        count, frame = 0, entry
+        while count < BURN_IN and frame not in self.cuts:
+            frame -= self.step
+            if not self.inside[0] <= frame <= self.inside[1]:
+                break
+            count += 1
+        return count
+
     def _resume_point(self, order: Sequence[Segment], position: int) -> tuple[int, Tensor | None]:
         """Where to begin so that ``order[position]`` comes out right: there if its state is kept,
         else at the nearest earlier segment that needs none or has one."""
-        while position > 0 and order[position].entry(self.step) not in self.cuts:
+        while position > 0 and order[position].entry(self.step) not in self.cuts | self.joints:
             state = self.folder.load_state(order[position - 1].exit(self.step))
             if state is not None:
                 return position, state
@@ -95,12 +120,14 @@ class ShotPainter:
         check_stop: Callable[[], None],
     ) -> None:
         """Decode, paint and encode segments that follow one another, each in its own thread."""
-        lead = 0 if state is None else 1
-        first = segments[0].entry(self.step) - lead * self.step
+        entry = segments[0].entry(self.step)
+        dropped = self._burn_in(entry) if state is None else 0
+        lead = dropped if state is None else 1
+        first = entry - lead * self.step
         frames = read_segments(
             self.source, self.scan.pts, segments, self.step, lead, self.size, self.options.bit_depth
         )
-        frame_range = sorted((first, segments[-1].exit(self.step)))
+        frame_range = sorted((first + dropped * self.step, segments[-1].exit(self.step)))
         latest: list[Tensor | None] = [None]
         states: list[int] = []
 
@@ -131,7 +158,8 @@ class ShotPainter:
         ):
             for stylized in stream:
                 check_stop()
-                sink.put(stylized)
+                if (stylized.index - entry) * self.step >= 0:
+                    sink.put(stylized)
 
     def _writer(self, segment: Segment) -> SegmentWriter:
         info = self.source.info

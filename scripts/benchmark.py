@@ -3,7 +3,7 @@
 import click
 
 from brushflow.cli import run
-from brushflow.scripts import benchmark_network, benchmark_training
+from brushflow.scripts import benchmark_network, benchmark_shots, benchmark_training
 
 
 @click.group(context_settings={"max_content_width": 100})
@@ -12,6 +12,7 @@ def command() -> None:
 
 
 command.add_command(benchmark_network.command)
+command.add_command(benchmark_shots.command)
 command.add_command(benchmark_training.command)
 
 

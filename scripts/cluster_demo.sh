@@ -9,7 +9,8 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 place=$(mktemp -d)
 started=()
 stop() {
-    kill "${started[@]}" 2>/dev/null || true
+    # Not politely: workers that lose their scheduler meanwhile may wait for it for ever.
+    kill -KILL "${started[@]}" 2>/dev/null || true
     wait "${started[@]}" 2>/dev/null || true
     rm -rf "$place"
 }

@@ -265,3 +265,20 @@ def test_the_network_paints_the_same_with_any_number_of_threads():
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(results[0], other) for other in results[1:])
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_divided_shots_are_the_same_whoever_paints_them(backward, film, options, tmp_path):
+    options = replace(options, max_shot=30, backward=backward, keep=("frames",))
+    whole = stylize_video(film, tmp_path / "whole.mp4", replace(options, max_shot=None))
+    one = stylize_video(film, tmp_path / "one.mp4", options)
+    with ThreadPoolExecutor(2) as executor:
+        two = stylize_video(film, tmp_path / "two.mp4", options, executor=executor)
+    assert two.output.read_bytes() == one.output.read_bytes()
+    # Only the part of the first shot that is painted last can differ: it began anew at frame 26.
+    same, other = [
+        [(report.kept / f"out-{i + 1:05d}.png").read_bytes() for i in range(100)]
+        for report in (whole, one)
+    ]
+    changed = {i for i in range(100) if same[i] != other[i]}
+    assert changed <= (set(range(26)) if backward else set(range(26, 52)))
