@@ -64,6 +64,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
+def aligned(rows: list[list[str]]) -> str:
+    """Rows of cells as lines, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
 @contextlib.contextmanager
 def stop_on_interrupt() -> Iterator[threading.Event]:
     """An event that Ctrl-C or a polite kill sets, so that the work can end at a good place.

@@ -1,7 +1,8 @@
-"""Large pieces of memory, kept for the next frame."""
+"""How much memory there is, and large pieces of it kept for the next frame."""
 
 import ctypes
 import platform
+from pathlib import Path
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of settings in glibc's malloc.h
 _LIMIT = 1 << 30
@@ -19,3 +20,13 @@ def keep_freed_memory() -> bool:
         return False
     libc = ctypes.CDLL(None)
     return bool(libc.mallopt(_MMAP_THRESHOLD, _LIMIT) and libc.mallopt(_TRIM_THRESHOLD, _LIMIT))
+
+
+def available_memory() -> int | None:
+    """Bytes that new processes may take without others being swapped out; None if unknown."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    entries = dict(line.split(":", 1) for line in lines)
+    return int(entries["MemAvailable"].split()[0]) << 10 if "MemAvailable" in entries else None

@@ -33,6 +33,7 @@ class ProgressDisplay:
         if stage != self.stage:
             self._begin(stage, done, total)
         if self.bar is not None:
+            self.bar.total = total
             self.bar.update(done - self.bar.n)
         elif time.monotonic() - self.printed >= PLAIN_INTERVAL:
             self.printed = time.monotonic()

@@ -1,6 +1,5 @@
 """Command: a video in, a painted video out."""
 
-import time
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -12,68 +11,23 @@ from brushflow.cli import (
     GroupedCommand,
     GroupedOption,
     option_for,
-    printable,
     run,
     set_up_logging,
-    stop_on_interrupt,
 )
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.cli_values import Jobs, Names, Seconds, odd_width
+from brushflow.errors import UsageError
 from brushflow.live.command import paint_live
 from brushflow.models import available
-from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
-from brushflow.pipeline.destination import shortened
+from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.devices import PRECISIONS
+from brushflow.pipeline.inputs import default_output, find_videos, is_video_folder
 from brushflow.pipeline.options import KEEPS, SPHERICAL
-from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.stylizer import FILLS
-from brushflow.progress import ProgressDisplay
-from brushflow.video import Source, open_source
+from brushflow.stylize_work import Work, write_still
+from brushflow.video import open_source
 from brushflow.video.devices import is_device
 
 PATH = click.Path(path_type=Path)
-
-
-class Seconds(click.ParamType):
-    """Seconds, or hh:mm:ss with fractions."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Fraction:
-        if isinstance(value, Fraction):
-            return value
-        try:
-            parts = [Fraction(part) for part in value.split(":")]
-            if len(parts) > 3 or any(part < 0 for part in parts):
-                raise ValueError
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is no time; write seconds or hh:mm:ss, as in 12.5 or 00:01:10")
-        return sum((part * 60**n for n, part in enumerate(reversed(parts))), Fraction(0))
-
-
-def odd_width(ctx: click.Context, param: click.Parameter, value: int) -> int:
-    """Filter windows have a centre."""
-    if value % 2 == 0:
-        raise click.BadParameter("the width of a filter is an odd number; 1 means none")
-    return value
-
-
-class Names(click.ParamType):
-    """A comma-separated choice of what to keep."""
-
-    name = "names"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in value.split(","))
-        unknown = [name for name in names if name not in KEEPS]
-        if unknown:
-            self.fail(f"{unknown[0]!r} is none of {', '.join(KEEPS)}", param, ctx)
-        return names
 
 
 def list_styles(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -93,9 +47,13 @@ plain = partial(click.option, cls=GroupedOption)
 
 
 @click.command(cls=GroupedCommand, context_settings={"max_content_width": 100})
-@click.argument("source")
+@click.argument("sources", nargs=-1, required=True)
 @plain(
-    "-o", "--output", group="Output", type=PATH, help="File to write [default: SOURCE.STYLE.mp4]."
+    "-o",
+    "--output",
+    group="Output",
+    type=PATH,
+    help="File to write, of several videos the folder [default: SOURCE.STYLE.mp4].",
 )
 @what("style", "Bundled style, or a model file: .safetensors, or .t7 or .pth of other programs.")
 @plain(
@@ -163,6 +121,13 @@ plain = partial(click.option, cls=GroupedOption)
     "Where shots begin: auto finds them, none is a single shot, or a file with frame "
     "numbers (from 0) or a PySceneDetect list.",
 )
+@motion(
+    "max_shot",
+    "Divide longer shots into parts that can be painted side by side; changes the picture a "
+    "little where they meet.",
+    type=click.IntRange(2),
+    metavar="N",
+)
 @motion("backward", "Paint from the last frame to the first.")
 @motion("independent", "Paint every frame alone, for comparison: this flickers.")
 @sphere(
@@ -207,7 +172,7 @@ plain = partial(click.option, cls=GroupedOption)
     metavar="N",
     help="No video: one PNG with N moments, source above result.",
 )
-@out("keep", f"Also write files: any of {','.join(KEEPS)}.", type=Names())
+@out("keep", f"Also write files: any of {','.join(KEEPS)}.", type=Names(KEEPS))
 @plain(
     "--report",
     group="Output",
@@ -224,25 +189,51 @@ plain = partial(click.option, cls=GroupedOption)
 )
 @how("device", "auto, cpu, cuda, cuda:1 or mps.")
 @how("precision", "auto is fp16 on CUDA, else fp32.", type=click.Choice(PRECISIONS))
+@plain(
+    "--jobs",
+    group="Run",
+    type=Jobs(),
+    default=1,
+    show_default=True,
+    help="Processes that paint a shot each; auto: as many as processors, or GPUs, and memory "
+    "allow. The file is the same.",
+)
+@plain(
+    "--cluster",
+    group="Run",
+    metavar="ADDRESS",
+    help="Have the workers of this Dask scheduler (tcp://host:8786) paint; they must see the "
+    "source and the output's folder by the same paths.",
+)
+@plain(
+    "--dry-run",
+    group="Run",
+    is_flag=True,
+    help="Paint a few frames only, and say how many shots and frames there are and what time and "
+    "disk they would take here.",
+)
 @how("restart", "Start over: forget an unfinished run, replace an existing output.")
 @how("work_dir", "Where an unfinished run is kept [default: beside the output].", type=PATH)
 @plain("--quiet", group="Run", is_flag=True, help="Say nothing but errors.")
 @plain("--verbose", group="Run", is_flag=True, help="Say what happens inside.")
 def command(
-    source: str,
+    sources: tuple[str, ...],
     output: Path | None,
     moments: int | None,
     report: bool,
     record: Path | None,
     live_size: int | None,
+    jobs: int | str,
+    cluster: str | None,
+    dry_run: bool,
     quiet: bool,
     verbose: bool,
     **values: Any,
 ) -> None:
-    """Turn SOURCE into a moving painting.
+    """Turn each of SOURCES into a moving painting.
 
-    SOURCE is a video file, a folder or pattern of images (frame_%05d.png), or one image. Type the
-    same command again to go on after an interruption.
+    A source is a video file, a folder of videos, a folder or pattern of images (frame_%05d.png),
+    or one image. Type the same command again to go on after an interruption.
 
     SOURCE may also be camera:0, camera:VIDEO, screen: or screen:640x480+100+50, which are painted
     as it happens, in a window.
@@ -251,84 +242,43 @@ def command(
     for name in ("median_filter", "bit_depth"):
         values[name] = int(values[name])
     options = StylizeOptions(**values)
-    if is_device(source):
-        others = {"--output": output, "--preview": moments, "--report": report or None}
-        paint_live(source, options, record, live_size, quiet, others)
+    if is_device(sources[0]) and len(sources) == 1:
+        others = {
+            "--output": output,
+            "--preview": moments,
+            "--report": report or None,
+            "--jobs": None if jobs == 1 else jobs,
+            "--cluster": cluster,
+            "--dry-run": dry_run or None,
+        }
+        paint_live(sources[0], options, record, live_size, quiet, others)
         return
     if record or live_size:
         raise UsageError("--record and --live-size are for cameras and screens, as in camera:0.")
+    if report and dry_run:
+        raise UsageError("--report measures what was painted; leave it out of a --dry-run.")
+    work = Work(options, jobs, cluster, report, quiet)
+    if len(sources) > 1 or is_video_folder(sources[0]):
+        if moments:
+            raise UsageError("--preview shows one video; name one.")
+        many = find_videos(sources, options.style, output)
+        if dry_run:
+            work.estimate(many)
+        else:
+            work.paint_many(many, output)
+        return
+    source = sources[0]
     opened = open_source(source, options.fps)
-    output = output or default_output(opened, options, moments)
+    ending = ".preview.png" if moments else ".png" if opened.kind == "image" else ".mp4"
+    output = output or default_output(opened.info.path, options.style, ending)
     if moments or opened.kind == "image":
         if report:
             raise UsageError("--report measures a video, and this makes a picture; leave it out.")
         write_still(opened, output, options, moments, quiet)
-        return
-    if report:
-        # Not at the top: what it brings along takes longer to import than all the rest.
-        from brushflow.evaluation.of_run import check_measurable, report_run
-
-        check_measurable(options)
-    with stop_on_interrupt() as stop, ProgressDisplay(quiet) as display:
-        done = stylize_video(source, output, options, display.show, stop)
-    if not quiet:
-        tell(done)
-    if report:
-        with ProgressDisplay(quiet) as display:
-            page = report_run(source, output, options, partial(display.show, "measure"))
-        if not quiet:
-            click.echo(printable(f"Look at {page}."))
-    if done.problem:
-        raise BrushflowError(
-            f"{source} is damaged; what could be read of it is in {done.output} ({done.problem})."
-        )
-
-
-def default_output(source: Source, options: StylizeOptions, moments: int | None) -> Path:
-    """``clip.mp4`` becomes ``clip.<style>.mp4`` beside it; pictures become PNG files."""
-    place = source.info.path
-    style = Path(options.style).stem
-    if not place.exists():  # a pattern
-        place = place.absolute().parent
-    stem = place.absolute().name if place.is_dir() else place.stem
-    ending = ".mp4"
-    if moments:
-        ending = ".preview.png"
-    elif source.kind == "image":
-        ending = ".png"
-    return place.parent / shortened(stem, f".{style}{ending}")
-
-
-def write_still(
-    source: Source, output: Path, options: StylizeOptions, moments: int | None, quiet: bool
-) -> None:
-    """Everything that ends in a single picture."""
-    check_destination(source.info.path, output, options.restart)
-    started = time.monotonic()
-    if moments:
-        shown = preview(source, output, options, moments)
-        summary = f"{shown} moments"
+    elif dry_run:
+        work.estimate([(source, output)])
     else:
-        stylize_image(source, output, options)
-        summary = "one picture"
-    if not quiet:
-        click.echo(
-            f"Wrote {printable(str(output))}: {summary} in {time.monotonic() - started:.1f} s."
-        )
-
-
-def tell(report: RunReport) -> None:
-    """The last lines: what was written, how many frames, how long, at what speed."""
-    for note in report.notes:
-        click.echo(printable(note))
-    if report.kept:
-        click.echo(printable(f"Kept files are in {report.kept}."))
-    speed = report.painted / report.seconds if report.seconds > 0 else 0.0
-    resumed = "" if report.painted == report.frames else f", {report.painted} of them now"
-    click.echo(
-        f"Wrote {printable(str(report.output))}: {report.frames} frames{resumed} in "
-        f"{report.seconds:.1f} s ({speed:.2f} frames per second)."
-    )
+        work.paint(opened, output)
 
 
 def main() -> None:

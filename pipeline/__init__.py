@@ -1,19 +1,13 @@
 """The stages from a source to a painted video, and the recurrence at their heart."""
 
-import threading
-from collections.abc import Callable
-from pathlib import Path
-
-import cv2
-import numpy as np
-
-from brushflow.pipeline.destination import check_destination, run_folder
-from brushflow.pipeline.job import ProgressCallback, RunReport, VideoJob
+from brushflow.pipeline.destination import check_destination
+from brushflow.pipeline.job import ProgressCallback, RunReport
 from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.run import stylize_video
 from brushflow.pipeline.stylizer import Stylized, Stylizer
-from brushflow.video import open_source
 
 __all__ = [
+    "ProgressCallback",
     "RunReport",
     "StylizeOptions",
     "Stylized",
@@ -21,40 +15,3 @@ __all__ = [
     "check_destination",
     "stylize_video",
 ]
-
-
-def stylize_video(
-    source: str | Path,
-    output: Path,
-    options: StylizeOptions | None = None,
-    progress: ProgressCallback = lambda stage, done, total: None,
-    stop: threading.Event | None = None,
-    watch: Callable[[np.ndarray], None] = lambda picture: None,
-) -> RunReport:
-    """Paint a video (or a folder or pattern of images) into the file ``output``.
-
-    The same call after an interruption goes on where the last one ended. ``progress`` is called
-    with a stage (scan, stylize, assemble), frames done and frames in all. Setting ``stop`` ends
-    the run at the next frame with KeyboardInterrupt; finished segments are kept. ``watch`` is
-    called, in another thread, with every picture that is written, RGB (H, W, 3).
-
-    Raises:
-        UsageError: options that do not fit, an output that exists, an unfinished other run.
-        BrushflowError: a source that cannot be read or an output that cannot be written.
-    """
-    options = options or StylizeOptions()
-    # An output with a run beside it may be that run's, which was stopped before it had tidied up.
-    unfinished = run_folder(output, options.work_dir).is_dir()
-    check_destination(source, output, options.restart or unfinished)
-    # Motion of several frames is found at once, each in one thread: OpenCV's own threads would
-    # fight them, and would make the result of DIS depend on the number of cores.
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        job = VideoJob(
-            open_source(source, options.fps), output, options, progress, stop or threading.Event()
-        )
-        job.watch = watch
-        return job.run()
-    finally:
-        cv2.setNumThreads(threads)

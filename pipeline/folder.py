@@ -3,7 +3,7 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,6 @@ class RunFolder:
         self.path = path
         self.segments = path / "segments"
         self.states = path / "state"
-        self._last_state: Path | None = None
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -86,6 +85,14 @@ class RunFolder:
         """Note that the output is in place, so that only tidying up is left; JSON values."""
         known = self._read_json("run.json") or {}
         self._write_json("run.json", {**known, "complete": summary})
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """What decides the result of the run that lies here, None if there is none."""
+        known = self._read_json("run.json")
+        if known is not None:
+            known.pop("complete", None)
+        return known
 
     @property
     def complete(self) -> dict[str, Any] | None:
@@ -163,15 +170,17 @@ class RunFolder:
         return whole
 
     def save_state(self, index: int, output: Tensor) -> None:
-        """Keep the recurrent state after frame ``index``, and the one before it only."""
-        path = self._state_path(index)
+        """Keep the recurrent state after frame ``index``."""
         output = output.cpu().contiguous()
-        with atomic_path(path) as partial:
+        with atomic_path(self._state_path(index)) as partial:
             partial.write_bytes(save({"output": output}, {"sha256": _tensor_digest(output)}))
-        for other in self.states.glob("*.safetensors"):
-            if other not in (path, self._last_state):
-                other.unlink()
-        self._last_state = path
+
+    def drop_states(self, first: int, last: int, but: Container[int] = ()) -> None:
+        """Remove the states after frames ``first`` to ``last``, except those after ``but``."""
+        for path in self.states.glob("[0-9]*.safetensors"):
+            index = int(path.stem)
+            if first <= index <= last and index not in but:
+                path.unlink(missing_ok=True)
 
     def load_state(self, index: int) -> Tensor | None:
         """The state after frame ``index``, None if it is not there or damaged."""

@@ -4,34 +4,31 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
-from fractions import Fraction
+from concurrent.futures import Executor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
 import brushflow
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.errors import BrushflowError
+from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.destination import already_there, run_folder
+from brushflow.pipeline.dispatch import Row, paint_rows, plan_rows
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.keep import keep
 from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.paint_shots import describe_run
 from brushflow.pipeline.painting import Painter
-from brushflow.pipeline.plan import Segment, missing_runs, plan_segments
-from brushflow.pipeline.queues import Sink, prefetch
+from brushflow.pipeline.plan import Segment, find_joints, plan_video
+from brushflow.pipeline.processes import PaintingProcesses
 from brushflow.pipeline.scan import ProgressCallback, Scan, scan_source
-from brushflow.pipeline.segments import SegmentEncoder, read_segments
-from brushflow.pipeline.shortage import out_of_memory, release, too_large, with_smaller_flow
-from brushflow.pipeline.stylizer import Stylized
-from brushflow.video import SegmentWriter, Source, assemble, check_encoder, check_output
+from brushflow.pipeline.shortage import ShortOfMemory, release, too_large, with_smaller_flow
+from brushflow.pipeline.shot_painter import ShotPainter, kept_folder
+from brushflow.video import Source, assemble, check_encoder, check_output
 from brushflow.video.sphere import Sphere, new_sphere
 
 logger = logging.getLogger(__name__)
-
-QUEUED_FRAMES = 4  # between decoding and motion, and between network and encoding
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,11 @@ class RunReport:
 
 
 class VideoJob:
-    """One run: a source, an output, and the folder that survives interruptions."""
+    """One run: a source, an output, and the folder that survives interruptions.
+
+    ``executor`` runs ``paint_shots`` on rows of shots, side by side; without one, all are painted
+    here, in one row.
+    """
 
     def __init__(
         self,
@@ -62,19 +63,20 @@ class VideoJob:
         options: StylizeOptions,
         progress: ProgressCallback,
         stop: threading.Event,
+        executor: Executor | None = None,
     ) -> None:
         self.source = source
         self.output = output
         self.options = options = options.for_source(source.info)
         self.progress = progress
         self.stop = stop
+        self.executor = executor
+        encoding = options.encoding(output)
+        check_output(output, encoding.codec)
+        check_encoder(encoding)
         self.watch: Callable[[np.ndarray], None] = lambda picture: None
-        self.encoding = options.encoding(output)
-        check_output(output, self.encoding.codec)
-        check_encoder(self.encoding)
         self.folder = RunFolder(run_folder(output, options.work_dir))
-        self.kept = output.with_name(f"{output.stem}.kept") if options.keep else None
-        self.step = -1 if options.backward else 1
+        self.kept = kept_folder(output, options)
         self.size = options.output_size(source.info.width, source.info.height)
         self.done = 0
         self.total = 0
@@ -83,7 +85,7 @@ class VideoJob:
     def run(self) -> RunReport:
         """All stages in order."""
         started = time.monotonic()
-        painter = Painter(self.options)
+        painter = self._painter(self.options)
         settings = {
             "brushflow": brushflow.__version__,
             "source": self.source.identity(),
@@ -98,6 +100,9 @@ class VideoJob:
                 self.folder.begin(settings, self.options.restart)
             summary = self.folder.complete
             if summary is None:
+                if isinstance(self.executor, ClusterExecutor):
+                    run = describe_run(self.source, self.output, self.folder.path, self.options)
+                    self.executor.check(run)
                 painted, summary = self._make(painter, settings)
                 self.folder.mark_complete(summary)
             self.folder.remove()
@@ -117,7 +122,7 @@ class VideoJob:
             return
         scan = self.folder.load_scan()
         if scan is not None:
-            plan = self._plan(scan)
+            plan = plan_video(scan, self.options, self.source.info)
             if len(self.folder.finished(plan)) == len(plan):
                 return
         if self.folder.empty:
@@ -131,7 +136,7 @@ class VideoJob:
             scan = scan_source(self.source, self.options.cuts, self.progress, self._check_stop)
             self.folder.save_scan(scan)
         self.source.problem = scan.problem
-        plan = self._plan(scan)
+        plan = plan_video(scan, self.options, self.source.info)
         painted = self._paint_missing(painter, scan, plan)
         self.progress("assemble", self.total, self.total)
         if self.source.identity() != settings["source"]:
@@ -143,32 +148,17 @@ class VideoJob:
         notes = [*self.source.notes, *filled, *self.shortages, *self._assemble(scan, plan)]
         return painted, {"frames": self.total, "notes": notes, "problem": scan.problem}
 
-    def _plan(self, scan: Scan) -> list[Segment]:
-        """The segments from the first to the last frame between ``start`` and ``end``."""
-        start, end = self.options.start, self.options.end
-        seconds = [(pts - scan.pts[0]) * self.source.info.time_base for pts in scan.pts]
-        inside = [
-            index
-            for index, second in enumerate(seconds)
-            if (start is None or second >= start) and (end is None or second < end)
-        ]
-        if not inside:
-            raise UsageError(
-                f"There is no frame between --start and --end; the last one of "
-                f"{self.source.info.path} is at {float(seconds[-1]):.3f} s."
-            )
-        return plan_segments(inside[0], inside[-1], scan.cuts)
-
     def _paint_missing(self, painter: Painter, scan: Scan, plan: Sequence[Segment]) -> int:
         """Paint what no earlier start has finished; returns the number of frames.
 
-        Where memory does not suffice, motion is found on smaller frames from there on; once.
+        Where memory does not suffice, fewer processes paint, and then motion is found on smaller
+        frames from there on; once.
         """
         self.total = sum(map(len, plan))
         painted = self.total - self._count_finished(plan)
         if painted < self.total and painted:
             logger.info("Going on after %d of %d frames.", self.done, self.total)
-        if self._paint_rest(painter, scan, plan):
+        if self._paint_rest(painter, self.options, scan, plan):
             return painted
         release()
         smaller = with_smaller_flow(self.options, self.size)
@@ -179,99 +169,64 @@ class VideoJob:
             f"{self._count_finished(plan)} it was found at {smaller.flow_size} pixels."
         )
         logger.warning(self.shortages[-1])
-        if not self._paint_rest(Painter(smaller), scan, plan):
+        if not self._paint_rest(self._painter(smaller), smaller, scan, plan):
             raise too_large(self.size)
         return painted
+
+    def _painter(self, options: StylizeOptions) -> Painter:
+        """What paints; where others do that, only what they must agree with."""
+        if self.executor is not None:
+            options = replace(options, device="cpu", precision="fp32")
+        return Painter(options)
 
     def _count_finished(self, plan: Sequence[Segment]) -> int:
         self.done = sum(map(len, self.folder.finished(plan)))
         return self.done
 
-    def _paint_rest(self, painter: Painter, scan: Scan, plan: Sequence[Segment]) -> bool:
+    def _paint_rest(
+        self, painter: Painter, options: StylizeOptions, scan: Scan, plan: Sequence[Segment]
+    ) -> bool:
         """Paint the segments that are not finished; False if memory ran out on the way."""
-        order = plan[:: self.step]
-        # Going backward, the frame before a cut is the one without a prior.
-        cuts = {cut if self.step > 0 else cut - 1 for cut in scan.cuts}
-        for missing in missing_runs(order, set(self.folder.finished(plan))):
-            position, state = missing.start, None
-            if painter.recurrent:
-                position, state = self._resume_point(order, missing.start, cuts)
-            try:
-                self._paint(painter, scan, order[position : missing.stop], cuts, state)
-            except Exception as error:
-                if not out_of_memory(error):
-                    raise
-                return False  # and let go of the error, which holds on to the frames
+        try:
+            if self.executor is None:
+                here = ShotPainter(self.source, scan, self.output, options, painter, self.folder)
+                here.paint(plan, self._count_frame, self._check_stop)
+            else:
+                joints = find_joints(plan[0].first, plan[-1].last, scan.cuts, self.options.max_shot)
+                rows = plan_rows(plan, scan, painter.recurrent, joints)
+                self._paint_elsewhere(self.executor, options, rows)
+        except ShortOfMemory:
+            return False
         return True
 
-    def _resume_point(
-        self, order: Sequence[Segment], position: int, cuts: set[int]
-    ) -> tuple[int, Tensor | None]:
-        """Where to begin so that ``order[position]`` comes out right: there if its state is kept,
-        else at the nearest earlier segment that needs none or has one."""
-        while position > 0 and order[position].entry(self.step) not in cuts:
-            state = self.folder.load_state(order[position - 1].exit(self.step))
-            if state is not None:
-                return position, state
-            position -= 1
-        return position, None
-
-    def _paint(
-        self,
-        painter: Painter,
-        scan: Scan,
-        segments: Sequence[Segment],
-        cuts: set[int],
-        state: Tensor | None,
+    def _paint_elsewhere(
+        self, executor: Executor, options: StylizeOptions, rows: Sequence[Row]
     ) -> None:
-        """Decode, paint and encode segments that follow one another, each in its own thread."""
-        lead = 0 if state is None else 1
-        first = segments[0].entry(self.step) - lead * self.step
-        frames = read_segments(
-            self.source, scan.pts, segments, self.step, lead, self.size, self.options.bit_depth
-        )
-        latest: list[Tensor | None] = [None]
+        """Have what is missing of the rows painted by an executor's processes."""
+        run = describe_run(self.source, self.output, self.folder.path, options)
+        while True:
+            finished = set(self.folder.finished(part for row in rows for part in row))
+            missing = [row for row in rows if not finished.issuperset(row)]
+            others = self.total - sum(len(part) for row in missing for part in row)
 
-        def complete(segment: Segment) -> None:
-            if latest[0] is not None:
-                self.folder.save_state(segment.exit(self.step), latest[0])
+            def show(done: int, others: int = others) -> None:
+                self._show_done(others + done)
 
-        encoder = SegmentEncoder(segments, self.step, self._writer, complete, self.folder.seal)
+            try:
+                paint_rows(executor, run, missing, finished, show, self._check_stop)
+            except ShortOfMemory:
+                if isinstance(executor, PaintingProcesses) and executor.fewer():
+                    continue
+                raise
+            return
 
-        def encode(stylized: Stylized) -> None:
-            picture = painter.finish(stylized)
-            if self.kept:
-                keep(self.kept, self.options.keep, stylized, picture, self.step)
-            if self.options.compare:
-                picture = np.hstack([stylized.frame, picture])
-            latest[0] = stylized.output
-            encoder.write(picture)
-            self.watch(picture)
-            self.done = min(self.done + 1, self.total)
-            self.progress("stylize", self.done, self.total)
+    def _count_frame(self, picture: np.ndarray) -> None:
+        self.watch(picture)
+        self._show_done(min(self.done + 1, self.total))
 
-        with (
-            closing(prefetch(frames, QUEUED_FRAMES)) as read,
-            closing(painter.paint(read, cuts, first, self.step, state)) as painted,
-            encoder,
-            Sink(encode, QUEUED_FRAMES) as sink,
-        ):
-            for stylized in painted:
-                self._check_stop()
-                sink.put(stylized)
-
-    def _writer(self, segment: Segment) -> SegmentWriter:
-        info = self.source.info
-        width, height = self.size
-        return SegmentWriter(
-            self.folder.segment_path(segment),
-            width * 2 if self.options.compare else width,
-            height,
-            self.encoding,
-            info.frame_rate or Fraction(25),
-            info.output_color,
-            info.sample_aspect_ratio,
-        )
+    def _show_done(self, done: int) -> None:
+        self.done = done
+        self.progress("stylize", done, self.total)
 
     def _assemble(self, scan: Scan, plan: Sequence[Segment]) -> list[str]:
         info, options = self.source.info, self.options

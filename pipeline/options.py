@@ -37,6 +37,7 @@ class StylizeOptions:
     median_filter: int = 3
     fill: str = "mean"
     cuts: str = "auto"
+    max_shot: int | None = None
     backward: bool = False
     independent: bool = False
 

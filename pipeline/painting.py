@@ -17,6 +17,16 @@ from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import LAYOUTS
 
 
+def model_digests(options: StylizeOptions) -> dict[str, str]:
+    """SHA-256 of each model file that the options name, by its use; errors as of ``load``."""
+    if options.strength == 0:
+        return {}
+    digests = {"style": load(options.style).digest}
+    if options.image_model is not None:
+        digests["image_model"] = load(options.image_model).digest
+    return digests
+
+
 class Painter:
     """A stylizer as the options describe it. With strength 0 no model runs, nor is one loaded.
 

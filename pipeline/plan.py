@@ -4,6 +4,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from brushflow.errors import UsageError
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.scan import Scan
+from brushflow.video import VideoInfo
+
 SEGMENT_FRAMES = 48
 
 
@@ -48,3 +53,45 @@ def missing_runs(order: Sequence[Segment], finished: Collection[Segment]) -> lis
     missing = [segment not in finished for segment in order]
     edges = [i for i, (a, b) in enumerate(pairwise([False, *missing, False])) if a != b]
     return [range(start, stop) for start, stop in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def find_joints(first: int, last: int, cuts: Iterable[int], longest: int | None) -> list[int]:
+    """Frames that begin another part of a shot, where shots are divided at ``longest`` frames.
+
+    The parts of a shot are of equal length. With None no shot is divided.
+    """
+    if longest is None:
+        return []
+    starts = [first, *sorted(cut for cut in set(cuts) if first < cut <= last), last + 1]
+    joints = []
+    for start, end in pairwise(starts):
+        count = -(-(end - start) // longest)
+        joints += [start + (end - start) * i // count for i in range(1, count)]
+    return joints
+
+
+def plan_video(scan: Scan, options: StylizeOptions, info: VideoInfo) -> list[Segment]:
+    """The segments from the first to the last frame between ``start`` and ``end``.
+
+    UsageError if there is none.
+    """
+    first, last = frames_between(scan, options, info)
+    joints = find_joints(first, last, scan.cuts, options.max_shot)
+    return plan_segments(first, last, [*scan.cuts, *joints])
+
+
+def frames_between(scan: Scan, options: StylizeOptions, info: VideoInfo) -> tuple[int, int]:
+    """The first and the last frame between ``start`` and ``end``; UsageError if there is none."""
+    start, end = options.start, options.end
+    seconds = [(pts - scan.pts[0]) * info.time_base for pts in scan.pts]
+    inside = [
+        index
+        for index, second in enumerate(seconds)
+        if (start is None or second >= start) and (end is None or second < end)
+    ]
+    if not inside:
+        raise UsageError(
+            f"There is no frame between --start and --end; the last one of {info.path} is at "
+            f"{float(seconds[-1]):.3f} s."
+        )
+    return inside[0], inside[-1]

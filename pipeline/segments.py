@@ -39,7 +39,7 @@ def read_segments(
         yield from read(segments[0].first - lead, segments[-1].last)
         return
     if lead:
-        yield from read(segments[0].last + 1, segments[0].last + lead)
+        yield from reversed(list(read(segments[0].last + 1, segments[0].last + lead)))
     for segment in segments:
         yield from reversed(list(read(segment.first, segment.last)))
 

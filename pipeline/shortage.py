@@ -13,6 +13,10 @@ from brushflow.pipeline.options import StylizeOptions
 _SMALLEST_FLOW = 128  # pixels on the longest side; motion is not found on less
 
 
+class ShortOfMemory(Exception):  # noqa: N818
+    """Memory ran out while frames were painted; what was finished before is kept."""
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether this error says that memory, the computer's or a GPU's, is used up."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):

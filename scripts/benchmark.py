@@ -8,6 +8,7 @@ from brushflow.scripts import (
     benchmark_flow,
     benchmark_network,
     benchmark_pipeline,
+    benchmark_shots,
     benchmark_training,
 )
 
@@ -22,6 +23,7 @@ command.add_command(benchmark_convolutions.command)
 command.add_command(benchmark_pipeline.pipeline)
 command.add_command(benchmark_flow.command)
 command.add_command(benchmark_pipeline.scaling)
+command.add_command(benchmark_shots.command)
 command.add_command(benchmark_training.command)
 
 

@@ -16,9 +16,9 @@ import click
 import numpy as np
 
 from brushflow.cli import printable, run, set_up_logging
+from brushflow.cli_values import Seconds
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.stylize_video import Seconds
 from brushflow.video.playback import Playback, play
 
 MOST_COLOR = 1.5  # grey levels between the mean colours of frames, on average

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from brushflow.cli import GroupedCommand, GroupedOption, run, set_up_logging
+from brushflow.cli import GroupedCommand, GroupedOption, aligned, run, set_up_logging
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.evaluation import Evaluation, FlowAccuracy, SintelTruth, evaluate, flow_accuracy
 from brushflow.evaluation.datasets import KINDS, find_pairs, spread
@@ -243,18 +243,6 @@ def table(evaluation: Evaluation) -> str:
         values = (format_value(video.means.get(metric.key)) for video in evaluation.videos)
         rows.append([f"{metric.label}{f' ({metric.unit})' if metric.unit else ''}", *values])
     return aligned(rows)
-
-
-def aligned(rows: list[list[str]]) -> str:
-    """Rows of cells as lines, the first column to the left and the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    )
 
 
 @command.command(cls=GroupedCommand)

@@ -134,7 +134,7 @@ class Worker:
             # What an earlier start has finished is there without its run beside it.
             if not painted.exists() or run_folder(painted, None).exists():
                 report = stylize_video(
-                    source, painted, options, self._follow(""), self._stop, self._watch
+                    source, painted, options, self._follow(""), self._stop, watch=self._watch
                 )
                 notes = [*report.notes]
                 if report.problem:

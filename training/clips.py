@@ -17,14 +17,10 @@ from brushflow.occlusion import reliability
 from brushflow.pipeline.shots import CutDetector, scan_size
 from brushflow.training.sources import Sequence
 from brushflow.training.windows import Strip, draw_window
-from brushflow.video import Source, open_source
+from brushflow.video import VIDEO_SUFFIXES, Source, open_source
 
 logger = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = {
-    *(".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts"),
-    *(".wmv", ".flv", ".ogv", ".3gp", ".mxf"),
-}
 MAX_GAP = 3  # frames; a larger distance makes calm shots move
 _CHUNK = 16  # frames decoded at once
 _CACHE_BYTES = 1 << 30

@@ -8,14 +8,17 @@ from brushflow.video.assemble import AssembleReport, assemble
 from brushflow.video.color import ColorTags
 from brushflow.video.containers import check_output, default_codec
 from brushflow.video.encoders import EncodeSettings, check_encoder
+from brushflow.video.ffmpeg import ffmpeg_version
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame, read_frames
-from brushflow.video.source import Source, open_source
+from brushflow.video.sequence import natural_key
+from brushflow.video.source import VIDEO_SUFFIXES, Source, open_source
 from brushflow.video.write import SegmentWriter, verify_segment
 
 __all__ = [
     "IMAGE_SUFFIXES",
+    "VIDEO_SUFFIXES",
     "AssembleReport",
     "ColorTags",
     "EncodeSettings",
@@ -28,6 +31,8 @@ __all__ = [
     "check_encoder",
     "check_output",
     "default_codec",
+    "ffmpeg_version",
+    "natural_key",
     "open_source",
     "probe",
     "read_frames",

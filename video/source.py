@@ -14,6 +14,11 @@ from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame
 from brushflow.video.sequence import ImageSequence, is_image_place
 
+# What video files in a folder are known by; a file that is named may be called anything.
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts"}
+    | {".wmv", ".flv", ".ogv", ".3gp", ".mxf"}
+)
 _HASHED_BYTES = 1 << 20
 
 

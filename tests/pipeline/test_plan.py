@@ -2,7 +2,7 @@
 
 import pytest
 
-from brushflow.pipeline.plan import Segment, missing_runs, plan_segments
+from brushflow.pipeline.plan import Segment, find_joints, missing_runs, plan_segments
 
 
 @pytest.mark.parametrize("cuts", [(), (48,), (1, 2, 3), (60, 61, 109), (0, 500)])
@@ -28,3 +28,10 @@ def test_what_is_missing_comes_in_runs():
     assert missing_runs(plan, []) == [range(0, 5)]
     assert missing_runs(plan, plan) == []
     assert missing_runs(plan, [plan[0], plan[3]]) == [range(1, 3), range(4, 5)]
+
+
+def test_long_shots_are_divided_into_equal_parts():
+    assert find_joints(0, 199, [100, 120], None) == []
+    assert find_joints(0, 199, [100, 120], 50) == [50, 160]
+    assert find_joints(10, 99, [], 40) == [40, 70]
+    assert find_joints(0, 9, [], 10) == []

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.pipeline.shots import detect_cuts, read_cuts, scan_size
+from brushflow.pipeline.shots import CutDetector, detect_cuts, read_cuts, scan_size, write_cuts
+from brushflow.pipeline.transitions import Transition
 from brushflow.video import open_source
 
 
@@ -83,3 +84,53 @@ def test_real_clips_joined_are_parted_again():
 def test_scans_are_small():
     assert scan_size(1920, 1080) == (96, 54)
     assert scan_size(40, 30) == (40, 30)
+
+
+def kinds(frames):
+    detector = CutDetector()
+    for frame in frames:
+        detector.add(frame)
+    return [(one.kind, one.at) for one in detector.transitions()]
+
+
+def mixed(before, after, length):
+    """The last ``length`` frames of one shot mixed with the first of another."""
+    shares = [(i + 1) / (length + 1) for i in range(length)]
+    middle = [
+        (a * (1 - share) + b * share).astype(np.uint8)
+        for a, b, share in zip(before[-length:], after[:length], shares, strict=True)
+    ]
+    return before[:-length] + middle + after[length:]
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_fade_through_a_flat_picture_is_one_cut(drifting, level):
+    flat = [np.full((64, 96), level, np.uint8)] * 12
+    before, after = small(drifting(30)), small(drifting(30, picture="coffee"))
+    found = kinds(mixed(mixed(before, flat[:9] + flat, 9), after, 9))
+    assert [kind for kind, _ in found] == ["fade"]
+    assert abs(found[0][1] - 33) <= 4
+
+
+def test_a_dissolve_is_one_cut_in_its_middle(drifting):
+    frames = mixed(small(drifting(40)), small(drifting(40, picture="coffee")), 16)
+    found = kinds(frames)
+    assert [kind for kind, _ in found] == ["dissolve"]
+    assert abs(found[0][1] - 32) <= 5
+
+
+def test_a_jerk_of_the_camera_is_no_cut(drifting):
+    before, after = small(drifting(2, speed=10))
+    assert kinds([before] * 16 + [after] * 16) == []
+
+
+def test_a_shot_that_fades_out_and_in_again_goes_on(drifting):
+    flat = [np.zeros((64, 96), np.uint8)] * 20
+    shot = small(drifting(40, speed=0))
+    assert kinds(mixed(mixed(shot[:20], flat, 8), shot[:20], 8)) == []
+
+
+def test_a_written_list_is_read_again(tmp_path):
+    found = [Transition("cut", 12, 12, 12), Transition("dissolve", 20, 30, 25)]
+    write_cuts(tmp_path / "cuts.csv", found, [i / 25 for i in range(40)])
+    assert read_cuts(tmp_path / "cuts.csv", 40) == [12, 25]

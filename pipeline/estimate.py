@@ -1,0 +1,103 @@
+"""What a run will take, from one look at the source and a few frames that are really painted."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+
+from brushflow.pipeline.dispatch import plan_rows
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.plan import plan_video
+from brushflow.pipeline.scan import ProgressCallback, scan_source
+from brushflow.pipeline.stylizer import Stylized
+from brushflow.video import SegmentWriter, Source
+
+_MEASURED = 6  # frames
+_STATE_CHANNELS, _STATE_BYTES = 3, 4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run will take; ``seconds`` with one process, ``disk`` in bytes while it runs.
+
+    ``longest`` is the longest shot's number of frames, ``seconds_per_frame`` what was measured.
+    """
+
+    frames: int
+    shots: int
+    longest: int
+    seconds_per_frame: float
+    seconds: float
+    disk: int
+
+
+def estimate_run(
+    source: Source,
+    output: Path,
+    options: StylizeOptions,
+    progress: ProgressCallback,
+    check_stop: Callable[[], None],
+) -> Estimate:
+    """Scan the source and paint some frames out of its longest shot's middle; nothing is kept."""
+    options = options.for_source(source.info)
+    scan = scan_source(source, options.cuts, progress, check_stop)
+    plan = plan_video(scan, options, source.info)
+    painter = Painter(options)
+    shots = [(row[0].first, row[-1].last + 1 - row[0].first) for row in plan_rows(plan, scan, True)]
+    begin, longest = max(shots, key=lambda shot: shot[1])
+    first = begin + max(0, (longest - _MEASURED) // 2)
+    seconds, size = _measure(source, output, options, painter, first, scan.pts)
+    frames = sum(map(len, plan))
+    again = painter.stylizer.settle if painter.stylizer else 0
+    width, height = options.output_size(source.info.width, source.info.height)
+    states = 2 * _STATE_CHANNELS * _STATE_BYTES * width * height if painter.recurrent else 0
+    return Estimate(
+        frames,
+        len(shots),
+        longest,
+        seconds,
+        seconds * (frames + again * len(shots)),
+        # Encoded parts and the file that is made of them lie side by side at the end.
+        round(2 * size * frames) + states,
+    )
+
+
+def _measure(
+    source: Source,
+    output: Path,
+    options: StylizeOptions,
+    painter: Painter,
+    first: int,
+    table: list[int],
+) -> tuple[float, float]:
+    """Seconds and encoded bytes per frame."""
+    size = options.output_size(source.info.width, source.info.height)
+    read = source.read(first=first, table=table, size=size, bit_depth=options.bit_depth)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(read) as frames,
+        closing(painter.paint(frame.pixels for frame in islice(frames, _MEASURED + 1))) as painted,
+    ):
+        path = Path(folder) / "measured.mkv"
+        with SegmentWriter(
+            path,
+            *size,
+            options.encoding(output),
+            source.info.frame_rate or Fraction(25),
+            source.info.output_color,
+            source.info.sample_aspect_ratio,
+        ) as writer:
+            # The first one waits for the models to warm up and is painted several times.
+            first_painted: Stylized = next(painted)
+            writer.write(painter.finish(first_painted))
+            began, count = time.monotonic(), 0
+            for stylized in painted:
+                writer.write(painter.finish(stylized))
+                count += 1
+            seconds = (time.monotonic() - began) / max(count, 1)
+        return seconds, path.stat().st_size / (count + 1)

@@ -1,0 +1,105 @@
+"""Several videos, one queue: all their shots share the executor, and no failure stops the rest."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.pipeline.destination import run_folder
+from brushflow.pipeline.job import ProgressCallback, RunReport
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.run import one_opencv_thread, run_job
+from brushflow.video import open_source
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one video: a ``report``, an ``error``, or neither: it was there already."""
+
+    source: str
+    output: Path
+    report: RunReport | None = None
+    error: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something is missing from the output."""
+        return self.error is not None or (self.report is not None and bool(self.report.problem))
+
+
+def stylize_videos(
+    work: Sequence[tuple[str, Path]],
+    options: StylizeOptions,
+    progress: ProgressCallback,
+    stop: threading.Event,
+    executor: Executor | None = None,
+    at_once: int = 1,
+) -> list[Outcome]:
+    """Paint each source into its output; outcomes in the same order.
+
+    ``at_once`` videos are scanned and joined at a time, so that an ``executor`` never waits for
+    the next one's shots; without one it is 1. An output that is there stays as it is, unless
+    ``options.restart`` is set. KeyboardInterrupt when ``stop`` is set.
+    """
+    common = _CommonProgress(progress)
+
+    def paint(source: str, output: Path) -> Outcome:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        try:
+            opened = open_source(source, options.fps)
+            if opened.kind == "image":
+                raise UsageError(f"{source} is a single picture; paint it by itself.")
+            if _is_there(output, options):
+                return Outcome(source, output)
+            report = run_job(opened, output, options, common.part(source), stop, executor)
+        except BrushflowError as error:
+            return Outcome(source, output, error=str(error))
+        except OSError as error:
+            place = f" ({error.filename})" if error.filename else ""
+            return Outcome(source, output, error=f"{error.strerror or error}{place}.")
+        except Exception as error:
+            logger.exception("%s has met a defect of the program.", source)
+            return Outcome(source, output, error=f"{type(error).__name__}: {error}")
+        return Outcome(source, output, report)
+
+    with one_opencv_thread(), ThreadPoolExecutor(at_once, "video") as pool:
+        begun = [pool.submit(paint, *pair) for pair in work]
+        try:
+            return [future.result() for future in begun]
+        except BaseException:
+            stop.set()
+            for future in begun:
+                future.cancel()
+            raise
+
+
+def _is_there(output: Path, options: StylizeOptions) -> bool:
+    """Whether there is nothing to do or to finish; what remains of a run is that run's to judge."""
+    unfinished = run_folder(output, options.work_dir).is_dir()
+    return output.exists() and not options.restart and not unfinished
+
+
+class _CommonProgress:
+    """One bar for all videos: frames of those that have been scanned so far."""
+
+    def __init__(self, progress: ProgressCallback) -> None:
+        self._progress = progress
+        self._lock = threading.Lock()
+        self._parts: dict[str, tuple[int, int]] = {}
+
+    def part(self, source: str) -> ProgressCallback:
+        def show(stage: str, done: int, total: int | None) -> None:
+            if stage != "stylize" or total is None:
+                return
+            with self._lock:
+                self._parts[source] = (done, total)
+                done, total = map(sum, zip(*self._parts.values(), strict=True))
+                self._progress(stage, done, total)
+
+        return show

@@ -1,0 +1,180 @@
+"""Painting the segments of shots: nothing outside a shot need be known for it."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.keep import keep
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.plan import Segment, find_joints, frames_between, missing_runs
+from brushflow.pipeline.queues import Sink, prefetch
+from brushflow.pipeline.scan import Scan
+from brushflow.pipeline.segments import SegmentEncoder, read_segments
+from brushflow.pipeline.shortage import ShortOfMemory, out_of_memory
+from brushflow.pipeline.stylizer import Stylized
+from brushflow.video import SegmentWriter, Source
+
+BURN_IN = 24  # frames painted before a part of a divided shot, and dropped
+QUEUED_FRAMES = 4  # between decoding and motion, and between network and encoding
+
+
+class ShotPainter:
+    """Makes segments of one run's source, in its folder."""
+
+    def __init__(
+        self,
+        source: Source,
+        scan: Scan,
+        output: Path,
+        options: StylizeOptions,
+        painter: Painter,
+        folder: RunFolder,
+    ) -> None:
+        self.source = source
+        self.scan = scan
+        self.options = options
+        self.painter = painter
+        self.folder = folder
+        self.encoding = options.encoding(output)
+        self.kept = kept_folder(output, options)
+        self.size = options.output_size(source.info.width, source.info.height)
+        self.step = -1 if options.backward else 1
+        # Going backward, the frame before a cut is the one without a prior.
+        self.cuts = {cut if self.step > 0 else cut - 1 for cut in scan.cuts}
+        self.inside = frames_between(scan, options, source.info)
+        joints = find_joints(*self.inside, scan.cuts, options.max_shot)
+        # A part that begins in the middle of a shot goes on from no state: its recurrence burns in.
+        self.joints = {joint if self.step > 0 else joint - 1 for joint in joints}
+
+    def paint(
+        self,
+        segments: Sequence[Segment],
+        painted: Callable[[np.ndarray], None],
+        check_stop: Callable[[], None],
+    ) -> int:
+        """Paint those of ``segments`` that are not there yet; returns the number of frames.
+
+        They are segments of one or several whole shots that follow one another, in the order of
+        the video. ``painted`` is called with every picture that is written; ``check_stop`` before
+        it, and may raise. ShortOfMemory if memory runs out.
+        """
+        order = segments[:: self.step]
+        finished = set(self.folder.finished(segments))
+        for missing in self._undivided(order, missing_runs(order, finished)):
+            position, state = missing.start, None
+            if self.painter.recurrent:
+                position, state = self._resume_point(order, missing.start)
+            short = False
+            try:
+                self._paint(order[position : missing.stop], state, painted, check_stop)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+                short = True
+            if short:  # and the error, which holds on to the frames, is gone
+                raise ShortOfMemory
+        self.folder.drop_states(segments[0].first, segments[-1].last)
+        return sum(len(segment) for segment in segments if segment not in finished)
+
+    def _undivided(self, order: Sequence[Segment], runs: Iterable[range]) -> Iterator[range]:
+        """The runs, ended where another part of a divided shot begins."""
+        for run in runs:
+            joints = [i for i in run[1:] if order[i].entry(self.step) in self.joints]
+            for start, end in pairwise([run.start, *joints, run.stop]):
+                yield range(start, end)
+
+    def _burn_in(self, entry: int) -> int:
+        """How many frames to paint before the one a part of a divided shot begins with."""
+        if not self.painter.recurrent or entry not in self.joints:
+            return 0
+        count, frame = 0, entry
+        while count < BURN_IN and frame not in self.cuts:
+            frame -= self.step
+            if not self.inside[0] <= frame <= self.inside[1]:
+                break
+            count += 1
+        return count
+
+    def _resume_point(self, order: Sequence[Segment], position: int) -> tuple[int, Tensor | None]:
+        """Where to begin so that ``order[position]`` comes out right: there if its state is kept,
+        else at the nearest earlier segment that needs none or has one."""
+        while position > 0 and order[position].entry(self.step) not in self.cuts | self.joints:
+            state = self.folder.load_state(order[position - 1].exit(self.step))
+            if state is not None:
+                return position, state
+            position -= 1
+        return position, None
+
+    def _paint(
+        self,
+        segments: Sequence[Segment],
+        state: Tensor | None,
+        painted: Callable[[np.ndarray], None],
+        check_stop: Callable[[], None],
+    ) -> None:
+        """Decode, paint and encode segments that follow one another, each in its own thread."""
+        entry = segments[0].entry(self.step)
+        dropped = self._burn_in(entry) if state is None else 0
+        lead = dropped if state is None else 1
+        first = entry - lead * self.step
+        frames = read_segments(
+            self.source, self.scan.pts, segments, self.step, lead, self.size, self.options.bit_depth
+        )
+        frame_range = sorted((first + dropped * self.step, segments[-1].exit(self.step)))
+        latest: list[Tensor | None] = [None]
+        states: list[int] = []
+
+        def complete(segment: Segment) -> None:
+            check_stop()
+            if latest[0] is not None:
+                states.append(segment.exit(self.step))
+                self.folder.save_state(states[-1], latest[0])
+                self.folder.drop_states(*frame_range, but=states[-2:])
+
+        encoder = SegmentEncoder(segments, self.step, self._writer, complete, self.folder.seal)
+
+        def encode(stylized: Stylized) -> None:
+            picture = self.painter.finish(stylized)
+            if self.kept:
+                keep(self.kept, self.options.keep, stylized, picture, self.step)
+            if self.options.compare:
+                picture = np.hstack([stylized.frame, picture])
+            latest[0] = stylized.output
+            encoder.write(picture)
+            painted(picture)
+
+        with (
+            closing(prefetch(frames, QUEUED_FRAMES)) as read,
+            closing(self.painter.paint(read, self.cuts, first, self.step, state)) as stream,
+            encoder,
+            Sink(encode, QUEUED_FRAMES) as sink,
+        ):
+            for stylized in stream:
+                check_stop()
+                if (stylized.index - entry) * self.step >= 0:
+                    sink.put(stylized)
+
+    def _writer(self, segment: Segment) -> SegmentWriter:
+        info = self.source.info
+        width, height = self.size
+        return SegmentWriter(
+            self.folder.segment_path(segment),
+            width * 2 if self.options.compare else width,
+            height,
+            self.encoding,
+            info.frame_rate or Fraction(25),
+            info.output_color,
+            info.sample_aspect_ratio,
+        )
+
+
+def kept_folder(output: Path, options: StylizeOptions) -> Path | None:
+    """Where by-products of the run go, None if none are wanted."""
+    return output.with_name(f"{output.stem}.kept") if options.keep else None

@@ -1,0 +1,56 @@
+"""How many processes this machine can use, and which part of it each one gets."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from brushflow.memory import available_memory
+from brushflow.pipeline.devices import choose_device
+from brushflow.pipeline.processes import PaintingProcesses
+
+# What a process takes: PyTorch and OpenCV, and for each pixel of a frame the network's layers,
+# queued frames and the encoder's; the paper's network needs 2 GB at 1920×1080, ffmpeg half of one.
+_BASE = 700 << 20
+_PER_PIXEL = 1300
+
+
+@contextmanager
+def painting_processes(
+    jobs: int | str, device: str, size: tuple[int, int]
+) -> Iterator[PaintingProcesses | None]:
+    """Processes to paint frames of ``size`` (width, height) with; None if this one will do.
+
+    ``jobs`` is their number, or "auto": as many as there are processors or, on CUDA, GPUs, as far
+    as memory goes. PyTorch's threads are divided among them.
+    """
+    chosen = choose_device(device)
+    gpus = _visible_gpus() if chosen.type == "cuda" and chosen.index is None else []
+    if jobs == "auto":
+        jobs = len(gpus) if chosen.type != "cpu" else _cores()
+        jobs = max(1, min(jobs, _that_fit(size)))
+    if jobs == 1:
+        yield None
+        return
+    threads = max(1, torch.get_num_threads() // int(jobs))
+    with PaintingProcesses(int(jobs), threads, gpus) as processes:
+        yield processes
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _that_fit(size: tuple[int, int]) -> int:
+    free = available_memory()
+    need = _BASE + _PER_PIXEL * size[0] * size[1]
+    return _cores() if free is None else free // need
+
+
+def _visible_gpus() -> list[str]:
+    """One value for CUDA_VISIBLE_DEVICES for each GPU that this process sees."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",")][: torch.cuda.device_count()]
+    return [str(index) for index in range(torch.cuda.device_count())]

@@ -1,0 +1,79 @@
+"""Command: where the shots of a video begin, as a list to correct and a sheet to check it by."""
+
+from contextlib import closing
+from pathlib import Path
+
+import click
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from brushflow.cli import printable, run, set_up_logging
+from brushflow.pipeline.shots import CutDetector, scan_size, write_cuts
+from brushflow.pipeline.transitions import Transition
+from brushflow.video import open_source, write_image
+
+_PATH = click.Path(path_type=Path)
+_AROUND = (-8, -2, -1, 0, 1, 8)  # frames shown of each change, relative to the new shot's first
+_LABEL = 14  # pixels
+
+
+@click.command(context_settings={"max_content_width": 100})
+@click.argument("source")
+@click.option("-o", "--output", type=_PATH, help="List to write [default: SOURCE.cuts.csv].")
+@click.option("--sheet", type=_PATH, help="Picture to write: a row of frames for every change.")
+def command(source: str, output: Path | None, sheet: Path | None) -> None:
+    """Find where the shots of SOURCE begin.
+
+    Correct the list where it is wrong and give it to stylize_video.py with --cuts. On the sheet,
+    the fourth picture of a row is the first frame of the new shot.
+    """
+    set_up_logging()
+    opened = open_source(source)
+    info = opened.info
+    detector = CutDetector()
+    small: list[np.ndarray] = []
+    seconds: list[float] = []
+    with closing(opened.read(size=scan_size(info.width, info.height), gray=True)) as frames:
+        for frame in tqdm(frames, unit=" frames", total=info.expected_frames, disable=None):
+            detector.add(frame.pixels)
+            seconds.append(float(frame.pts * info.time_base))
+            if sheet is not None:
+                small.append(frame.pixels)
+    found = detector.transitions()
+    output = output or info.path.with_name(f"{info.path.stem}.cuts.csv")
+    write_cuts(output, found, seconds)
+    counts = [sum(one.kind == kind for one in found) for kind in ("cut", "fade", "dissolve")]
+    click.echo(
+        f"Wrote {printable(str(output))}: {len(found) + 1} shots in {len(seconds)} frames "
+        f"({counts[0]} hard cuts, {counts[1]} fades, {counts[2]} dissolves)."
+    )
+    if sheet is not None and found:
+        write_image(sheet, _sheet(small, found))
+        click.echo(f"Look at {printable(str(sheet))}.")
+    elif sheet is not None:
+        click.echo("There is nothing to show on a sheet.")
+
+
+def _sheet(frames: list[np.ndarray], found: list[Transition]) -> np.ndarray:
+    return np.vstack([_row(frames, one) for one in found])
+
+
+def _row(frames: list[np.ndarray], transition: Transition) -> np.ndarray:
+    cells = []
+    for offset in _AROUND:
+        index = min(max(transition.at + offset, 0), len(frames) - 1)
+        cell = cv2.copyMakeBorder(frames[index], _LABEL, 2, 0, 2, cv2.BORDER_CONSTANT, value=(255,))
+        text = f"{index} {transition.kind}" if offset == 0 else str(index)
+        cv2.putText(cell, text, (2, _LABEL - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0,), 1)
+        cells.append(cell)
+    return cv2.cvtColor(np.hstack(cells), cv2.COLOR_GRAY2RGB)
+
+
+def main() -> None:
+    """Entry point."""
+    run(command)
+
+
+if __name__ == "__main__":
+    main()

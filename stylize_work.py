@@ -1,0 +1,159 @@
+"""The ways in which ``stylize_video.py`` works: one video, several, an estimate, a picture."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import click
+
+from brushflow.cli import printable, stop_on_interrupt
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
+from brushflow.pipeline.cluster import ClusterExecutor
+from brushflow.pipeline.estimate import estimate_run
+from brushflow.pipeline.many import stylize_videos
+from brushflow.pipeline.processes import PaintingProcesses
+from brushflow.pipeline.stills import preview, stylize_image
+from brushflow.pipeline.workers import painting_processes
+from brushflow.progress import ProgressDisplay
+from brushflow.stylize_summaries import tell_estimates, tell_outcomes, tell_report
+from brushflow.video import Source, open_source
+
+
+class Work:
+    """What all ways of running share."""
+
+    def __init__(
+        self,
+        options: StylizeOptions,
+        jobs: int | str,
+        cluster: str | None,
+        report: bool,
+        quiet: bool,
+    ) -> None:
+        self.options = options
+        self.report = report
+        if cluster is not None and jobs != 1:
+            raise UsageError("--jobs is for this machine and --cluster for others; choose one.")
+        self.jobs = jobs
+        self.cluster = cluster
+        self.quiet = quiet
+
+    def paint(self, source: Source, output: Path) -> None:
+        """Paint one video, and measure it if that is wanted."""
+        if self.report:
+            # Not at the top: what it brings along takes longer to import than all the rest.
+            from brushflow.evaluation.of_run import check_measurable, report_run
+
+            check_measurable(self.options)
+        with self._ready([source]) as (display, stop, executor):
+            report = stylize_video(
+                source.info.path, output, self.options, display.show, stop, executor
+            )
+        if not self.quiet:
+            tell_report(report)
+        if self.report:
+            with ProgressDisplay(self.quiet) as display:
+                show = partial(display.show, "measure")
+                page = report_run(source.info.path, output, self.options, show)
+            if not self.quiet:
+                click.echo(printable(f"Look at {page}."))
+        if report.problem:
+            raise BrushflowError(
+                f"{source.info.path} is damaged; what could be read of it is in {report.output} "
+                f"({report.problem})."
+            )
+
+    def paint_many(self, work: list[tuple[str, Path]], folder: Path | None) -> None:
+        """Paint several videos; those that fail do not stop the rest."""
+        if self.report:
+            raise UsageError("--report measures one video; name one.")
+        started = time.monotonic()
+        if folder is not None:
+            make_folder(folder)
+        with self._ready(self._opened(work)) as (display, stop, executor):
+            at_once = 1 if executor is None else executor.count + 1
+            outcomes = stylize_videos(work, self.options, display.show, stop, executor, at_once)
+        if not self.quiet:
+            tell_outcomes(outcomes, time.monotonic() - started)
+        failed = sum(outcome.failed for outcome in outcomes)
+        if failed:
+            raise BrushflowError(f"{failed} of {len(outcomes)} videos failed.")
+
+    def estimate(self, work: list[tuple[str, Path]]) -> None:
+        """Say what painting would take."""
+
+        def check_stop() -> None:
+            if stop.is_set():
+                raise KeyboardInterrupt
+
+        estimates = []
+        with stop_on_interrupt() as stop, ProgressDisplay(self.quiet) as display:
+            for source, output in work:
+                opened = open_source(source, self.options.fps)
+                found = estimate_run(opened, output, self.options, display.show, check_stop)
+                estimates.append((source, output, found))
+        tell_estimates(estimates)
+
+    def _opened(self, work: list[tuple[str, Path]]) -> list[Source]:
+        """Those that can be opened; what is wrong with the others is said in their turn."""
+        sources = []
+        for source, _ in work:
+            with suppress(BrushflowError):
+                sources.append(open_source(source, self.options.fps))
+        return sources
+
+    @contextmanager
+    def _ready(
+        self, sources: Sequence[Source]
+    ) -> Iterator[
+        tuple[ProgressDisplay, threading.Event, PaintingProcesses | ClusterExecutor | None]
+    ]:
+        """A progress display, an event that Ctrl-C sets, and processes if several are wanted."""
+        sizes = [self.options.output_size(s.info.width, s.info.height) for s in sources]
+        largest = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+        with (
+            stop_on_interrupt() as stop,
+            self._executor(largest) as executor,
+            ProgressDisplay(self.quiet) as display,
+        ):
+            yield display, stop, executor
+
+    def _executor(
+        self, size: tuple[int, int]
+    ) -> AbstractContextManager[PaintingProcesses | ClusterExecutor | None]:
+        if self.cluster is not None:
+            return ClusterExecutor(self.cluster)
+        return painting_processes(self.jobs, self.options.device, size)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder that ``--output`` names when there are several videos."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"Several videos need a folder for --output, and {folder} is none and cannot be "
+            f"made ({error.strerror})."
+        ) from error
+
+
+def write_still(
+    source: Source, output: Path, options: StylizeOptions, moments: int | None, quiet: bool
+) -> None:
+    """Everything that ends in a single picture."""
+    check_destination(source.info.path, output, options.restart)
+    started = time.monotonic()
+    if moments:
+        shown = preview(source, output, options, moments)
+        summary = f"{shown} moments"
+    else:
+        stylize_image(source, output, options)
+        summary = "one picture"
+    if not quiet:
+        click.echo(
+            f"Wrote {printable(str(output))}: {summary} in {time.monotonic() - started:.1f} s."
+        )

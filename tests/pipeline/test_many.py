@@ -1,0 +1,108 @@
+"""Several videos in one command: one queue, one failure stops nothing, a line for each."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from brushflow.errors import UsageError
+from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.inputs import find_videos, is_video_folder
+from brushflow.pipeline.many import stylize_videos
+from brushflow.video import write_image
+
+
+@pytest.fixture
+def folder(make_clip, drifting, tmp_path):
+    """Three small videos, the second of which is none."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    small = {"width": 64, "height": 48}
+    make_clip(folder / "a9.mp4", drifting(9, **small))
+    (folder / "b.mp4").write_text("no video")
+    make_clip(folder / "a10.mkv", drifting(5, **small) + drifting(6, **small, picture="coffee"))
+    return folder
+
+
+def test_a_folder_is_painted_whatever_is_wrong_with_one_of_them(
+    folder, run_command, tiny_model_file, tmp_path
+):
+    arguments = (folder, "--style", tiny_model_file, "--device", "cpu", "--preset", "ultrafast")
+    code, out, err = run_command(*arguments)
+    assert code == 1
+    assert "1 of 3 videos failed" in err and "Traceback" not in err
+    lines = [line.split() for line in out.splitlines()]
+    assert [Path(line[0]).name for line in lines[-4:-1]] == ["a9.mp4", "a10.mkv", "b.mp4"]
+    assert [line[1:3] for line in lines[-4:-1]] == [["9", "9"], ["11", "11"], ["–", "–"]]
+    assert lines[-2][-1] == "failed"
+    first = folder / "a9.tiny.mp4"
+    alone = tmp_path / "alone.mp4"
+    options = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
+    stylize_video(folder / "a9.mp4", alone, options)
+    assert first.read_bytes() == alone.read_bytes()
+    # Once more: what is there stays, and is not taken for a source.
+    (folder / "b.mp4").unlink()
+    before = first.stat().st_mtime_ns
+    code, out, err = run_command(*arguments)
+    assert code == 0, err
+    assert out.count("was there") == 2 and "tiny.tiny" not in out
+    assert first.stat().st_mtime_ns == before
+
+
+def test_videos_share_an_executor_and_a_bar(folder, tiny_model_file, tmp_path):
+    (folder / "b.mp4").unlink()
+    out = tmp_path / "out"
+    out.mkdir()
+    options = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
+    work = find_videos([str(folder)], options.style, out)
+    seen = []
+    with ThreadPoolExecutor(2) as executor:
+        outcomes = stylize_videos(
+            work, options, lambda *s: seen.append(s), threading.Event(), executor, 3
+        )
+    assert [outcome.report.frames for outcome in outcomes] == [9, 11]
+    assert seen[-1] == ("stylize", 20, 20)
+    assert sorted(path.name for path in out.iterdir()) == ["a10.tiny.mp4", "a9.tiny.mp4"]
+
+
+def test_a_stop_ends_all(folder, tiny_model_file):
+    (folder / "b.mp4").unlink()
+    stop = threading.Event()
+    options = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
+    work = find_videos([str(folder)], options.style, None)
+    with pytest.raises(KeyboardInterrupt):
+        stylize_videos(work, options, lambda *step: stop.set(), stop)
+    assert not any(output.exists() for _, output in work)
+
+
+def test_what_inputs_stand_for(folder, tmp_path):
+    names = [Path(source).name for source, _ in find_videos([str(folder)], "s", None)]
+    assert names == ["a9.mp4", "a10.mkv", "b.mp4"]
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    write_image(pictures / "1.png", np.zeros((16, 16, 3), np.uint8))
+    assert not is_video_folder(str(pictures)) and not is_video_folder(str(folder / "b.mp4"))
+    write_image(folder / "1.png", np.zeros((16, 16, 3), np.uint8))
+    with pytest.raises(UsageError, match="holds videos and pictures"):
+        is_video_folder(str(folder))
+    same = [tmp_path / "a9.mp4", folder / "a9.mp4"]
+    same[0].touch()
+    with pytest.raises(UsageError, match="both be painted into"):
+        find_videos([str(path) for path in same], "s", tmp_path)
+
+
+def test_a_dry_run_says_what_it_takes_and_writes_nothing(folder, run_command, tiny_model_file):
+    (folder / "b.mp4").unlink()
+    before = sorted(folder.iterdir())
+    code, out, err = run_command(folder, "--style", tiny_model_file, "--dry-run", "--device", "cpu")
+    assert code == 0, err
+    rows = [line.split() for line in out.splitlines()]
+    assert rows[0][:4] == ["video", "shots", "longest", "frames"]
+    assert rows[1][1:4] == ["1", "9", "9"]
+    assert rows[2][1:4] == ["2", "6", "11"]
+    assert rows[3][:4] == ["all", "3", "9", "20"]
+    assert "free in" in out and Fraction(rows[1][4]) >= 0
+    assert sorted(folder.iterdir()) == before

@@ -1,0 +1,284 @@
+"""Whoever paints the shots, in whatever order, killed or not: the file is that of one process."""
+
+import os
+import signal
+import threading
+import time
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from brushflow.errors import BrushflowError
+from brushflow.models import load
+from brushflow.models.folding import fold
+from brushflow.pipeline import StylizeOptions, dispatch, stylize_video
+from brushflow.pipeline.dispatch import plan_rows
+from brushflow.pipeline.plan import plan_segments
+from brushflow.pipeline.processes import PaintingProcesses
+from brushflow.pipeline.scan import Scan
+from brushflow.pipeline.shortage import ShortOfMemory
+from brushflow.pipeline.turns import RowAtWork, Turn, TurnOver
+
+
+@pytest.fixture(scope="module")
+def film(make_clip, drifting, tmp_path_factory):
+    """100 frames, 64×48, four shots of 52, 10, 22 and 16 frames, with sound."""
+    small = {"width": 64, "height": 48}
+    frames = drifting(52, **small) + drifting(10, **small, picture="coffee")
+    frames += drifting(22, **small, picture="chelsea") + drifting(16, **small, picture="rocket")
+    return make_clip(tmp_path_factory.mktemp("source") / "film.mp4", frames, sound=True)
+
+
+@pytest.fixture(scope="module")
+def options(tiny_model_file):
+    return StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
+
+
+@pytest.fixture(scope="module")
+def serial(film, options, tmp_path_factory):
+    output = tmp_path_factory.mktemp("serial") / "out.mp4"
+    assert stylize_video(film, output, options).frames == 100
+    return output.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with PaintingProcesses(2, threads=1) as executor:
+        yield executor
+
+
+def children(parent):
+    """Process ids of the Python processes that ``parent`` has started and that live."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rsplit(")", 1)[1].split()
+            words = entry.with_name("cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == parent and fields[0] != "Z" and b"spawn_main" in words:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def test_two_processes_make_the_file_of_one(film, options, serial, processes, tmp_path):
+    seen = []
+    report = stylize_video(
+        film, tmp_path / "out.mp4", options, lambda *s: seen.append(s), executor=processes
+    )
+    assert (report.frames, report.painted) == (100, 100)
+    assert report.output.read_bytes() == serial
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+    done = [d for stage, d, total in seen if stage == "stylize"]
+    assert done[-1] == 100 and len(set(done)) > 2
+
+
+def test_threads_are_an_executor_too_and_work_backward(film, options, tmp_path):
+    options = replace(options, backward=True, keep=("frames",))
+    stylize_video(film, tmp_path / "one.mp4", options)
+    with ThreadPoolExecutor(3) as executor:
+        report = stylize_video(film, tmp_path / "three.mp4", options, executor=executor)
+    assert (tmp_path / "three.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+    assert len(list(report.kept.iterdir())) == 100
+
+
+def test_frames_that_depend_on_no_other_are_shared_out_by_segments(film, options, tmp_path):
+    options = replace(options, strength=0.0)
+    stylize_video(film, tmp_path / "one.mp4", options)
+    with ThreadPoolExecutor(2) as executor:
+        stylize_video(film, tmp_path / "two.mp4", options, executor=executor)
+    assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
+
+
+@pytest.mark.slow
+def test_a_painting_process_that_is_killed_is_replaced(film, options, serial, processes, tmp_path):
+    killed = []
+
+    def kill(stage, done, total):
+        if stage == "stylize" and done > 10 * (len(killed) + 1) and len(killed) < 2:
+            victims = children(os.getpid())
+            os.kill(victims[len(killed) % len(victims)], signal.SIGKILL)
+            killed.append(done)
+
+    report = stylize_video(film, tmp_path / "out.mp4", options, kill, executor=processes)
+    assert len(killed) == 2
+    assert report.output.read_bytes() == serial
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_processes_do_not_outlive_a_killed_command(
+    number, film, options, serial, command_line, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    arguments = (film, "-o", output, "--style", options.style, "--device", "cpu")
+    process = command_line(*arguments, "--preset", "ultrafast", "--jobs", 2)
+    while not list(tmp_path.glob("out.mp4.brushflow/segments/0*.sha256")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+    painters = children(process.pid)
+    assert len(painters) == 2
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    assert "Traceback" not in err
+    deadline = time.monotonic() + 10
+    while any(Path(f"/proc/{painter}").exists() for painter in painters):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    stylize_video(film, output, options)
+    assert output.read_bytes() == serial
+
+
+class Unlucky(ThreadPoolExecutor):
+    """Fails with an error for some tasks, before it does them."""
+
+    def __init__(self, error, times):
+        super().__init__(1)
+        self.error, self.times = error, times
+
+    def submit(self, function, *arguments):
+        if self.times == 0:
+            return super().submit(function, *arguments)
+        self.times -= 1
+        return super().submit(self.fail)
+
+    def fail(self):
+        raise self.error
+
+
+def test_a_row_whose_process_dies_is_done_again_but_not_for_ever(film, options, serial, tmp_path):
+    with Unlucky(BrokenExecutor("gone"), 2) as executor:
+        stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
+    assert (tmp_path / "out.mp4").read_bytes() == serial
+    with (
+        Unlucky(BrokenExecutor("gone"), 99) as executor,
+        pytest.raises(BrushflowError, match=r"frames 0 to 51 ended 3 times.*fewer --jobs"),
+    ):
+        stylize_video(film, tmp_path / "no.mp4", options, executor=executor)
+
+
+def test_a_shortage_of_memory_is_met_with_smaller_motion(film, options, tmp_path):
+    options = replace(options, flow_size=256)
+    with Unlucky(ShortOfMemory(), 1) as executor, pytest.raises(BrushflowError, match="--max-size"):
+        stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def short(path):
+    """Memory that suffices for the second try only."""
+    if path.exists():
+        return os.getpid()
+    path.touch()
+    raise ShortOfMemory
+
+
+def pid():
+    return os.getpid()
+
+
+def test_processes_become_fewer_and_do_not_come_back(tmp_path):
+    with PaintingProcesses(2, threads=1) as executor:
+        both = [executor.submit(_slow_pid) for _ in range(2)]
+        assert len({future.result() for future in both}) == 2
+        assert executor.fewer() and not executor.fewer()
+        again = {executor.submit(pid).result() for _ in range(4)}
+        assert len(again) == 1
+        with pytest.raises(ShortOfMemory):
+            executor.submit(short, tmp_path / "short").result()
+        assert {executor.submit(short, tmp_path / "short").result()} == again
+
+
+def _slow_pid():
+    time.sleep(1)
+    return os.getpid()
+
+
+def test_rows_are_shots_or_segments_or_a_few_where_reading_is_slow():
+    cuts = list(range(10, 200, 10))
+    plan = plan_segments(0, 199, cuts)
+    assert [len(row) for row in plan_rows(plan, Scan([], cuts, None, []), True)] == [1] * 20
+    rows = plan_rows(plan, Scan([], cuts, "damaged", []), True)
+    assert len(rows) == 7 and [part for row in rows for part in row] == plan
+    plan = plan_segments(0, 149, [100])
+    whole = Scan([], [100], None, [])
+    assert [[s.first for s in row] for row in plan_rows(plan, whole, True)] == [
+        [0, 48, 96],
+        [100, 148],
+    ]
+    assert all(len(row) == 1 for row in plan_rows(plan, whole, False))
+
+
+def test_the_longest_row_is_begun_first(monkeypatch, film, options, tmp_path):
+    begun = []
+    paint = dispatch.paint_shots
+
+    def watched(run, segments):
+        begun.append(segments[0].first)
+        return paint(run, segments)
+
+    monkeypatch.setattr(dispatch, "paint_shots", watched)
+    with ThreadPoolExecutor(1) as executor:
+        stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
+    assert begun == [0, 62, 84, 52]
+
+
+def test_a_turn_that_is_over_stops_its_painters_and_the_next_one_waits_for_them(tmp_path):
+    with Turn(tmp_path) as first, RowAtWork(tmp_path, 7, first.mark) as row:
+        row.begin(3)
+        row.painted()
+        assert first.count([7, 8]) == {7: 4}
+        row.check()
+        with Turn(tmp_path) as second:
+            assert second.count([7]) == {}
+            with pytest.raises(TurnOver):
+                row.check()
+            entered = threading.Event()
+
+            def wait():
+                with RowAtWork(tmp_path, 7, second.mark):
+                    entered.set()
+
+            thread = threading.Thread(target=wait)
+            thread.start()
+            assert not entered.wait(0.3)
+            row.__exit__(None, None, None)
+            thread.join(10)
+            assert entered.is_set()
+            row._file = os.open(tmp_path, os.O_RDONLY)  # for the with block to close
+    with pytest.raises(TurnOver), RowAtWork(tmp_path, 7, second.mark):
+        pass
+
+
+def test_the_network_paints_the_same_with_any_number_of_threads():
+    network = fold(load("starry-night").network.eval())
+    picture = 50 * torch.randn(1, 7, 90, 160, generator=torch.Generator().manual_seed(0))
+    threads = torch.get_num_threads()
+    try:
+        results = []
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            results.append(network(picture))
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(results[0], other) for other in results[1:])
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_divided_shots_are_the_same_whoever_paints_them(backward, film, options, tmp_path):
+    options = replace(options, max_shot=30, backward=backward, keep=("frames",))
+    whole = stylize_video(film, tmp_path / "whole.mp4", replace(options, max_shot=None))
+    one = stylize_video(film, tmp_path / "one.mp4", options)
+    with ThreadPoolExecutor(2) as executor:
+        two = stylize_video(film, tmp_path / "two.mp4", options, executor=executor)
+    assert two.output.read_bytes() == one.output.read_bytes()
+    # Only the part of the first shot that is painted last can differ: it began anew at frame 26.
+    same, other = [
+        [(report.kept / f"out-{i + 1:05d}.png").read_bytes() for i in range(100)]
+        for report in (whole, one)
+    ]
+    changed = {i for i in range(100) if same[i] != other[i]}
+    assert changed <= (set(range(26)) if backward else set(range(26, 52)))

@@ -1,0 +1,41 @@
+"""The list is one that --cuts reads, the sheet shows a row for every change."""
+
+import sys
+
+import pytest
+
+from brushflow.pipeline.shots import read_cuts
+from brushflow.scripts import evaluate_cuts, find_cuts
+from brushflow.video import read_image
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def start(script, *arguments):
+        monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            script.main()
+        out, err = capsys.readouterr()
+        return stop.value.code, out, err
+
+    return start
+
+
+def test_a_list_and_a_sheet(run, make_clip, drifting, tmp_path):
+    clip = make_clip(tmp_path / "clip.mp4", drifting(14) + drifting(14, picture="coffee"))
+    code, out, err = run(find_cuts, clip, "--sheet", tmp_path / "sheet.png")
+    assert code == 0, err
+    assert "2 shots in 28 frames (1 hard cuts" in out
+    assert read_cuts(tmp_path / "clip.cuts.csv", 28) == [14]
+    assert read_image(tmp_path / "sheet.png").shape == (64 + 16, 6 * 98, 3)
+
+
+def test_joined_clips_are_scored(run, make_clip, drifting, tmp_path):
+    for name in ("astronaut", "coffee", "chelsea"):
+        make_clip(tmp_path / f"{name}.mp4", drifting(50, picture=name, speed=1))
+    code, out, err = run(evaluate_cuts, tmp_path, "--films", 2)
+    assert code == 0, err
+    assert out.splitlines()[-1].split()[:2] == ["all", "4"]
+    assert float(out.splitlines()[-1].split()[-1]) > 0.8
+    code, _, err = run(evaluate_cuts, tmp_path, "--without", "coffee", "--without", "chelsea")
+    assert code == 2 and "fewer than two" in err

@@ -1,0 +1,43 @@
+"""The bound is the longest shot, and dividing shots raises it."""
+
+import sys
+
+import pytest
+
+from brushflow.scripts import benchmark
+from brushflow.scripts.scaling_model import divide, main, makespan
+
+
+def test_longest_first_fills_the_workers():
+    assert makespan([4, 3, 3, 2], 2) == 6
+    assert makespan([10, 1, 1], 5) == 10
+    assert makespan([5] * 7, 1) == 35
+
+
+def test_parts_of_a_shot_are_equal_and_overlap():
+    assert divide(100, 200, 24) == [100]
+    assert divide(300, 100, 24) == [100, 124, 124]
+    assert sum(divide(301, 100, 0)) == 301
+
+
+def test_lengths_come_from_a_list_of_cuts(monkeypatch, capsys, tmp_path):
+    (tmp_path / "cuts.txt").write_text("60\n140\n")
+    arguments = ["--cuts", str(tmp_path / "cuts.txt"), "--frames", "200", "--max-shot", "40"]
+    monkeypatch.setattr(sys, "argv", ["scaling_model.py", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    out = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert "3 shots, 200 frames" in out and "longest 80: at most 2 times" in out
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()[2:]}
+    assert rows["1"][0] == "1.0" and rows["1000"][0] == "2.5"
+    assert float(rows["1000"][2]) > 2.5
+
+
+def test_empty_shots_are_handed_out(monkeypatch, capsys):
+    arguments = ["shots", "--shots", "20", "--jobs", "1"]
+    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
+    with pytest.raises(SystemExit) as stop:
+        benchmark.main()
+    assert stop.value.code == 0
+    assert "| 1 processes |    20 |" in capsys.readouterr().out
