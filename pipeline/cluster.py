@@ -25,7 +25,7 @@ from brushflow.video import ffmpeg_version, open_source
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 3  # workers that a task is tried on
-_CONNECT_SECONDS = 5
+_CONNECT_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class ClusterExecutor(Executor):
             ) from error
         try:
             self._client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
         except (OSError, TimeoutError, ValueError) as error:
             raise BrushflowError(
                 f"No Dask scheduler answers at {address}; start one with dask scheduler, or "
                 f"correct --cluster."
             ) from error
-        workers = self._client.scheduler_info(n_workers=-1)["workers"]
         gpus = {name: worker["resources"].get("GPU", 0) for name, worker in workers.items()}
         self._resources = {"GPU": 1} if any(gpus.values()) else {}
         self.workers = [name for name in workers if gpus[name] or not self._resources]
