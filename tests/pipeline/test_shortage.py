@@ -76,7 +76,7 @@ def test_motion_falls_back_to_a_smaller_size_once(error, hungry_flow, clip, opti
 
 
 def test_what_was_painted_before_is_kept(hungry_flow, clip, options, tmp_path):
-    hungry_flow(MemoryError(), 200, after=104)
+    hungry_flow(MemoryError(), 200, after=114)
     report = stylize_video(clip, tmp_path / "out.mp4", options)
     assert any("after frame 48 " in note for note in report.notes)
     assert report.frames == count(report.output) == 60

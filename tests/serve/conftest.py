@@ -70,12 +70,12 @@ def gate(monkeypatch):
     """Keeps painting from beginning until it is set; also what was painted, in order."""
     opened, begun = threading.Event(), []
 
-    def waits(source, output, options, progress, stop, *rest):
+    def waits(source, output, options, progress, stop, **more):
         begun.append((source.parent.name, output.name))
         while not opened.wait(0.02):
             if stop.is_set():
                 raise KeyboardInterrupt
-        return stylize_video(source, output, options, progress, stop, *rest)
+        return stylize_video(source, output, options, progress, stop, **more)
 
     monkeypatch.setattr("brushflow.serve.worker.stylize_video", waits)
     opened.begun = begun
