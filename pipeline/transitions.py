@@ -5,12 +5,14 @@ Both are changes of a kind that motion does not make, and are told by what they 
 - A *fade* takes all contrast out of it, and what comes after is another picture.
 - A *dissolve* mixes two pictures: every frame lies on the line between one before and one after
   it, and moves along that line without a leap. Of frames of a moving camera that are unlike each
-  other, none lies between two others.
+  other, none lies between two others, unless what passes is smooth; so a frame that shows parts
+  of both ends elsewhere is none of a dissolve.
 """
 
 from collections import deque
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 _FLAT = 4.0  # grey levels of standard deviation; no picture can be seen with less
@@ -21,6 +23,7 @@ _LEAST_CONTRAST = 6.0  # grey levels of standard deviation at both ends of a dis
 _MOST_CONTRAST = 0.97  # of the ends' mean, in the middle: pictures that are mixed grey each other
 _MOST_OFF_LINE = 0.13  # of the squared distance of the ends, for the median frame
 _LARGEST_STEP = 0.4  # of the way, between neighbouring frames
+_MOST_MOVED = 0.9  # correlation of the middle of an end with its best place half-way
 _BETWEEN = (0.15, 0.85)  # of the way, where a frame shows both pictures
 
 
@@ -81,9 +84,11 @@ class DissolveDetector:
         self._recent: deque[np.ndarray] = deque(maxlen=max(_LENGTHS) + 1)
         self._contrast: deque[float] = deque(maxlen=max(_LENGTHS) + 1)
         self._index = 0
+        self._shape = (0, 0)
 
     def add(self, small: np.ndarray) -> None:
         """Take the next frame, float32 (H, W) in grey levels, blurred."""
+        self._shape = small.shape
         self._recent.append(small.ravel())
         self._contrast.append(float(small.std()))
         for length in _LENGTHS:
@@ -116,6 +121,9 @@ class DissolveDetector:
         ends = (self._contrast[-length - 1] + self._contrast[-1]) / 2
         if self._contrast[middle - length] > _MOST_CONTRAST * ends:
             return
+        half_way = self._recent[middle - length]
+        if all(_shows_part_of(half_way, picture, self._shape) for picture in (begin, end)):
+            return
         offset = self._index - length + 1  # the frame of along[0]
         found = Transition(
             "dissolve", offset + int(inside[0]), offset + int(inside[-1]), offset + middle
@@ -129,6 +137,14 @@ class DissolveDetector:
             if all(abs(one.at - other.at) > max(_LENGTHS) // 2 for other in chosen):
                 chosen.append(one)
         return sorted(chosen, key=lambda one: one.at)
+
+
+def _shows_part_of(frame: np.ndarray, other: np.ndarray, shape: tuple[int, int]) -> bool:
+    """Whether the middle of ``other`` is to be seen somewhere in ``frame``; both flat float32."""
+    height, width = shape
+    part = other.reshape(shape)[height // 4 : -(height // 4) or None, width // 4 : -(width // 4)]
+    likeness = cv2.matchTemplate(frame.reshape(shape), part, cv2.TM_CCOEFF_NORMED)
+    return float(likeness.max()) > _MOST_MOVED
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

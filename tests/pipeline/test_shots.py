@@ -134,3 +134,14 @@ def test_a_written_list_is_read_again(tmp_path):
     found = [Transition("cut", 12, 12, 12), Transition("dissolve", 20, 30, 25)]
     write_cuts(tmp_path / "cuts.csv", found, [i / 25 for i in range(40)])
     assert read_cuts(tmp_path / "cuts.csv", 40) == [12, 25]
+
+
+def test_a_slow_pan_over_something_smooth_is_no_dissolve(drifting):
+    frames = drifting(60, 320, 64)
+    small = [
+        cv2.cvtColor(
+            cv2.resize(frame, scan_size(320, 64), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY
+        )
+        for frame in frames
+    ]
+    assert detect_cuts(small) == []
