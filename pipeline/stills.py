@@ -10,6 +10,8 @@ import numpy as np
 from brushflow.errors import UsageError
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.plan import frames_between
+from brushflow.pipeline.scan import Scan, scan_source
 from brushflow.video import Source, write_image
 
 # Frames painted before each moment, so that it shows what the recurrence does.
@@ -31,7 +33,7 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
 
 
 def preview(source: Source, output: Path, options: StylizeOptions, moments: int) -> int:
-    """Write a contact sheet of moments spread over the video, each source above its painting.
+    """Write a contact sheet of moments between ``start`` and ``end``, each source above painting.
 
     Returns their number, fewer than asked for if the video is that short.
     """
@@ -39,23 +41,27 @@ def preview(source: Source, output: Path, options: StylizeOptions, moments: int)
     options = options.for_source(info)
     painter = Painter(options)
     size = options.output_size(info.width, info.height)
-    count = sum(1 for _ in source.read(size=(16, 16), gray=True))
-    places = sorted({round((i + 0.5) * count / moments - 0.5) for i in range(moments)})
+    scan = scan_source(source, options.cuts, lambda stage, done, total: None, lambda: None)
+    first, last = frames_between(scan, options, info)
+    count = last + 1 - first
+    places = sorted({first + round((i + 0.5) * count / moments - 0.5) for i in range(moments)})
     if len(places) * (size[0] + SHEET_GAP) > LARGEST_SHEET_SIDE:
         raise UsageError(
             f"A sheet of {len(places)} moments {size[0]} pixels wide is too large; ask for fewer "
             f"with --preview, or for smaller ones with --max-size."
         )
-    columns = [_moment(source, painter, place, size) for place in places]
+    columns = [_moment(source, scan, painter, place, size) for place in places]
     write_image(output, _sheet(columns))
     return len(places)
 
 
-def _moment(source: Source, painter: Painter, place: int, size: tuple[int, int]) -> np.ndarray:
+def _moment(
+    source: Source, scan: Scan, painter: Painter, place: int, size: tuple[int, int]
+) -> np.ndarray:
     """Source above painting of frame ``place``."""
     first = max(0, place - RUN_IN)
-    frames = (frame.pixels for frame in source.read(first=first, size=size))
-    with closing(painter.paint(frames, first=first)) as painted:
+    frames = (frame.pixels for frame in source.read(first=first, table=scan.pts, size=size))
+    with closing(painter.paint(frames, set(scan.cuts), first)) as painted:
         for stylized in painted:
             if stylized.index == place:
                 break

@@ -160,6 +160,23 @@ def test_preview_is_one_sheet_of_moments(two_shots, run_command, tiny_model_file
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 
+def test_a_preview_shows_what_the_run_would_paint(
+    two_shots, options, run_command, tiny_model_file, tmp_path
+):
+    """Between --start and --end, and with nothing carried over a cut (at frame 70, 2.8 s)."""
+    sheet = tmp_path / "sheet.png"
+    arguments = ("--style", tiny_model_file, "--start", "2.8", "--end", "2.92", "--preview", 3)
+    code, _, err = run_command(two_shots, *arguments, "-o", sheet)
+    assert code == 0, err
+    picture = read_image(sheet)
+    whole = stylize_video(two_shots, tmp_path / "out.mkv", replace(options, codec="ffv1"))
+    painted = frames_of(whole.output)
+    for i in range(3):
+        column = picture[:, i * (96 + 8) :][:, :96]
+        assert difference(column[:64], frames_of(two_shots)[70 + i]) < 2
+        assert difference(column[64:], painted[70 + i]) < 2
+
+
 def test_a_finished_output_is_not_overwritten(two_shots, options, tmp_path):
     output = tmp_path / "out.mp4"
     output.write_bytes(b"precious")
