@@ -101,32 +101,39 @@ def command(
                 known[name] = _numbers(name, stability, faithful)
                 _write(kept[name], known[name])
         for name in names:
-            rows[name].append(_Row(label, known[name]))
-    longest = max(sources, key=_frames)
-    drifts = {name: _drift(longest, name, places[name], max_size) for name in names}
+            drift = _drift(source, label, name, places[name], max_size)
+            rows[name].append(_Row(label, known[name], drift))
+    longest = max(range(len(sources)), key=lambda i: _frames(sources[i]))
     with atomic_path(output) as partial:
-        partial.write_text(_page(rows, drifts, flow, max_size, end), encoding="utf-8")
+        partial.write_text(_page(rows, longest, flow, max_size, end), encoding="utf-8")
     click.echo(f"Wrote {output}.")
 
 
 @dataclass(frozen=True)
 class _Row:
-    """One clip's numbers of one style: by metric the values of floor, ours, alone."""
+    """One clip's numbers of one style: by metric the values of floor, ours, alone; the drift."""
 
     clip: str
     numbers: dict[str, list[float | None]]
+    drift: dict[str, float | None]
 
     def ratio(self, metric: str) -> str:
         return _ratio(self.numbers[metric])
 
 
 def _paint(
-    source: Path, label: str, name: str, place: Path, max_size: int, end: float | None
+    source: Path,
+    label: str,
+    name: str,
+    place: Path,
+    max_size: int,
+    end: float | None,
+    kinds: Sequence[str] = ("recurrent", "alone"),
 ) -> dict[str, Path]:
     """The clip painted with recurrence and frame by frame, by the names they are measured under."""
     part = "whole" if end is None else f"{end:g}s"
     painted = {}
-    for kind in ("recurrent", "alone"):
+    for kind in kinds:
         path = place / f"{label}-{part}-{kind}.mp4"
         painted[f"{name} {kind}"] = path
         if path.exists():
@@ -156,17 +163,24 @@ def _numbers(name: str, stability: Evaluation, faithful: Evaluation) -> dict[str
     return values | {key: three(faithful, key) for key in ("style", "content")}
 
 
-def _drift(source: Path, name: str, place: Path, max_size: int) -> dict[str, Any]:
-    """Drift over a clip, whole."""
-    kept = place / f"{source.stem}-drift.json"
+def _drift(
+    source: Path, label: str, name: str, place: Path, max_size: int
+) -> dict[str, float | None]:
+    """Drift over a clip, whole, in percent of the source's luminance and contrast."""
+    kept = place / f"{label}-drift.json"
     if kept.exists():
         return _read(kept)
-    path = next(iter(_paint(source, source.stem, name, place, max_size, None).values()))
-    measured = evaluate(source, {name: path}, flow="dis-fast", distances=(1,), max_size=max_size)
-    values = {
-        "clip": source.stem,
-        **{key: measured[name].means.get(f"drift_{key}") for key in ("luminance", "contrast")},
-    }
+    path = next(iter(_paint(source, label, name, place, max_size, None, ("recurrent",)).values()))
+    measured = evaluate(
+        source,
+        {name: path},
+        flow="dis-fast",
+        distances=(1,),
+        result_motion=False,
+        max_size=max_size,
+    )
+    keys = ("luminance", "contrast")
+    values = {key: measured[name].means.get(f"drift_{key}") for key in keys}
     _write(kept, values)
     return values
 
@@ -186,7 +200,7 @@ def _frames(path: Path) -> int:
 
 def _page(
     rows: dict[str, list[_Row]],
-    drifts: dict[str, dict[str, Any]],
+    longest: int,
     flow: str,
     max_size: int,
     end: float,
@@ -196,12 +210,13 @@ def _page(
         "# Measurements of the bundled styles",
         "",
         f"By `make results`: the first {end:g} seconds of every validation clip, at most "
-        f"{max_size} pixels a side; drift on the whole of the longest. E_warp is that of Lai et "
-        f"al. 2018 (masked squared error per sample, RGB in [0, 1]; {flow} on the source), times "
-        "1000. *Source* is the floor: the video itself, its noise and the errors of the flow. "
-        "*Alone* is the ceiling: the same network without recurrence. Style and content losses "
-        "are divided by those of *alone*. Drift is last second against second second, relative "
-        "to the source.",
+        f"{max_size} pixels a side; drift on whole clips, in the first table on the longest. "
+        f"E_warp is that of Lai et al. 2018 (masked squared error per sample, RGB in [0, 1]; "
+        f"{flow} on the source), times 1000. *Source* is the floor: the video itself, its noise "
+        "and the errors of the flow. *Alone* is the ceiling: the same network without recurrence. "
+        "Style and content losses are divided by those of *alone*. Drift is last second against "
+        "second second (of clips under three seconds, third third against second), relative to the "
+        "source.",
         "",
         "| style | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
         "ours ÷ alone | style | content | drift of luminance, contrast |",
@@ -210,7 +225,7 @@ def _page(
     for name, clips in rows.items():
         one, ten = (_mean_of(clips, f"e_warp_{d}") for d in _DISTANCES)
         style, content = (_mean_of(clips, key) for key in ("style", "content"))
-        drift = drifts[name]
+        drift = clips[longest].drift
         lines.append(
             f"| {name} | {_thousandths(one)} | {_ratio(one)} | {_thousandths(ten)} | "
             f"{_ratio(ten)} | {_ratio(style)} | {_ratio(content)} | "
@@ -222,17 +237,17 @@ def _page(
             f"## {name}",
             "",
             "| clip | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
-            "ours ÷ alone | style | content |",
-            "|---|---|---:|---|---:|---:|---:|",
+            "ours ÷ alone | style | content | drift of luminance, contrast |",
+            "|---|---|---:|---|---:|---:|---:|---|",
         ]
         for row in clips:
             lines.append(
                 f"| {row.clip} | {_thousandths(row.numbers['e_warp_1'])} | "
                 f"{row.ratio('e_warp_1')} | {_thousandths(row.numbers['e_warp_10'])} | "
                 f"{row.ratio('e_warp_10')} | {row.ratio('style')} | "
-                f"{row.ratio('content')} |"
+                f"{row.ratio('content')} | {_percent(row.drift['luminance'])}, "
+                f"{_percent(row.drift['contrast'])} |"
             )
-        lines += ["", f"Drift measured on {drifts[name]['clip']}."]
     return "\n".join(lines) + "\n"
 
 

@@ -69,6 +69,7 @@ def command(
         app, log_level="warning", ws_max_size=_LONGEST_MESSAGE, timeout_graceful_shutdown=5
     )
     uvicorn.Server(config).run([listener])
+    raise KeyboardInterrupt  # the only end it has, whether or not the server passes it on
 
 
 def _listen(host: str, port: int) -> socket.socket:

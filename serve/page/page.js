@@ -86,7 +86,8 @@ function present() {
 
 function upload(file) {
   trouble("");
-  if (file.size > about.max_upload) {
+  // The server looks too; this only spares the way there.
+  if (file.size > (about?.max_upload ?? Infinity)) {
     return trouble(`${file.name} is larger than ${pick("limit").textContent}.`);
   }
   const bar = pick("uploaded");

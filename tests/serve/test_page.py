@@ -46,6 +46,8 @@ def visit(browser):
         page.set_default_timeout(60_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(address)
+        if "#/" not in address:  # nobody drops a video before the page is there
+            page.locator("#limit", has_text="MB").wait_for()
         return page
 
     yield open_page
