@@ -1,27 +1,23 @@
 """Command: how stable and how faithful stylized videos are, and how good flow estimators are."""
 
-import json
-import math
 from fractions import Fraction
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
-from brushflow.cli import GroupedCommand, GroupedOption, aligned, run, set_up_logging
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.evaluation import Evaluation, FlowAccuracy, SintelTruth, evaluate, flow_accuracy
-from brushflow.evaluation.datasets import KINDS, find_pairs, spread
+from brushflow.cli import GroupedCommand, aligned, run, set_up_logging
+from brushflow.errors import UsageError
+from brushflow.evaluation import Evaluation, SintelTruth, evaluate
 from brushflow.evaluation.metrics import format_value
 from brushflow.evaluation.report import write_report
-from brushflow.files import atomic_path
-from brushflow.flow import load_estimator
 from brushflow.pipeline.devices import choose_device
 from brushflow.pipeline.scan import find_cuts
+from brushflow.scripts import evaluate_flow
+from brushflow.scripts.evaluate_flow import ESTIMATORS, grouped
 from brushflow.video import open_source
 
 _PATH = click.Path(path_type=Path)
-_NAMES = "dis, dis-fast, deepflow, farneback, tvl1, raft-small, raft-large or ptlflow:NAME"
 
 
 class Distances(click.ParamType):
@@ -43,10 +39,6 @@ class Distances(click.ParamType):
         return numbers
 
 
-def _option(group: str, *names: str, **attributes: object) -> object:
-    return click.option(*names, cls=GroupedOption, group=group, **attributes)
-
-
 @click.group(context_settings={"max_content_width": 100})
 def command() -> None:
     """Measure stylized videos, or flow estimators."""
@@ -55,14 +47,14 @@ def command() -> None:
 @command.command(cls=GroupedCommand)
 @click.argument("source")
 @click.argument("results", nargs=-1, required=True)
-@_option(
+@grouped(
     "What",
     "--ceiling",
     metavar="FILE",
     help="One more result: the same network without prior, every frame painted alone.",
 )
-@_option("What", "--style", type=_PATH, help="The painting, for the style loss.")
-@_option(
+@grouped("What", "--style", type=_PATH, help="The painting, for the style loss.")
+@grouped(
     "What",
     "--style-size",
     default=448,
@@ -70,8 +62,8 @@ def command() -> None:
     type=click.IntRange(32),
     help="Longest side at which the painting is looked at, as in training.",
 )
-@_option("What", "--loss-weights", metavar="FILE", help="VGG weights, for content and style loss.")
-@_option(
+@grouped("What", "--loss-weights", metavar="FILE", help="VGG weights, for content and style loss.")
+@grouped(
     "What",
     "--lpips",
     nargs=2,
@@ -79,7 +71,7 @@ def command() -> None:
     metavar="NETWORK LINEAR",
     help="Weight files for LPIPS: SqueezeNet, AlexNet or VGG-16, and the published linear layers.",
 )
-@_option(
+@grouped(
     "What",
     "--every",
     default=5,
@@ -87,7 +79,7 @@ def command() -> None:
     type=click.IntRange(1),
     help="Measure faithfulness at every such frame.",
 )
-@_option(
+@grouped(
     "What",
     "--distances",
     default="1,2,5,10",
@@ -95,55 +87,55 @@ def command() -> None:
     type=Distances(),
     help="Numbers of frames between the two that are compared.",
 )
-@_option("What", "--end", type=click.FloatRange(0, min_open=True), help="Stop after these seconds.")
-@_option(
+@grouped("What", "--end", type=click.FloatRange(0, min_open=True), help="Stop after these seconds.")
+@grouped(
     "What",
     "--max-size",
     type=click.IntRange(32),
     metavar="N",
     help="Compare at this longest side; for results smaller than their source.",
 )
-@_option(
+@grouped(
     "What",
     "--fps",
     default="25",
     show_default=True,
     help="Frames per second of folders of images.",
 )
-@_option("Motion", "--flow", default="dis", show_default=True, help=f"{_NAMES}.")
-@_option(
+@grouped("Motion", "--flow", default="dis", show_default=True, help=f"{ESTIMATORS}.")
+@grouped(
     "Motion",
     "--flow-weights",
     type=_PATH,
     help="Weights of a flow network, instead of downloading them.",
 )
-@_option(
+@grouped(
     "Motion",
     "--flow-size",
     type=click.IntRange(16),
     metavar="N",
     help="Find motion on frames whose longest side is at most this.",
 )
-@_option(
+@grouped(
     "Motion",
     "--truth",
     type=_PATH,
     metavar="DATASET",
     help="Folder in Sintel's layout with the true flow of SOURCE, whose folder names the sequence.",
 )
-@_option(
+@grouped(
     "Motion",
     "--cuts",
     default="auto",
     show_default=True,
     help="Where shots begin: auto finds them, none is a single shot, or a file with frame numbers.",
 )
-@_option(
+@grouped(
     "Output", "-o", "--output", default="report", show_default=True, type=_PATH, help="Folder."
 )
-@_option("Output", "--no-videos", is_flag=True, help="Leave the videos out of the page.")
-@_option("Run", "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@_option("Run", "--jobs", type=click.IntRange(1), help="Threads [default: one per core].")
+@grouped("Output", "--no-videos", is_flag=True, help="Leave the videos out of the page.")
+@grouped("Run", "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@grouped("Run", "--jobs", type=click.IntRange(1), help="Threads [default: one per core].")
 def video(
     source: str,
     results: tuple[str, ...],
@@ -245,104 +237,7 @@ def table(evaluation: Evaluation) -> str:
     return aligned(rows)
 
 
-@command.command(cls=GroupedCommand)
-@click.argument("dataset", type=_PATH)
-@_option(
-    "What",
-    "--flow",
-    "estimators",
-    multiple=True,
-    default=("dis",),
-    show_default=True,
-    help=f"Estimator, may be given several times: {_NAMES}.",
-)
-@_option(
-    "What",
-    "--flow-weights",
-    type=_PATH,
-    help="Weights of the one flow network that is measured, instead of downloading them.",
-)
-@_option(
-    "What",
-    "--flow-size",
-    type=click.IntRange(16),
-    metavar="N",
-    help="Find motion on frames whose longest side is at most this.",
-)
-@_option(
-    "What",
-    "--kind",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", *KINDS]),
-    help="Layout of the dataset.",
-)
-@_option("What", "--limit", type=click.IntRange(1), help="Use only that many pairs, spread evenly.")
-@_option("Output", "-o", "--output", type=_PATH, help="Also write the numbers to this .json file.")
-@_option("Run", "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-def flow(
-    dataset: Path,
-    estimators: tuple[str, ...],
-    flow_weights: Path | None,
-    flow_size: int | None,
-    kind: str,
-    limit: int | None,
-    output: Path | None,
-    device: str,
-) -> None:
-    """Measure flow estimators on a DATASET with ground truth: Sintel, KITTI, Middlebury, chairs.
-
-    EPE is the mean distance from the true vector in pixels; Fl the share of pixels that are wrong
-    by more than 3 pixels and 5 %. "visible" leaves out what is hidden in the second frame or
-    outside it.
-    """
-    set_up_logging()
-    pairs = find_pairs(dataset, kind)
-    if limit is not None:
-        pairs = spread(pairs, limit)
-    chosen = choose_device(device)
-    found = {}
-    for name in dict.fromkeys(estimators):
-        estimator = load_estimator(name, chosen, flow_weights, flow_size)
-        with tqdm(total=len(pairs), desc=name, unit=" pairs", disable=None) as bar:
-            found[name] = flow_accuracy(estimator, pairs, lambda done, bar=bar: bar.update())
-    rows = [["estimator", "EPE (px)", "visible", "Fl (%)", "visible", "s/pair"]]
-    for name, result in found.items():
-        numbers = (result.epe(), result.epe("visible"), result.fl(), result.fl("visible"))
-        rows.append(
-            [name, *(f"{number:.3f}" for number in numbers), f"{result.seconds / result.pairs:.3f}"]
-        )
-    click.echo(aligned(rows))
-    click.echo(f"{len(pairs)} pairs of {dataset}.")
-    if output is not None:
-        _write_accuracy(output, dataset, found)
-
-
-def _write_accuracy(output: Path, dataset: Path, found: dict[str, FlowAccuracy]) -> None:
-    def value(number: float) -> float | None:
-        return number if math.isfinite(number) else None
-
-    content = {
-        "dataset": str(dataset),
-        "estimators": {
-            name: {
-                "pairs": result.pairs,
-                "seconds_per_pair": result.seconds / result.pairs,
-                **{
-                    f"{measure}_{kind}": value(getattr(result, measure)(kind))
-                    for measure in ("epe", "fl")
-                    for kind in ("all", "visible")
-                },
-                "epe_per_pair": {pair: value(epe) for pair, epe in result.per_pair},
-            }
-            for name, result in found.items()
-        },
-    }
-    try:
-        with atomic_path(output) as partial:
-            partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    except OSError as error:
-        raise BrushflowError(f"Cannot write {output}: {error.strerror}.") from error
+command.add_command(evaluate_flow.command)
 
 
 def main() -> None:

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from brushflow.cli import run, set_up_logging
+from brushflow.cli import aligned, run, set_up_logging
 from brushflow.errors import UsageError
 from brushflow.evaluation.inputs import Inputs
 from brushflow.evaluation.motion import estimated_motion
 from brushflow.evaluation.stability import difference_map
 from brushflow.flow import load_estimator
 from brushflow.flow.estimators import FlowEstimator
-from brushflow.scripts.evaluate import aligned, named_results
+from brushflow.scripts.evaluate import named_results
 from brushflow.spherical import Panorama, default_cube
 from brushflow.spherical.panorama import EquirectSampler
 from brushflow.spherical.seams import SeamMeasure, perspective

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.errors import BrushflowError, UsageError
 from brushflow.flow import read_flo, warp
 from brushflow.occlusion import read_pgm
 from brushflow.pipeline.motion import Motion
@@ -52,3 +52,11 @@ class FileMotion:
             inside = warp(ones, torch.from_numpy(flow)[None])[0, 0].numpy() > 0.5
             reliability = reliability * inside
         return Motion(flow, reliability.astype(np.float32, copy=False))
+
+
+def check_patterns(flow_pattern: str, occlusions_pattern: str) -> None:
+    """UsageError unless both are given."""
+    if not (flow_pattern and occlusions_pattern):
+        raise UsageError(
+            "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
+        )

@@ -24,7 +24,7 @@ from brushflow.pipeline.finish import finish
 from brushflow.pipeline.patterns import frame_path
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.scripts.evaluation_options import evaluation_options, frame_scores
-from brushflow.scripts.file_motion import FileMotion
+from brushflow.scripts.file_motion import FileMotion, check_patterns
 from brushflow.video import read_image, write_image
 
 logger = logging.getLogger("brushflow.scripts.stylize_frames")
@@ -124,20 +124,12 @@ def command(
     step = -1 if backward else 1
     motion = None
     if not create_inconsistent:
-        if not (flow_pattern and occlusions_pattern):
-            raise UsageError(
-                "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
-            )
+        check_patterns(flow_pattern, occlusions_pattern)
         motion = FileMotion(
             flow_pattern, occlusions_pattern, step, invert_occlusion, fix_occlusions
         )
     indices = numbers_of_frames(input_pattern, num_frames)[::step]
-    if continue_with is not None:
-        if continue_with not in indices:
-            raise UsageError(f"There is no frame {continue_with} among {indices[0]}…{indices[-1]}.")
-        todo = indices[indices.index(continue_with) :]
-    else:
-        todo = indices
+    todo = frames_to_do(indices, continue_with)
     chosen = choose_device(device)
     stylizer = Stylizer(
         load(model_vid),
@@ -182,6 +174,15 @@ def numbers_of_frames(pattern: str, last: int) -> list[int]:
     if not numbers:
         raise UsageError(f"There is no frame {frame_path(pattern, 1)}; frames count from 1.")
     return numbers
+
+
+def frames_to_do(numbers: list[int], continue_with: int | None) -> list[int]:
+    """Those from ``continue_with`` on, in the order of work; UsageError if it is none of them."""
+    if continue_with is None:
+        return numbers
+    if continue_with not in numbers:
+        raise UsageError(f"There is no frame {continue_with} among {numbers[0]}…{numbers[-1]}.")
+    return numbers[numbers.index(continue_with) :]
 
 
 def output_path(prefix: Path, index: int) -> Path:

@@ -20,8 +20,8 @@ from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.patterns import frame_path, pair_path
 from brushflow.pipeline.spherical_stylizer import CubeStylizer, smoothed
-from brushflow.scripts.file_motion import FileMotion
-from brushflow.scripts.stylize_frames import kept_state, save_state, state_path
+from brushflow.scripts.file_motion import FileMotion, check_patterns
+from brushflow.scripts.stylize_frames import frames_to_do, kept_state, save_state, state_path
 from brushflow.spherical import FACES, Panorama
 from brushflow.video import read_image, write_image
 
@@ -142,19 +142,12 @@ def command(
     step = -1 if backward else 1
     motion = None
     if not create_inconsistent:
-        if not (flow_pattern and occlusions_pattern):
-            raise UsageError(
-                "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
-            )
+        check_patterns(flow_pattern, occlusions_pattern)
         motion = FaceFileMotion(
             flow_pattern, occlusions_pattern, step, invert_occlusions, fix_occlusions
         )
     indices = numbers_of_frames(input_pattern, start_frame, num_frames)[::step]
-    todo = indices
-    if continue_with is not None:
-        if continue_with not in indices:
-            raise UsageError(f"There is no frame {continue_with} among {indices[0]}…{indices[-1]}.")
-        todo = indices[indices.index(continue_with) :]
+    todo = frames_to_do(indices, continue_with)
     chosen = choose_device(device)
     stylizer = CubeStylizer(
         load(model_vid),

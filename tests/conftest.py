@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import save_file
 from skimage import data
 
+from brushflow.models import StyleModel, build
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 
@@ -65,4 +66,17 @@ def loss_weights(tmp_path):
         state[f"features.{index}.bias"] = torch.zeros(out)
     path = tmp_path / "vgg.safetensors"
     save_file(state, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    torch.manual_seed(0)
+    return StyleModel(build("c3s1-8,d8,R8,U2,c3s1-3", padding_type="replicate").eval(), "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_model_file(tiny_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
+    tiny_model.save(path)
     return path

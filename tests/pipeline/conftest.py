@@ -7,27 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-import torch
 
 import brushflow
-from brushflow.models import StyleModel, build
 from brushflow.stylize_video import main
 from brushflow.video.ffmpeg import ffmpeg_binary
 
 ROOT = Path(brushflow.__file__).parent
-
-
-@pytest.fixture(scope="session")
-def tiny_model():
-    torch.manual_seed(0)
-    return StyleModel(build("c3s1-8,d8,R8,U2,c3s1-3", padding_type="replicate").eval(), "tiny")
-
-
-@pytest.fixture(scope="session")
-def tiny_model_file(tiny_model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    tiny_model.save(path)
-    return path
 
 
 @pytest.fixture(scope="session")

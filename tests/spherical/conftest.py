@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.models import StyleModel, build
 from brushflow.spherical.panorama import equirect_rays
 
 
@@ -33,16 +32,3 @@ def spheres():
         return [np.roll(first, i, 1) for i in range(count)]
 
     return make
-
-
-@pytest.fixture(scope="session")
-def tiny_model():
-    torch.manual_seed(0)
-    return StyleModel(build("c3s1-8,d8,R8,U2,c3s1-3", padding_type="replicate").eval(), "tiny")
-
-
-@pytest.fixture(scope="session")
-def tiny_model_file(tiny_model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("models") / "tiny.safetensors"
-    tiny_model.save(path)
-    return path
