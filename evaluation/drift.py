@@ -42,17 +42,22 @@ def drift_percent(result: Sequence[float], source: Sequence[float], frame_rate: 
     """How far a result has moved away from its source: the last second against the second one.
 
     100·((r_last / s_last) / (r_2 / s_2) − 1) in percent, with r and s the means of result and
-    source over that second; 0 is best, negative is darker (flatter, paler). The first second is
-    left out because a recurrence settles there. A video shorter than three seconds is divided
-    into thirds instead. NaN below three frames or where the source is black.
+    source over that second; 0 is best, negative is darker (flatter, paler). NaN as for
+    ``change_percent``.
     """
     count = min(len(result), len(source))
-    span = min(round(frame_rate), count // 3)
+    ours, theirs = (change_percent(v[:count], frame_rate) for v in (result, source))
+    return 100 * ((100 + ours) / (100 + theirs) - 1) if theirs > -100 else math.nan
+
+
+def change_percent(values: Sequence[float], frame_rate: float) -> float:
+    """How the mean of the last second differs from the second one's, in percent of that.
+
+    The first second is left out because a recurrence settles there. A video shorter than three
+    seconds is divided into thirds instead. NaN below three frames or where it began black.
+    """
+    span = min(round(frame_rate), len(values) // 3)
     if span < 1:
         return math.nan
-    early, late = slice(span, 2 * span), slice(count - span, count)
-    r_early, r_late = np.mean(result[early]), np.mean(result[late])
-    s_early, s_late = np.mean(source[early]), np.mean(source[late])
-    if min(r_early, s_early, s_late) < 1e-6:
-        return math.nan
-    return float(100 * ((r_late / s_late) / (r_early / s_early) - 1))
+    early, late = np.mean(values[span : 2 * span]), np.mean(values[len(values) - span :])
+    return float(100 * (late / early - 1)) if early > 1e-6 else math.nan

@@ -28,9 +28,16 @@ _OPTIONS = (
     ),
     click.option("--flow-pattern-eval", default="", help="Flow for the temporal error."),
     click.option("--occlusions-pattern-eval", default="", help="Its certainty."),
-    click.option("--invert-occlusion-eval", is_flag=True, help="In these files, 255 means hidden."),
+    click.option(
+        *("--invert-occlusion-eval", "--invert-occlusions-eval", "invert_occlusion_eval"),
+        is_flag=True,
+        help="In these files, 255 means hidden.",
+    ),
     click.option(
         "--fix-occlusions-eval", is_flag=True, help="As --fix-occlusions, for these files."
+    ),
+    click.option(
+        "--no-consistency-eval", is_flag=True, help="No temporal error, and no files for it."
     ),
     click.option(
         "--backward-eval",
@@ -70,6 +77,8 @@ def evaluation_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def frame_scores(
     device: torch.device,
+    motion_type: Callable[..., Any] = FileMotion,
+    scores_type: Callable[..., Any] = FrameScores,
     *,
     evaluate: bool,
     evaluation_file: Path,
@@ -77,29 +86,32 @@ def frame_scores(
     occlusions_pattern_eval: str,
     invert_occlusion_eval: bool,
     fix_occlusions_eval: bool,
+    no_consistency_eval: bool,
     backward_eval: bool,
     **judgement: Any,
-) -> FrameScores | None:
+) -> Any:
     """What scores frames by the options of the same names; None without ``evaluate``.
 
     UsageError for options that do not fit together.
     """
     if not evaluate:
         return None
-    if not (flow_pattern_eval and occlusions_pattern_eval):
-        raise UsageError(
-            "--evaluate needs --flow-pattern-eval and --occlusions-pattern-eval; they may be "
-            "those of --flow-pattern and --occlusions-pattern."
+    motion = None
+    if not no_consistency_eval:
+        if not (flow_pattern_eval and occlusions_pattern_eval):
+            raise UsageError(
+                "--evaluate needs --flow-pattern-eval and --occlusions-pattern-eval, which may be "
+                "those of --flow-pattern and --occlusions-pattern, or --no-consistency-eval."
+            )
+        motion = motion_type(
+            flow_pattern_eval,
+            occlusions_pattern_eval,
+            1,
+            invert_occlusion_eval,
+            fix_occlusions_eval,
         )
-    motion = FileMotion(
-        flow_pattern_eval,
-        occlusions_pattern_eval,
-        1,
-        invert_occlusion_eval,
-        fix_occlusions_eval,
-    )
     losses = _losses(device, **judgement)
-    return FrameScores(evaluation_file, losses, motion, backward_eval, device)
+    return scores_type(evaluation_file, losses, motion, backward_eval, device)
 
 
 def _losses(

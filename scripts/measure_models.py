@@ -13,6 +13,7 @@ from tqdm import tqdm
 from brushflow.cli import run, set_up_logging
 from brushflow.errors import UsageError
 from brushflow.evaluation import Evaluation, evaluate
+from brushflow.evaluation.drift import change_percent
 from brushflow.evaluation.evaluation import mean_or_none
 from brushflow.files import atomic_path
 from brushflow.flow import load_estimator
@@ -23,6 +24,7 @@ from brushflow.video import open_source
 
 _PATH = click.Path(path_type=Path)
 _DISTANCES = (1, 10)
+_APPEARANCE = ("luminance", "contrast")
 _FAITHFUL_EVERY = 10  # frames; VGG is slow
 # Nearly lossless: what is measured is the painting, not its compression.
 _CRF = 6.0
@@ -101,8 +103,8 @@ def command(
                 known[name] = _numbers(name, stability, faithful)
                 _write(kept[name], known[name])
         for name in names:
-            drift = _drift(source, label, name, places[name], max_size)
-            rows[name].append(_Row(label, known[name], drift))
+            change = _change(source, label, name, places[name], max_size)
+            rows[name].append(_Row(label, known[name], change))
     longest = max(range(len(sources)), key=lambda i: _frames(sources[i]))
     with atomic_path(output) as partial:
         partial.write_text(_page(rows, longest, flow, max_size, end), encoding="utf-8")
@@ -111,14 +113,24 @@ def command(
 
 @dataclass(frozen=True)
 class _Row:
-    """One clip's numbers of one style: by metric the values of floor, ours, alone; the drift."""
+    """One clip's numbers of one style.
+
+    By metric the values of floor, ours, alone; by appearance the change of floor, ours.
+    """
 
     clip: str
     numbers: dict[str, list[float | None]]
-    drift: dict[str, float | None]
+    change: dict[str, list[float]]
 
     def ratio(self, metric: str) -> str:
         return _ratio(self.numbers[metric])
+
+    def changes(self) -> str:
+        """Cells of the table: luminance and contrast, of the source and ours."""
+        return " | ".join(
+            f"{source:+.1f} / {ours:+.1f} %"
+            for source, ours in (self.change[k] for k in _APPEARANCE)
+        )
 
 
 def _paint(
@@ -163,11 +175,9 @@ def _numbers(name: str, stability: Evaluation, faithful: Evaluation) -> dict[str
     return values | {key: three(faithful, key) for key in ("style", "content")}
 
 
-def _drift(
-    source: Path, label: str, name: str, place: Path, max_size: int
-) -> dict[str, float | None]:
-    """Drift over a clip, whole, in percent of the source's luminance and contrast."""
-    kept = place / f"{label}-drift.json"
+def _change(source: Path, label: str, name: str, place: Path, max_size: int) -> dict[str, Any]:
+    """How luminance and contrast change over a whole clip, in percent: of the source, of ours."""
+    kept = place / f"{label}-change.json"
     if kept.exists():
         return _read(kept)
     path = next(iter(_paint(source, label, name, place, max_size, None, ("recurrent",)).values()))
@@ -179,8 +189,13 @@ def _drift(
         result_motion=False,
         max_size=max_size,
     )
-    keys = ("luminance", "contrast")
-    values = {key: measured[name].means.get(f"drift_{key}") for key in keys}
+    values = {
+        key: [
+            change_percent(video.series[key], measured.frame_rate)
+            for video in (measured.floor, measured[name])
+        ]
+        for key in _APPEARANCE
+    }
     _write(kept, values)
     return values
 
@@ -210,26 +225,26 @@ def _page(
         "# Measurements of the bundled styles",
         "",
         f"By `make results`: the first {end:g} seconds of every validation clip, at most "
-        f"{max_size} pixels a side; drift on whole clips, in the first table on the longest. "
+        f"{max_size} pixels a side; luminance and contrast of whole clips, in the first table "
+        "of the longest. "
         f"E_warp is that of Lai et al. 2018 (masked squared error per sample, RGB in [0, 1]; "
         f"{flow} on the source), times 1000. *Source* is the floor: the video itself, its noise "
         "and the errors of the flow. *Alone* is the ceiling: the same network without recurrence. "
-        "Style and content losses are divided by those of *alone*. Drift is last second against "
-        "second second (of clips under three seconds, third third against second), relative to the "
-        "source.",
+        "Style and content losses are divided by those of *alone*. Luminance and contrast: how the "
+        "last second's mean differs from the second second's (of clips under three seconds, the "
+        "last third's from the second's).",
         "",
         "| style | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
-        "ours ÷ alone | style | content | drift of luminance, contrast |",
-        "|---|---|---:|---|---:|---:|---:|---|",
+        "ours ÷ alone | style | content | luminance: source / ours | contrast |",
+        "|---|---|---:|---|---:|---:|---:|---|---|",
     ]
     for name, clips in rows.items():
         one, ten = (_mean_of(clips, f"e_warp_{d}") for d in _DISTANCES)
         style, content = (_mean_of(clips, key) for key in ("style", "content"))
-        drift = clips[longest].drift
         lines.append(
             f"| {name} | {_thousandths(one)} | {_ratio(one)} | {_thousandths(ten)} | "
             f"{_ratio(ten)} | {_ratio(style)} | {_ratio(content)} | "
-            f"{_percent(drift['luminance'])}, {_percent(drift['contrast'])} |"
+            f"{clips[longest].changes()} |"
         )
     for name, clips in rows.items():
         lines += [
@@ -237,16 +252,15 @@ def _page(
             f"## {name}",
             "",
             "| clip | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
-            "ours ÷ alone | style | content | drift of luminance, contrast |",
-            "|---|---|---:|---|---:|---:|---:|---|",
+            "ours ÷ alone | style | content | luminance: source / ours | contrast |",
+            "|---|---|---:|---|---:|---:|---:|---|---|",
         ]
         for row in clips:
             lines.append(
                 f"| {row.clip} | {_thousandths(row.numbers['e_warp_1'])} | "
                 f"{row.ratio('e_warp_1')} | {_thousandths(row.numbers['e_warp_10'])} | "
                 f"{row.ratio('e_warp_10')} | {row.ratio('style')} | "
-                f"{row.ratio('content')} | {_percent(row.drift['luminance'])}, "
-                f"{_percent(row.drift['contrast'])} |"
+                f"{row.ratio('content')} | {row.changes()} |"
             )
     return "\n".join(lines) + "\n"
 
@@ -265,10 +279,6 @@ def _ratio(values: Sequence[float | None]) -> str:
 
 def _thousandths(values: Sequence[float | None]) -> str:
     return " / ".join("–" if value is None else f"{1000 * value:.2f}" for value in values)
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.1f} %"
 
 
 def main() -> None:

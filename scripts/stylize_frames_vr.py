@@ -6,8 +6,10 @@ The options are those of the original fast_artistic_video_vr program, and mean t
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import closing
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -20,9 +22,12 @@ from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.patterns import frame_path, pair_path
 from brushflow.pipeline.spherical_stylizer import CubeStylizer, smoothed
+from brushflow.pipeline.stylizer import Stylized
+from brushflow.scripts.evaluation_options import evaluation_options, frame_scores
+from brushflow.scripts.face_scores import FaceScores
 from brushflow.scripts.file_motion import FileMotion, check_patterns
 from brushflow.scripts.stylize_frames import frames_to_do, kept_state, save_state, state_path
-from brushflow.spherical import FACES, Panorama
+from brushflow.spherical import FACES, Cube, Overlaps, Panorama
 from brushflow.video import read_image, write_image
 
 # Numbers of the faces in file names, after transform360, and how they lie there (REFERENCE D1, D2):
@@ -109,6 +114,7 @@ class FaceFileMotion(FileMotion):
     help="Smooth the written picture with this window.",
 )
 @click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
+@evaluation_options
 def command(
     model_vid: str,
     model_img: str,
@@ -134,6 +140,7 @@ def command(
     create_inconsistent_border: bool,
     median_filter: str,
     device: str,
+    **evaluation: Any,
 ) -> None:
     """Stylize the six faces of spherical frames in files, with flow and reliability from files."""
     set_up_logging()
@@ -162,6 +169,10 @@ def command(
         device=chosen,
         precision=choose_precision("auto", chosen),
     )
+    size = read_image(face_path(input_pattern, todo[0], FILES["front"])).shape[0]
+    overlaps = Overlaps(Cube(size, overlap_pixel_w).check(), chosen)
+    scored = partial(FaceScores, numbers=tuple(FILES[name] for name in FACES), overlaps=overlaps)
+    scores = frame_scores(chosen, FaceFileMotion, scored, **evaluation)
     prefix = Path(output_prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     first, state = todo[0], None
@@ -173,6 +184,8 @@ def command(
                 f"To go on with frame {todo[0]}, {state_path(prefix)} of frame {first} must exist; "
                 f"begin earlier."
             )
+        if scores:
+            scores.previous = Stylized(first, read_faces(input_pattern, first), state, None)
     frames = (read_faces(input_pattern, i) for i in range(first, todo[-1] + step, step))
     panorama = None
     with closing(stylizer.stylize(frames, first=first, step=step, state=state)) as stylized:
@@ -194,6 +207,8 @@ def command(
                     write_image(path, as_in_files(name, picture))
             if not stylizer.independent:
                 save_state(prefix, item.index, item.output)
+            if scores:
+                scores.add(item)
     click.echo(f"Wrote {len(todo)} frames, {prefix}-{todo[0]:05d} and on.")
 
 

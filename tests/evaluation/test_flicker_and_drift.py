@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from brushflow.evaluation.drift import appearance, drift_percent
+from brushflow.evaluation.drift import appearance, change_percent, drift_percent
 from brushflow.evaluation.flicker import (
     WINDOW,
     fast_power,
@@ -95,3 +95,10 @@ def test_short_videos_are_divided_into_thirds():
     assert drift_percent([9, 9, 2, 2, 3, 3], [1] * 6, 25) == pytest.approx(50)
     assert math.isnan(drift_percent([1, 1], [1, 1], 25))
     assert math.isnan(drift_percent([1, 1, 1], [0, 0, 0], 25))
+
+
+def test_change_is_of_the_last_second_against_the_second_one():
+    seconds = [9.0] * 10 + [2.0] * 10 + [7.0] * 15 + [2.5] * 10
+    assert change_percent(seconds, 10) == pytest.approx(25)
+    assert math.isnan(change_percent(seconds[:2], 10))
+    assert math.isnan(change_percent([0.0] * 9, 1))

@@ -1,8 +1,11 @@
 """The original tool's way of working on a sphere: faces, flows and maps in files."""
 
+import csv
+
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from skimage import data
 
 from brushflow.errors import BrushflowError
 from brushflow.flow import load_estimator, read_flo, write_flo
@@ -11,6 +14,7 @@ from brushflow.occlusion import read_pgm, reliability, write_pgm
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.spherical_stylizer import CubeStylizer
 from brushflow.scripts import stylize_frames_vr
+from brushflow.scripts.face_scores import NAMES
 from brushflow.spherical import Cube, Panorama
 from brushflow.video import read_image, write_image
 
@@ -142,3 +146,42 @@ def test_what_is_missing_or_does_not_fit_is_named(run, place, tmp_path):
     assert code == 2 and "choose 16 to 24" in out
     code, out = run("--continue-with", 9)
     assert code == 2 and "no frame 9" in out
+
+
+def scores(path):
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file, delimiter=";"))
+    return {(row.pop("frame"), row.pop("face")): row for row in rows}
+
+
+def test_faces_are_scored_and_a_continued_run_completes_the_table(
+    run, place, tmp_path, loss_weights
+):
+    write_image(tmp_path / "style.png", data.rocket())
+    options = [
+        *("--evaluate", "--loss-network", loss_weights, "--style-image", tmp_path / "style.png"),
+        *("--content-layers", "relu2_2", "--style-layers", "relu1_2"),
+        *("--flow-pattern-eval", place / "backward_[%d]_{%d}-%d.flo"),
+        *("--occlusions-pattern-eval", place / "reliable_[%d]_{%d}-%d.pgm"),
+    ]
+    code, out = run(*options, "--evaluation-file", tmp_path / "whole.txt")
+    assert code == 0, out
+    whole = scores(tmp_path / "whole.txt")
+    assert len(whole) == 4 * 6 + 1 and whole["2", "6"].keys() == set(NAMES)
+    assert all(row["temporal"] == "" for (frame, _), row in whole.items() if frame == "1")
+    errors = [float(row["temporal"]) for (frame, _), row in whole.items() if frame in "234"]
+    assert len(errors) == 18 and min(errors) > 0
+    assert float(whole["mean", ""]["temporal"]) == pytest.approx(np.mean(errors))
+
+    options += ["--evaluation-file", tmp_path / "parts.txt"]
+    assert run(*options, "--num-frames", 2, prefix="part")[0] == 0
+    assert run(*options, "--continue-with", 3, prefix="part")[0] == 0
+    assert scores(tmp_path / "parts.txt") == whole
+
+    bad = ("--create-inconsistent-border", "--no-consistency-eval")
+    code, out = run(*options, *bad, "--evaluation-file", tmp_path / "alone.txt")
+    assert code == 0, out
+    alone = scores(tmp_path / "alone.txt")["mean", ""]
+    assert alone["temporal"] == ""
+    # Painting every face alone is what the borders tell.
+    assert float(alone["edge"]) > 2 * float(whole["mean", ""]["edge"])

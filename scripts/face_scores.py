@@ -1,0 +1,124 @@
+"""Scores of the painted faces of spherical frames, as the original program means to give them."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from brushflow.models import preprocess, to_rgb
+from brushflow.pipeline.spherical_stylizer import FacesMotionSource
+from brushflow.pipeline.stylizer import Stylized
+from brushflow.scripts.frame_scores import NAMES as FLAT_NAMES
+from brushflow.scripts.frame_scores import Losses, temporal_error
+from brushflow.scripts.score_table import ScoreTable
+from brushflow.spherical import Overlaps
+
+NAMES = ("gradx", "grady", "gradmag", "edge", *FLAT_NAMES)
+
+
+class FaceScores:
+    """Scores six faces as they are painted and keeps a table of them in a file (REFERENCE D5).
+
+    A row per frame and face: three ratios of gradients, see ``border_gradients``; ``edge``, see
+    ``edge_error``; and what ``FrameScores`` has for flat frames.
+
+    Args:
+        numbers: those of the faces in file names, in the order of ``FACES``.
+        overlaps: what neighbouring faces know of each other.
+        motion: as for ``FrameScores``, but of six faces.
+        Others as for ``FrameScores``.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        losses: Losses,
+        motion: FacesMotionSource | None,
+        forward: bool,
+        device: torch.device,
+        numbers: tuple[int, ...],
+        overlaps: Overlaps,
+    ) -> None:
+        self.table = ScoreTable(path, ("frame", "face"), NAMES)
+        self.losses = losses
+        self.motion = motion
+        self.forward = forward
+        self.device = device
+        self.numbers = numbers
+        self.overlaps = overlaps
+        self.previous: Stylized | None = None
+
+    @torch.inference_mode()
+    def add(self, stylized: Stylized) -> None:
+        """Score the next painted frame, in either order of numbers, and write the file."""
+        rows = self.table.rows
+        outputs = stylized.output.to(self.device)
+        margin = self.overlaps.cube.overlap // 2
+        for face, (picture, output) in enumerate(
+            zip(stylized.frame, outputs.split(1), strict=True)
+        ):
+            rows[stylized.index, self.numbers[face]] = [
+                *border_gradients(output, margin),
+                edge_error(outputs, face, self.overlaps),
+                *map(float, self.losses(output, preprocess(picture, self.device))),
+                None,
+            ]
+        if self.previous is not None and self.motion is not None:
+            self._add_temporal(*sorted((self.previous, stylized), key=lambda each: each.index))
+        self.previous = stylized
+        self.table.write()
+
+    def _add_temporal(self, earlier: Stylized, later: Stylized) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            motions = self.motion(later.frame, earlier.frame, later.index, pool)
+        outputs = zip(earlier.output.split(1), later.output.split(1), motions, strict=True)
+        for number, (before, after, motion) in zip(self.numbers, outputs, strict=True):
+            row = self.table.rows.get((later.index, number))
+            if row is not None:  # it was painted by a run that scored nothing
+                row[-1] = temporal_error(before, after, motion, self.forward)
+
+
+def border_gradients(face: Tensor, margin: int) -> tuple[float, float, float]:
+    """Mean absolute central differences at a face's borders over those in all of it; 1 is no seam.
+
+    Horizontal ones at the left and right border, vertical ones at the upper and lower border, and
+    the length of both at all four. A border lies between two pixels, and both count.
+
+    Args:
+        face: (1, 3, size, size).
+        margin: pixels of it that belong to the neighbours, on each side.
+    """
+    right = (face[..., 1:-1, 2:] - face[..., 1:-1, :-2]).abs() / 2
+    down = (face[..., 2:, 1:-1] - face[..., :-2, 1:-1]).abs() / 2
+    length = torch.hypot(right, down)
+    place = torch.arange(1, face.shape[-1] - 1, device=face.device)  # the outermost have none
+    last = face.shape[-1] - margin
+    near = (place - margin + 0.5).abs().minimum((place - last + 0.5).abs()) < 1
+    within = (place >= margin - 1) & (place <= last)
+    columns, rows = near & within[:, None], near[:, None] & within
+    each = ((right, columns), (down, rows), (length, columns | rows))
+    return tuple(float(x[..., here].mean() / x.mean().clamp(min=1e-9)) for x, here in each)
+
+
+def edge_error(faces: Tensor, face: int, overlaps: Overlaps) -> float:
+    """Mean squared difference of the pixels on both sides of a true face's four edges.
+
+    The outermost pixels of the face without its margin are compared with the neighbours' painting
+    of the pixels next to them, as they adjoin in the finished picture. RGB in [0, 1].
+
+    Args:
+        faces: (6, 3, size, size), in network space.
+        face: index of the one whose edges are compared.
+        overlaps: of these faces.
+    """
+    rgb = to_rgb(faces) / 255
+    around, _ = overlaps.seen(face, dict(enumerate(rgb.split(1))))
+    margin, size = overlaps.cube.overlap // 2, overlaps.cube.size
+    inside = slice(margin, size - margin)
+    squares = [
+        (own[..., line, inside] - beside[..., line + step, inside]).square().mean()
+        for own, beside in ((rgb[face], around[0]), (rgb[face].mT, around[0].mT))
+        for line, step in ((margin, -1), (size - margin - 1, 1))
+    ]
+    return float(torch.stack(squares).mean())
