@@ -161,8 +161,8 @@ class VideoJob:
         if self._paint_rest(painter, self.options, scan, plan):
             return painted
         release()
-        smaller = with_smaller_flow(self.options, self.size)
-        if smaller is None or not _finds_motion(painter):
+        smaller = with_smaller_flow(self.options, painter.longest_for_motion(self.size))
+        if smaller is None:
             raise too_large(self.size)
         self.shortages.append(
             f"There was too little memory to find motion on full frames; after frame "
@@ -258,7 +258,3 @@ class VideoJob:
                 f"Interrupted. What is finished is kept in {self.folder.path}; the same command "
                 f"goes on from there."
             )
-
-
-def _finds_motion(painter: Painter) -> bool:
-    return painter.stylizer is not None and painter.stylizer.motion is not None

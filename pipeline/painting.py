@@ -83,6 +83,17 @@ class Painter:
     def recurrent(self) -> bool:
         return self.stylizer is not None and not self.stylizer.independent
 
+    def longest_for_motion(self, size: tuple[int, int]) -> int | None:
+        """The longest side of what motion is sought in, the frame or a face; None without motion.
+
+        ``size``: of the frames, (width, height).
+        """
+        if self.stylizer is None or self.stylizer.motion is None:
+            return None
+        if isinstance(self.stylizer, SphericalStylizer):
+            return self.stylizer.cube(*size).size
+        return max(size)
+
     def paint(
         self,
         frames: Iterable[np.ndarray],

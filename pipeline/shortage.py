@@ -27,12 +27,13 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
-def with_smaller_flow(options: StylizeOptions, size: tuple[int, int]) -> StylizeOptions | None:
-    """The options with motion found on frames half as large; None where that is too small.
+def with_smaller_flow(options: StylizeOptions, longest: int | None) -> StylizeOptions | None:
+    """The options with motion found on pictures half as large; None where that is too small.
 
-    ``size`` is that of the frames painted, (width, height).
+    ``longest``: side of the pictures that it is sought in, None if it is not.
     """
-    longest = max(size)
+    if longest is None:
+        return None
     half = min(options.flow_size or usual_size(longest), longest) // 2
     return replace(options, flow_size=half) if half >= _SMALLEST_FLOW else None
 

@@ -199,14 +199,18 @@ class SphericalStylizer(CubeStylizer):
     def panorama(self, width: int, height: int) -> Panorama:
         """The way between frames of this size and the faces; made once."""
         if (width, height) not in self._panoramas:
-            cube = default_cube(width, height, self.layout)
-            size, overlap = self._wanted
-            if size is not None:
-                cube = Cube(size, max(16, round(size * cube.overlap / cube.size)))
-            cube = replace(cube, overlap=overlap or cube.overlap).check()
+            cube = self.cube(width, height)
             panorama = Panorama(width, height, self.layout, cube, self.device)
             self._panoramas = {(width, height): panorama}
         return self._panoramas[width, height]
+
+    def cube(self, width: int, height: int) -> Cube:
+        """The faces that frames of this size are painted on; UsageError if they cannot be."""
+        cube = default_cube(width, height, self.layout)
+        size, overlap = self._wanted
+        if size is not None:
+            cube = Cube(size, max(16, round(size * cube.overlap / cube.size)))
+        return replace(cube, overlap=overlap or cube.overlap).check()
 
     @torch.inference_mode()
     def as_frame(self, stylized: Stylized, median_filter: int = 1) -> Stylized:

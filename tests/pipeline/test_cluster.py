@@ -4,16 +4,22 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import brushflow
+import brushflow.pipeline.cluster as cluster_module
+from brushflow.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.cluster import ClusterExecutor
+from brushflow.pipeline.paint_shots import RunDescription
 
 ROOT = Path(brushflow.__file__).parent
-pytest.importorskip("distributed")
+get_worker = pytest.importorskip("distributed").get_worker
 
 
 @pytest.fixture(scope="module")
@@ -75,3 +81,96 @@ def test_a_scheduler_that_is_not_there(film, tiny_model_file, run_command, tmp_p
     assert not list(tmp_path.iterdir())
     code, _, err = run_command(*arguments, "tcp://127.0.0.1:9", "--jobs", 2)
     assert code == 2 and "choose one" in err
+
+
+@pytest.fixture
+def cluster():
+    """Two workers in this process; the second one has a GPU if the test says so."""
+    from distributed import Scheduler, SpecCluster, Worker
+
+    clusters = []
+
+    def start(gpu=False):
+        resources = [{}, {"GPU": 1} if gpu else {}]
+        workers = {
+            number: {"cls": Worker, "options": {"nthreads": 1, "resources": has}}
+            for number, has in enumerate(resources)
+        }
+        options = {"dashboard": False, "dashboard_address": None, "host": "127.0.0.1"}
+        scheduler = {"cls": Scheduler, "options": options}
+        clusters.append(SpecCluster(workers, scheduler, silence_logs=False))
+        return ClusterExecutor(clusters[-1].scheduler_address)
+
+    yield start
+    for each in clusters:
+        each.close()
+
+
+def fails_at_first(notes):
+    """Say in ``notes`` which worker this is, and fail unless another one was there before."""
+    with notes.open("a") as file:
+        file.write(f"{get_worker().address}\n")
+    if len(notes.read_text().split()) == 1:
+        raise OSError("the disk of this worker is full")
+    return "painted"
+
+
+def test_what_fails_is_tried_on_another_worker(cluster, tmp_path):
+    executor = cluster()
+    assert executor.count == 2
+    assert executor.submit(fails_at_first, tmp_path / "notes").result(60) == "painted"
+    first, second = (tmp_path / "notes").read_text().split()
+    assert first != second
+    executor.shutdown()
+
+
+def always_fails(notes):
+    with notes.open("a") as file:
+        file.write("tried\n")
+    raise OSError("the disk is full everywhere")
+
+
+def test_after_three_workers_it_is_given_up(cluster, tmp_path):
+    executor = cluster()
+    with pytest.raises(OSError, match="full everywhere"):
+        executor.submit(always_fails, tmp_path / "notes").result(60)
+    assert len((tmp_path / "notes").read_text().split()) == 3
+    executor.shutdown()
+
+
+def test_only_workers_with_a_gpu_are_used_if_there_are_some(cluster):
+    executor = cluster(gpu=True)
+    assert executor.count == 1
+    used = {executor.submit(lambda: get_worker().address).result(60) for _ in range(6)}
+    assert used == set(executor.workers) and len(used) == 1
+    executor.shutdown()
+
+
+def test_workers_that_see_or_have_something_else_are_refused(
+    cluster, film, tiny_model_file, tmp_path, monkeypatch
+):
+    executor = cluster()
+    options = StylizeOptions(style=str(tiny_model_file), device="cpu")
+    run = RunDescription(str(film), tmp_path / "out.mp4", tmp_path / "run", options, "turn")
+    executor.check(run)
+    look_around = cluster_module.look_around
+
+    def on_workers(change):
+        def changed(run):
+            # The workers of this test are threads.
+            here = threading.current_thread() is threading.main_thread()
+            return look_around(run) if here else change(run)
+
+        monkeypatch.setattr(cluster_module, "look_around", changed)
+
+    on_workers(lambda run: look_around(replace(run, source=f"{run.source}.absent")))
+    with pytest.raises(BrushflowError, match=r"worker tcp.* cannot paint this: There is no file"):
+        executor.check(run)
+    other = replace(options, style="absent.safetensors")
+    on_workers(lambda run: look_around(replace(run, options=other)))
+    with pytest.raises(BrushflowError, match=r"worker tcp.* cannot paint this: .*absent"):
+        executor.check(run)
+    on_workers(lambda run: look_around(run) | {"numpy": "1.0"})
+    with pytest.raises(BrushflowError, match=r"has numpy 1\.0, and here it is"):
+        executor.check(run)
+    executor.shutdown()
