@@ -21,6 +21,7 @@ from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import Segment
+from brushflow.pipeline.processes import take_idle_threads
 from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.pipeline.turns import RowAtWork
 from brushflow.video import Source, open_source
@@ -30,8 +31,8 @@ from brushflow.video import Source, open_source
 class RunDescription:
     """A run as other processes see it; all paths are absolute.
 
-    ``turn``: the mark of the start that asks, see ``turns``. ``threads``: PyTorch's, None leaves
-    their number as it is.
+    ``turn``: the mark of the start that asks, see ``turns``. ``threads``: PyTorch's, where results
+    depend on their number; None for as many as there are to be had.
     """
 
     source: str
@@ -59,7 +60,13 @@ def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
     with RowAtWork(run.folder, segments[0].first, run.turn) as row:
         painter = _shot_painter(run)
         row.begin(sum(map(len, painter.folder.finished(segments))))
-        return painter.paint(segments, lambda picture: row.painted(), row.check)
+
+        def look() -> None:
+            row.check()
+            if run.threads is None:
+                take_idle_threads()
+
+        return painter.paint(segments, lambda picture: row.painted(), look)
 
 
 @functools.lru_cache(maxsize=4)

@@ -11,12 +11,16 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
 
 from brushflow.memory import keep_freed_memory
+
+# PyTorch's threads and CUDA do not survive a fork.
+_SPAWN = multiprocessing.get_context("spawn")
 
 
 class PaintingProcesses(Executor):
@@ -29,14 +33,16 @@ class PaintingProcesses(Executor):
 
     Args:
         count: how many processes.
-        threads: of PyTorch in each of them.
+        threads: of PyTorch in all of them together, see ``take_idle_threads``.
         gpus: values for CUDA_VISIBLE_DEVICES, given to the processes in turn.
     """
 
     def __init__(self, count: int, threads: int, gpus: Sequence[str] = ()) -> None:
         self.count = count
         self._threads = ThreadPoolExecutor(count, "process")
-        self._all = [_Process(threads, gpus[i % len(gpus)] if gpus else None) for i in range(count)]
+        self._busy = _SPAWN.Value("i", 0)
+        shared = _SharedThreads(threads, self._busy)
+        self._all = [_Process(shared, gpus[i % len(gpus)] if gpus else None) for i in range(count)]
         self._idle: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         for process in self._all:
@@ -65,10 +71,16 @@ class PaintingProcesses(Executor):
 
     def _run(self, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
         process = self._take()
+        self._count_busy(1)
         try:
             return process.call(function, args, kwargs)
         finally:
+            self._count_busy(-1)
             self._idle.put(process)
+
+    def _count_busy(self, change: int) -> None:
+        with self._busy.get_lock():
+            self._busy.value += change
 
     def _take(self) -> "_Process":
         while process := self._idle.get():
@@ -82,7 +94,7 @@ class PaintingProcesses(Executor):
 class _Process:
     """One process, started when it is called first, and again when it has died."""
 
-    def __init__(self, threads: int, gpu: str | None) -> None:
+    def __init__(self, threads: "_SharedThreads", gpu: str | None) -> None:
         self.ended = False
         self._arguments = (threads, gpu)
         self._process: Any = None
@@ -114,10 +126,8 @@ class _Process:
             if self.ended:
                 raise BrokenExecutor("the processes have been ended")
             if self._process is None:
-                # Spawned, not forked: PyTorch's threads and CUDA do not survive a fork.
-                context = multiprocessing.get_context("spawn")
-                self._connection, theirs = context.Pipe()
-                self._process = context.Process(
+                self._connection, theirs = _SPAWN.Pipe()
+                self._process = _SPAWN.Process(
                     target=_serve, args=(theirs, *self._arguments), daemon=True
                 )
                 self._process.start()
@@ -139,19 +149,45 @@ class _ThereTold(Exception):  # noqa: N818
         return f"\n{self.args[0]}"
 
 
-def _serve(connection: Connection, threads: int, gpu: str | None) -> None:
+@dataclass(frozen=True)
+class _SharedThreads:
+    """PyTorch's threads for all processes, and how many of these are at work now."""
+
+    count: int
+    busy: Any  # a number in shared memory
+
+
+_shared_threads: _SharedThreads | None = None
+
+
+def take_idle_threads() -> None:
+    """In a painting process, give PyTorch this one's part of the threads in the calling thread.
+
+    Those at work share them evenly, so that the last ones get what the others have left.
+    Elsewhere nothing is changed.
+    """
+    if _shared_threads is None:
+        return
+    threads = max(1, _shared_threads.count // max(1, _shared_threads.busy.value))
+    if threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
+
+
+def _serve(connection: Connection, threads: _SharedThreads, gpu: str | None) -> None:
     """The life of a painting process."""
+    global _shared_threads
+    _shared_threads = threads
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; one decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     # What is to be said about the source was said when it was scanned.
     logging.getLogger("brushflow").setLevel(logging.ERROR)
-    torch.set_num_threads(threads)
     keep_freed_memory()
     with contextlib.suppress(EOFError, OSError):
         while True:
             function, args, kwargs = connection.recv()
+            take_idle_threads()
             try:
                 answer = (True, function(*args, **kwargs), None)
             except BaseException as error:

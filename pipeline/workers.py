@@ -23,7 +23,7 @@ def painting_processes(
     """Processes to paint frames of ``size`` (width, height) with; None if this one will do.
 
     ``jobs`` is their number, or "auto": as many as there are processors or, on CUDA, GPUs, as far
-    as memory goes. PyTorch's threads are divided among them.
+    as memory goes. PyTorch's threads are divided among those at work.
     """
     chosen = choose_device(device)
     gpus = _visible_gpus() if chosen.type == "cuda" and chosen.index is None else []
@@ -33,8 +33,7 @@ def painting_processes(
     if jobs == 1:
         yield None
         return
-    threads = max(1, torch.get_num_threads() // int(jobs))
-    with PaintingProcesses(int(jobs), threads, gpus) as processes:
+    with PaintingProcesses(int(jobs), torch.get_num_threads(), gpus) as processes:
         yield processes
 
 

@@ -27,7 +27,7 @@ def empty_shot(run: RunDescription, segments: list[Segment]) -> int:
 def command(shots: int, jobs: int, cluster: str | None, output: Path | None) -> None:
     """The scheduler's cost per shot: empty ones, in processes of this machine and on a cluster."""
     rows = []
-    with PaintingProcesses(jobs, threads=1) as executor:
+    with PaintingProcesses(jobs, threads=jobs) as executor:
         rows.append(_measured(f"{jobs} processes", executor, shots, jobs))
     if cluster is not None:
         with ClusterExecutor(cluster) as executor:

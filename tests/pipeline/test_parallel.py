@@ -17,7 +17,7 @@ from brushflow.models.folding import fold
 from brushflow.pipeline import StylizeOptions, dispatch, stylize_video
 from brushflow.pipeline.dispatch import plan_rows
 from brushflow.pipeline.plan import plan_segments
-from brushflow.pipeline.processes import PaintingProcesses
+from brushflow.pipeline.processes import PaintingProcesses, take_idle_threads
 from brushflow.pipeline.scan import Scan
 from brushflow.pipeline.shortage import ShortOfMemory
 from brushflow.pipeline.turns import RowAtWork, Turn, TurnOver
@@ -46,7 +46,7 @@ def serial(film, options, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def processes():
-    with PaintingProcesses(2, threads=1) as executor:
+    with PaintingProcesses(2, threads=2) as executor:
         yield executor
 
 
@@ -181,7 +181,7 @@ def pid():
 
 
 def test_processes_become_fewer_and_do_not_come_back(tmp_path):
-    with PaintingProcesses(2, threads=1) as executor:
+    with PaintingProcesses(2, threads=2) as executor:
         both = [executor.submit(_slow_pid) for _ in range(2)]
         assert len({future.result() for future in both}) == 2
         assert executor.fewer() and not executor.fewer()
@@ -195,6 +195,34 @@ def test_processes_become_fewer_and_do_not_come_back(tmp_path):
 def _slow_pid():
     time.sleep(1)
     return os.getpid()
+
+
+def _threads_while(waiting, here):
+    """The threads at first, and those when ``waiting`` is there."""
+    threads = [torch.get_num_threads()]
+    here.touch()
+    while not waiting.exists():
+        time.sleep(0.01)
+    time.sleep(0.3)  # whoever has made the file comes to an end
+    take_idle_threads()
+    return [*threads, torch.get_num_threads()]
+
+
+def test_the_last_one_at_work_gets_the_threads_of_the_others(tmp_path):
+    """So one long shot leaves no processor idle; the result depends on no number of threads."""
+    first, second, end = (tmp_path / name for name in ("first", "second", "end"))
+    with PaintingProcesses(2, threads=4) as executor:
+        long = executor.submit(_threads_while, end, first)
+        while not first.exists():
+            assert not long.done(), long.result()
+            time.sleep(0.01)
+        short = executor.submit(_threads_while, first, second)
+        assert short.result() == [2, 2]
+        end.touch()
+        assert long.result()[-1] == 4
+        again = [executor.submit(_threads_while, end, first) for _ in range(2)]
+        assert sorted(future.result()[0] for future in again) in ([2, 2], [2, 4])
+    take_idle_threads()  # this is no painting process
 
 
 def test_rows_are_shots_or_segments_or_a_few_where_reading_is_slow():
