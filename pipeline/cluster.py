@@ -47,6 +47,8 @@ class ClusterExecutor(Executor):
         BrushflowError: nobody answers at the address, or the scheduler has no workers.
     """
 
+    finds_motion = True  # what is idle there is of no other use
+
     def __init__(self, address: str) -> None:
         try:
             from distributed import Client

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -23,7 +24,7 @@ _HASHED_AT_ONCE = 1 << 20
 
 
 class RunFolder:
-    """``run.json``, ``scan.json``, ``segments/`` and ``state/`` of one run.
+    """``run.json``, ``scan.json``, ``segments/``, ``state/`` and ``motion/`` of one run.
 
     Every file carries a checksum, or has one beside it: what was damaged between two starts counts
     as not there.
@@ -33,6 +34,7 @@ class RunFolder:
         self.path = path
         self.segments = path / "segments"
         self.states = path / "state"
+        self.motions = path / "motion"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -62,6 +64,7 @@ class RunFolder:
             self._write_json("run.json", settings)
         self.segments.mkdir(exist_ok=True)
         self.states.mkdir(exist_ok=True)
+        self.motions.mkdir(exist_ok=True)
         if restart or known is None:
             return
         known.pop("complete", None)
@@ -171,9 +174,7 @@ class RunFolder:
 
     def save_state(self, index: int, output: Tensor) -> None:
         """Keep the recurrent state after frame ``index``."""
-        output = output.cpu().contiguous()
-        with atomic_path(self._state_path(index)) as partial:
-            partial.write_bytes(save({"output": output}, {"sha256": _tensor_digest(output)}))
+        _save_tensors(self._state_path(index), {"output": output.cpu().contiguous()})
 
     def drop_states(self, first: int, last: int, but: Container[int] = ()) -> None:
         """Remove the states after frames ``first`` to ``last``, except those after ``but``."""
@@ -184,18 +185,33 @@ class RunFolder:
 
     def load_state(self, index: int) -> Tensor | None:
         """The state after frame ``index``, None if it is not there or damaged."""
-        try:
-            with safe_open(self._state_path(index), "pt") as file:
-                output = file.get_tensor("output")
-                known = (file.metadata() or {}).get("sha256")
-        except (OSError, SafetensorError):
+        known = _load_tensors(self._state_path(index))
+        return known and known.get("output")
+
+    def save_motion(self, index: int, flow: NDArray, reliability: NDArray) -> None:
+        """Keep the motion of frame ``index``, float32 (H, W, 2) and (H, W), for its painter."""
+        tensors = {"flow": torch.from_numpy(flow), "reliability": torch.from_numpy(reliability)}
+        _save_tensors(self._motion_path(index), tensors)
+
+    def take_motion(self, index: int) -> tuple[NDArray, NDArray] | None:
+        """The motion of frame ``index``, and remove it; None if it is not there or damaged."""
+        known = _load_tensors(self._motion_path(index))
+        if known is None:
             return None
-        if output.dtype != torch.float32 or known != _tensor_digest(output):
-            return None
-        return output
+        self._motion_path(index).unlink(missing_ok=True)
+        return known["flow"].numpy(), known["reliability"].numpy()
+
+    def drop_motion(self, first: int, last: int) -> None:
+        """Remove the motion of frames ``first`` to ``last`` that nobody has taken."""
+        for path in self.motions.glob("[0-9]*.safetensors"):
+            if first <= int(path.stem) <= last:
+                path.unlink(missing_ok=True)
 
     def _state_path(self, index: int) -> Path:
         return self.states / f"{index:08d}.safetensors"
+
+    def _motion_path(self, index: int) -> Path:
+        return self.motions / f"{index:08d}.safetensors"
 
     def _read_json(self, name: str) -> dict[str, Any] | None:
         try:
@@ -224,9 +240,27 @@ def _file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _tensor_digest(tensor: Tensor) -> str:
-    digest = hashlib.sha256(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-    digest.update(tensor.numpy().tobytes())
+def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    with atomic_path(path) as partial:
+        partial.write_bytes(save(tensors, {"sha256": _tensor_digest(tensors)}))
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor] | None:
+    """What ``_save_tensors`` has written, None if it is not there or damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            known = (file.metadata() or {}).get("sha256")
+    except (OSError, SafetensorError):
+        return None
+    return tensors if known == _tensor_digest(tensors) else None
+
+
+def _tensor_digest(tensors: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
     return digest.hexdigest()
 
 

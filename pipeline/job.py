@@ -194,13 +194,15 @@ class VideoJob:
             else:
                 joints = find_joints(plan[0].first, plan[-1].last, scan.cuts, self.options.max_shot)
                 rows = plan_rows(plan, scan, painter.recurrent, joints)
-                self._paint_elsewhere(self.executor, options, rows)
+                # Where processes share the processors, the painter makes better use of them.
+                share = painter.shares_motion and getattr(self.executor, "finds_motion", False)
+                self._paint_elsewhere(self.executor, options, rows, share and scan.problem is None)
         except ShortOfMemory:
             return False
         return True
 
     def _paint_elsewhere(
-        self, executor: Executor, options: StylizeOptions, rows: Sequence[Row]
+        self, executor: Executor, options: StylizeOptions, rows: Sequence[Row], share: bool
     ) -> None:
         """Have what is missing of the rows painted by an executor's processes."""
         run = describe_run(self.source, self.output, self.folder.path, options)
@@ -213,7 +215,7 @@ class VideoJob:
                 self._show_done(others + done)
 
             try:
-                paint_rows(executor, run, missing, finished, show, self._check_stop)
+                paint_rows(executor, run, missing, finished, show, self._check_stop, share)
             except ShortOfMemory:
                 if isinstance(executor, PaintingProcesses) and executor.fewer():
                     continue

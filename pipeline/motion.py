@@ -1,5 +1,6 @@
 """How a frame moved since the one before it, and which of its pixels that is known for."""
 
+from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
@@ -60,16 +61,49 @@ class EstimatedMotion:
     def __call__(
         self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
     ) -> Motion:
-        size = frame.shape[:2]
-        longest = self.max_size or usual_size(max(size))
+        return self.enlarge(self.find(frame, previous, executor), frame)
+
+    def find(self, frame: np.ndarray, previous: np.ndarray, executor: Executor) -> Motion:
+        """Motion on the smaller frames' grid."""
+        longest = self.max_size or usual_size(max(frame.shape[:2]))
         small, small_previous = (fit(picture, longest) for picture in (frame, previous))
         flow, reverse = bidirectional(self.estimator, small, small_previous, executor)
-        known = reliability(flow, reverse, small, self.rule)
+        return Motion(flow, reliability(flow, reverse, small, self.rule), reverse)
+
+    def enlarge(self, small: Motion, frame: np.ndarray) -> Motion:
+        """The same on the frame's grid."""
+        size = frame.shape[:2]
         return Motion(
-            resize_flow(flow, size),
-            cv2.resize(known, size[::-1], interpolation=cv2.INTER_NEAREST),
-            resize_flow(reverse, size),
+            resize_flow(small.flow, size),
+            cv2.resize(small.reliability, size[::-1], interpolation=cv2.INTER_NEAREST),
+            None if small.reverse is None else resize_flow(small.reverse, size),
         )
+
+
+class SharedMotion:
+    """What others have found and put somewhere, else what is found here.
+
+    Args:
+        inner: finds motion.
+        take: returns flow and reliability of the frame with an index, as ``inner.find`` gives
+            them, or None.
+    """
+
+    def __init__(
+        self,
+        inner: EstimatedMotion,
+        take: Callable[[int], tuple[np.ndarray, np.ndarray] | None],
+    ) -> None:
+        self.inner = inner
+        self.take = take
+
+    def __call__(
+        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
+    ) -> Motion:
+        known = self.take(index)
+        if known is None:
+            return self.inner(frame, previous, index, executor)
+        return self.inner.enlarge(Motion(*known), frame)
 
 
 def usual_size(longest: int) -> int:

@@ -22,6 +22,7 @@ from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.processes import take_idle_threads
+from brushflow.pipeline.shared_motion import find_for
 from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.pipeline.turns import RowAtWork
 from brushflow.video import Source, open_source
@@ -54,11 +55,10 @@ def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
             cannot be had here; TurnOver when the run was stopped.
         ShortOfMemory: memory ran out.
     """
-    if run.threads is not None and run.threads != torch.get_num_threads():
-        torch.set_num_threads(run.threads)
-    cv2.setNumThreads(1)
+    _divide_threads(run)
     with RowAtWork(run.folder, segments[0].first, run.turn) as row:
         painter = _shot_painter(run)
+        painter.painter.take_motion_from(painter.folder)
         row.begin(sum(map(len, painter.folder.finished(segments))))
 
         def look() -> None:
@@ -66,7 +66,24 @@ def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
             if run.threads is None:
                 take_idle_threads()
 
-        return painter.paint(segments, lambda picture: row.painted(), look)
+        painted = painter.paint(segments, lambda picture: row.painted(), look)
+    painter.folder.drop_motion(segments[0].first, segments[-1].last)
+    return painted
+
+
+def find_motion(run: RunDescription, row: Sequence[Segment], segment: Segment) -> int:
+    """Find the motion of one of a row's segments for its painter; see ``shared_motion``.
+
+    Raises as ``paint_shots`` does.
+    """
+    _divide_threads(run)
+    return find_for(_shot_painter(run), run.turn, row, segment)
+
+
+def _divide_threads(run: RunDescription) -> None:
+    if run.threads is not None and run.threads != torch.get_num_threads():
+        torch.set_num_threads(run.threads)
+    cv2.setNumThreads(1)
 
 
 @functools.lru_cache(maxsize=4)

@@ -10,7 +10,8 @@ from brushflow.flow import load_estimator
 from brushflow.models import load
 from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.finish import finish
-from brushflow.pipeline.motion import EstimatedMotion
+from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.motion import EstimatedMotion, SharedMotion
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
@@ -30,13 +31,14 @@ def model_digests(options: StylizeOptions) -> dict[str, str]:
 class Painter:
     """A stylizer as the options describe it. With strength 0 no model runs, nor is one loaded.
 
-    ``digests``: SHA-256 of each model file by its use. ``recurrent``: whether a frame depends on
-    the one painted before it.
+    ``digests``: SHA-256 of each model file by its use. ``motion``: finds motion, None if there is
+    no need for it. ``recurrent``: whether a frame depends on the one painted before it.
     """
 
     def __init__(self, options: StylizeOptions) -> None:
         self.options = options
         self.digests: dict[str, str] = {}
+        self.motion: EstimatedMotion | None = None
         self.stylizer: Stylizer | None = None
         if options.strength == 0:
             return
@@ -53,11 +55,10 @@ class Painter:
                     f"sees a single picture."
                 )
             self.digests["image_model"] = first_frame_model.digest
-        motion = None
         if model.network.in_channels == 7 and not options.independent:
             estimator = load_estimator(options.flow, device, options.flow_weights)
-            motion = EstimatedMotion(estimator, options.occlusion, options.flow_size)
-        kind, sphere = Stylizer, {}
+            self.motion = EstimatedMotion(estimator, options.occlusion, options.flow_size)
+        kind, motion, sphere = Stylizer, self.motion, {}
         if options.spherical in LAYOUTS:
             kind = SphericalStylizer
             motion = motion and EachFace(motion)
@@ -83,12 +84,27 @@ class Painter:
     def recurrent(self) -> bool:
         return self.stylizer is not None and not self.stylizer.independent
 
+    @property
+    def shares_motion(self) -> bool:
+        """Whether motion may be found by others, see ``shared_motion``.
+
+        Not that of faces, which are only made where they are painted; nor if it is kept, as then
+        its reverse is wanted too.
+        """
+        flat = self.motion is not None and not isinstance(self.stylizer, SphericalStylizer)
+        return flat and not self.options.keep
+
+    def take_motion_from(self, folder: RunFolder) -> None:
+        """Use from now on what others have found."""
+        if self.shares_motion:
+            self.stylizer.motion = SharedMotion(self.motion, folder.take_motion)
+
     def longest_for_motion(self, size: tuple[int, int]) -> int | None:
         """The longest side of what motion is sought in, the frame or a face; None without motion.
 
         ``size``: of the frames, (width, height).
         """
-        if self.stylizer is None or self.stylizer.motion is None:
+        if self.motion is None:
             return None
         if isinstance(self.stylizer, SphericalStylizer):
             return self.stylizer.cube(*size).size

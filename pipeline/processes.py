@@ -39,6 +39,7 @@ class PaintingProcesses(Executor):
 
     def __init__(self, count: int, threads: int, gpus: Sequence[str] = ()) -> None:
         self.count = count
+        self.finds_motion = bool(gpus)
         self._threads = ThreadPoolExecutor(count, "process")
         self._busy = _SPAWN.Value("i", 0)
         shared = _SharedThreads(threads, self._busy)

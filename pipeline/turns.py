@@ -38,6 +38,8 @@ class Turn:
         for path in rows.iterdir():
             # Not removed: somebody who has not noticed yet may hold its lock.
             os.truncate(path, 0)
+        for path in (self.folder / "motion").glob("*"):
+            path.unlink(missing_ok=True)
         with atomic_path(self.folder / "turn") as partial:
             partial.write_text(self.mark, encoding="ascii")
         return self
@@ -47,15 +49,8 @@ class Turn:
 
     def count(self, rows: Iterable[int]) -> dict[int, int]:
         """Frames that are done of each row that somebody has begun; rows go by first frames."""
-        counts = {}
-        for row in rows:
-            try:
-                text = _row_path(self.folder, row).read_text(encoding="ascii")
-            except FileNotFoundError:
-                continue
-            if text:
-                counts[row] = int(text)
-        return counts
+        counts = {row: painted_of(self.folder, row) for row in rows}
+        return {row: done for row, done in counts.items() if done is not None}
 
 
 class RowAtWork:
@@ -102,16 +97,30 @@ class RowAtWork:
 
     def check(self) -> None:
         """Raise TurnOver if the turn has ended."""
-        try:
-            mark = (self._folder / "turn").read_text(encoding="ascii")
-        except FileNotFoundError:
-            mark = ""
-        if mark != self._mark:
-            raise TurnOver(f"The run in {self._folder} was stopped or started anew.")
+        check_turn(self._folder, self._mark)
 
     def _write(self) -> None:
         # Always as long, so that a reader sees the old number or the new one.
         os.pwrite(self._file, b"%8d" % self._done, 0)
+
+
+def painted_of(folder: Path, row: int) -> int | None:
+    """How many frames of a row are done, None if nobody has begun it in this turn."""
+    try:
+        text = _row_path(folder, row).read_text(encoding="ascii")
+    except FileNotFoundError:
+        return None
+    return int(text) if text else None
+
+
+def check_turn(folder: Path, mark: str) -> None:
+    """Raise TurnOver if the turn with this mark has ended."""
+    try:
+        now = (folder / "turn").read_text(encoding="ascii")
+    except FileNotFoundError:
+        now = ""
+    if now != mark:
+        raise TurnOver(f"The run in {folder} was stopped or started anew.")
 
 
 def _row_path(folder: Path, row: int) -> Path:
