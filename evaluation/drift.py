@@ -47,7 +47,8 @@ def drift_percent(result: Sequence[float], source: Sequence[float], frame_rate: 
     """
     count = min(len(result), len(source))
     ours, theirs = (change_percent(v[:count], frame_rate) for v in (result, source))
-    return 100 * ((100 + ours) / (100 + theirs) - 1) if theirs > -100 else math.nan
+    # A source that ends in one colour has no contrast but for rounding.
+    return 100 * ((100 + ours) / (100 + theirs) - 1) if theirs > -99.999 else math.nan
 
 
 def change_percent(values: Sequence[float], frame_rate: float) -> float:

@@ -3,6 +3,7 @@
 import logging
 import platform
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import dataclass, replace
@@ -76,6 +77,8 @@ class ClusterExecutor(Executor):
                 f"The Dask scheduler at {address} has no workers; start some with dask worker "
                 f"{address}."
             )
+        self._unfinished = 0
+        self._lock = threading.Lock()
         logger.info("%d workers at %s.", len(self.workers), address)
 
     def check(self, run: RunDescription) -> None:
@@ -106,8 +109,19 @@ class ClusterExecutor(Executor):
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """See Executor; function, arguments and result are pickled."""
         future: Future = Future()
+        self._count(1)
+        future.add_done_callback(lambda done: self._count(-1))
         self._try(future, [], function, args, kwargs)
         return future
+
+    @property
+    def idle(self) -> int:
+        """How many tasks would be begun at once, if nobody else uses the cluster."""
+        return self.count - self._unfinished
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._unfinished += change
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let go of the cluster; workers notice by themselves that a run has stopped."""

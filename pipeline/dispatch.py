@@ -1,26 +1,21 @@
 """Rows of shots handed to an executor: the longest first, those whose process died once more."""
 
-import logging
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import replace
 from itertools import pairwise
 
 from brushflow.errors import BrushflowError
-from brushflow.pipeline.paint_shots import RunDescription, find_motion, paint_shots
+from brushflow.pipeline.helpers import Helpers
+from brushflow.pipeline.paint_shots import RunDescription, paint_shots
 from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.scan import Scan
-from brushflow.pipeline.shared_motion import next_to_find
+from brushflow.pipeline.shared_motion import Row
 from brushflow.pipeline.turns import Turn
-
-logger = logging.getLogger(__name__)
 
 POLL = 0.2  # seconds between two looks at how far the others are
 _ATTEMPTS = 3
-_LAST_WORDS = 60  # seconds
 _ROWS_IF_DAMAGED = 8
-
-Row = Sequence[Segment]
 
 
 def plan_rows(
@@ -62,34 +57,24 @@ def paint_rows(
     order = sorted(rows, key=lambda row: known[row[0].first] - frames[row[0].first])
     attempts: dict[int, int] = {}
     pending: dict[Future, Row] = {}
-    helping: dict[Future, Segment] = {}
-    taken = set(finished)
-    step = -1 if run.options.backward else 1
-
-    def help_out() -> None:
-        """Let idle processes find motion, once every row is at work."""
-        begun = turn.count(row[0].first for row in pending.values())
-        idle = executor.count - len(pending) - len(helping)
-        for row in sorted(pending.values(), key=len, reverse=True):
-            if idle <= 0 or len(begun) < len(pending):
-                return
-            segment = next_to_find(row, step, begun[row[0].first], taken)
-            if segment is not None:
-                taken.add(segment)
-                mine = replace(run, turn=turn.mark)
-                helping[executor.submit(find_motion, mine, list(row), segment)] = segment
-                idle -= 1
+    helpers: Helpers | None = None
 
     def progress() -> None:
-        known.update(turn.count(row[0].first for row in pending.values()))
+        counts = turn.count(row[0].first for row in pending.values())
+        known.update(counts)
         show(sum(min(done, frames[row]) for row, done in known.items()))
+        if helpers is not None and len(counts) == len(pending):  # no row waits for a process
+            helpers.employ({row[0].first: row for row in pending.values()}, counts)
 
     def begin(row: Row) -> None:
         attempts[row[0].first] = attempts.get(row[0].first, 0) + 1
-        pending[executor.submit(paint_shots, replace(run, turn=turn.mark), list(row))] = row
+        pending[executor.submit(paint_shots, run, list(row))] = row
 
     try:
         with Turn(run.folder) as turn:
+            run = replace(run, turn=turn.mark)
+            if share_motion:
+                helpers = Helpers(executor, run, finished)
             for row in order:
                 begin(row)
             while pending:
@@ -106,18 +91,11 @@ def paint_rows(
                     else:
                         known[row[0].first] = frames[row[0].first]
                 progress()
-                for future in [future for future in helping if future.done()]:
-                    del helping[future]
-                    if future.exception() is not None:  # the painters do without
-                        share_motion = False
-                        logger.info("Motion is not shared: %s", future.exception())
-                if share_motion:
-                    help_out()
     finally:
         for future in pending:
             future.cancel()
-        # They end at the next frame, and write into the folder until then.
-        wait(helping, _LAST_WORDS)
+        if helpers is not None:
+            helpers.dismiss()
 
 
 def _given_up(row: Row, error: BaseException) -> BrushflowError:

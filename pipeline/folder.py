@@ -64,7 +64,6 @@ class RunFolder:
             self._write_json("run.json", settings)
         self.segments.mkdir(exist_ok=True)
         self.states.mkdir(exist_ok=True)
-        self.motions.mkdir(exist_ok=True)
         if restart or known is None:
             return
         known.pop("complete", None)
@@ -188,30 +187,44 @@ class RunFolder:
         known = _load_tensors(self._state_path(index))
         return known and known.get("output")
 
-    def save_motion(self, index: int, flow: NDArray, reliability: NDArray) -> None:
-        """Keep the motion of frame ``index``, float32 (H, W, 2) and (H, W), for its painter."""
-        tensors = {"flow": torch.from_numpy(flow), "reliability": torch.from_numpy(reliability)}
-        _save_tensors(self._motion_path(index), tensors)
+    def save_motion(self, mark: str, index: int, flow: NDArray, reliability: NDArray) -> None:
+        """Keep the motion of frame ``index``, float32 (H, W, 2) and (H, W), for its painter.
 
-    def take_motion(self, index: int) -> tuple[NDArray, NDArray] | None:
+        ``mark``: of the turn that it is found for, see ``turns``.
+        """
+        tensors = {"flow": torch.from_numpy(flow), "reliability": torch.from_numpy(reliability)}
+        path = self._motion_path(mark, index)
+        path.parent.mkdir(exist_ok=True)
+        _save_tensors(path, tensors)
+
+    def take_motion(self, mark: str, index: int) -> tuple[NDArray, NDArray] | None:
         """The motion of frame ``index``, and remove it; None if it is not there or damaged."""
-        known = _load_tensors(self._motion_path(index))
+        path = self._motion_path(mark, index)
+        known = _load_tensors(path)
         if known is None:
             return None
-        self._motion_path(index).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
         return known["flow"].numpy(), known["reliability"].numpy()
 
-    def drop_motion(self, first: int, last: int) -> None:
+    def drop_motion(self, mark: str, first: int, last: int) -> None:
         """Remove the motion of frames ``first`` to ``last`` that nobody has taken."""
-        for path in self.motions.glob("[0-9]*.safetensors"):
+        for path in (self.motions / mark).glob("[0-9]*.safetensors"):
             if first <= int(path.stem) <= last:
                 path.unlink(missing_ok=True)
+
+    def motion_bytes(self, mark: str) -> int:
+        """How much disk the motion takes that lies ready."""
+        total = 0
+        for path in (self.motions / mark).glob("[0-9]*.safetensors"):
+            with suppress(FileNotFoundError):
+                total += path.stat().st_size
+        return total
 
     def _state_path(self, index: int) -> Path:
         return self.states / f"{index:08d}.safetensors"
 
-    def _motion_path(self, index: int) -> Path:
-        return self.motions / f"{index:08d}.safetensors"
+    def _motion_path(self, mark: str, index: int) -> Path:
+        return self.motions / mark / f"{index:08d}.safetensors"
 
     def _read_json(self, name: str) -> dict[str, Any] | None:
         try:
@@ -251,7 +264,7 @@ def _load_tensors(path: Path) -> dict[str, Tensor] | None:
         with safe_open(path, "pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             known = (file.metadata() or {}).get("sha256")
-    except (OSError, SafetensorError):
+    except (OSError, RuntimeError, SafetensorError):  # RuntimeError: removed at this moment
         return None
     return tensors if known == _tensor_digest(tensors) else None
 

@@ -80,19 +80,22 @@ class EstimatedMotion:
         )
 
 
+# Flow and reliability of the frame with an index, as ``EstimatedMotion.find`` gives them, or None.
+TakeMotion = Callable[[int], tuple[np.ndarray, np.ndarray] | None]
+
+
 class SharedMotion:
     """What others have found and put somewhere, else what is found here.
 
     Args:
         inner: finds motion.
-        take: returns flow and reliability of the frame with an index, as ``inner.find`` gives
-            them, or None.
+        take: gives what others have found.
     """
 
     def __init__(
         self,
         inner: EstimatedMotion,
-        take: Callable[[int], tuple[np.ndarray, np.ndarray] | None],
+        take: TakeMotion,
     ) -> None:
         self.inner = inner
         self.take = take

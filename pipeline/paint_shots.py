@@ -58,7 +58,6 @@ def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
     _divide_threads(run)
     with RowAtWork(run.folder, segments[0].first, run.turn) as row:
         painter = _shot_painter(run)
-        painter.painter.take_motion_from(painter.folder)
         row.begin(sum(map(len, painter.folder.finished(segments))))
 
         def look() -> None:
@@ -66,18 +65,19 @@ def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
             if run.threads is None:
                 take_idle_threads()
 
-        painted = painter.paint(segments, lambda picture: row.painted(), look)
-    painter.folder.drop_motion(segments[0].first, segments[-1].last)
-    return painted
+        def appeared(segment: Segment) -> None:
+            painter.folder.drop_motion(run.turn, segment.first, segment.last)
+
+        return painter.paint(segments, lambda picture: row.painted(), look, appeared)
 
 
-def find_motion(run: RunDescription, row: Sequence[Segment], segment: Segment) -> int:
+def find_motion(run: RunDescription, row: Sequence[Segment], segment: Segment) -> None:
     """Find the motion of one of a row's segments for its painter; see ``shared_motion``.
 
     Raises as ``paint_shots`` does.
     """
     _divide_threads(run)
-    return find_for(_shot_painter(run), run.turn, row, segment)
+    find_for(_shot_painter(run), run.turn, row, segment)
 
 
 def _divide_threads(run: RunDescription) -> None:
@@ -110,6 +110,7 @@ def _shot_painter(run: RunDescription) -> ShotPainter:
             f"since; --restart looks at it anew."
         )
     painter = _painters.get(run.options, settings["models"])
+    painter = painter.with_motion_of(functools.partial(folder.take_motion, run.turn))
     return ShotPainter(source, scan, run.output, run.options, painter, folder)
 
 

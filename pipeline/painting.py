@@ -1,6 +1,7 @@
 """Options turned into what paints: models, motion, and the last touches."""
 
 from collections.abc import Container, Generator, Iterable
+from copy import copy
 
 import numpy as np
 from torch import Tensor
@@ -10,8 +11,7 @@ from brushflow.flow import load_estimator
 from brushflow.models import load
 from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.finish import finish
-from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.motion import EstimatedMotion, SharedMotion
+from brushflow.pipeline.motion import EstimatedMotion, SharedMotion, TakeMotion
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
@@ -94,10 +94,14 @@ class Painter:
         flat = self.motion is not None and not isinstance(self.stylizer, SphericalStylizer)
         return flat and not self.options.keep
 
-    def take_motion_from(self, folder: RunFolder) -> None:
-        """Use from now on what others have found."""
-        if self.shares_motion:
-            self.stylizer.motion = SharedMotion(self.motion, folder.take_motion)
+    def with_motion_of(self, take: TakeMotion) -> "Painter":
+        """The same, but what others have found of the motion is used; see ``SharedMotion``."""
+        if not self.shares_motion:
+            return self
+        painter = copy(self)
+        painter.stylizer = copy(self.stylizer)
+        painter.stylizer.motion = SharedMotion(self.motion, take)
+        return painter
 
     def longest_for_motion(self, size: tuple[int, int]) -> int | None:
         """The longest side of what motion is sought in, the frame or a face; None without motion.

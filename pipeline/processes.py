@@ -39,9 +39,11 @@ class PaintingProcesses(Executor):
 
     def __init__(self, count: int, threads: int, gpus: Sequence[str] = ()) -> None:
         self.count = count
-        self.finds_motion = bool(gpus)
+        self.finds_motion = len(gpus) > 1
         self._threads = ThreadPoolExecutor(count, "process")
-        self._busy = _SPAWN.Value("i", 0)
+        self._unfinished = 0
+        # Only written here: a lock could be held by a process that is killed.
+        self._busy = _SPAWN.RawValue("i", 0)
         shared = _SharedThreads(threads, self._busy)
         self._all = [_Process(shared, gpus[i % len(gpus)] if gpus else None) for i in range(count)]
         self._idle: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
@@ -51,7 +53,15 @@ class PaintingProcesses(Executor):
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """See Executor; function, arguments and result are pickled."""
-        return self._threads.submit(self._run, function, args, kwargs)
+        self._count(1)
+        future = self._threads.submit(self._run, function, args, kwargs)
+        future.add_done_callback(lambda done: self._count(-1))
+        return future
+
+    @property
+    def idle(self) -> int:
+        """How many tasks would be begun at once."""
+        return self.count - self._unfinished
 
     def fewer(self) -> bool:
         """Go on with half of the processes; False where there is only one left."""
@@ -72,16 +82,15 @@ class PaintingProcesses(Executor):
 
     def _run(self, function: Callable[..., Any], args: tuple, kwargs: dict[str, Any]) -> Any:
         process = self._take()
-        self._count_busy(1)
         try:
             return process.call(function, args, kwargs)
         finally:
-            self._count_busy(-1)
             self._idle.put(process)
 
-    def _count_busy(self, change: int) -> None:
-        with self._busy.get_lock():
-            self._busy.value += change
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._unfinished += change
+            self._busy.value = min(self._unfinished, self.count)
 
     def _take(self) -> "_Process":
         while process := self._idle.get():
@@ -155,7 +164,7 @@ class _SharedThreads:
     """PyTorch's threads for all processes, and how many of these are at work now."""
 
     count: int
-    busy: Any  # a number in shared memory
+    busy: Any  # a whole number in shared memory
 
 
 _shared_threads: _SharedThreads | None = None

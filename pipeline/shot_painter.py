@@ -58,12 +58,14 @@ class ShotPainter:
         segments: Sequence[Segment],
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
+        appeared: Callable[[Segment], None] = lambda segment: None,
     ) -> int:
         """Paint those of ``segments`` that are not there yet; returns the number of frames.
 
         They are segments of one or several whole shots that follow one another, in the order of
         the video. ``painted`` is called with every picture that is written; ``check_stop`` before
-        it, and may raise. ShortOfMemory if memory runs out.
+        it, and may raise; ``appeared`` with every finished segment. ShortOfMemory if memory runs
+        out.
         """
         order = segments[:: self.step]
         finished = set(self.folder.finished(segments))
@@ -73,7 +75,8 @@ class ShotPainter:
                 position, state = self._resume_point(order, missing.start)
             short = False
             try:
-                self._paint(order[position : missing.stop], state, painted, check_stop)
+                parts = order[position : missing.stop]
+                self._paint(parts, state, painted, check_stop, appeared)
             except Exception as error:
                 if not out_of_memory(error):
                     raise
@@ -118,6 +121,7 @@ class ShotPainter:
         state: Tensor | None,
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
+        appeared: Callable[[Segment], None],
     ) -> None:
         """Decode, paint and encode segments that follow one another, each in its own thread."""
         entry = segments[0].entry(self.step)
@@ -138,7 +142,11 @@ class ShotPainter:
                 self.folder.save_state(states[-1], latest[0])
                 self.folder.drop_states(*frame_range, but=states[-2:])
 
-        encoder = SegmentEncoder(segments, self.step, self._writer, complete, self.folder.seal)
+        def seal(segment: Segment) -> None:
+            self.folder.seal(segment)
+            appeared(segment)
+
+        encoder = SegmentEncoder(segments, self.step, self._writer, complete, seal)
 
         def encode(stylized: Stylized) -> None:
             picture = self.painter.finish(stylized)

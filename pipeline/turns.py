@@ -10,6 +10,7 @@ goes through files, as the folder is what the processes share.
 import fcntl
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ from types import TracebackType
 from brushflow.errors import BrushflowError
 from brushflow.files import atomic_path
 
+_TELL = 1.0  # seconds after which other machines see a count
 _WAIT = 0.1  # seconds between two looks at a row that is still locked
 
 
@@ -38,10 +40,11 @@ class Turn:
         for path in rows.iterdir():
             # Not removed: somebody who has not noticed yet may hold its lock.
             os.truncate(path, 0)
-        for path in (self.folder / "motion").glob("*"):
-            path.unlink(missing_ok=True)
         with atomic_path(self.folder / "turn") as partial:
             partial.write_text(self.mark, encoding="ascii")
+        motions = self.folder / "motion"
+        shutil.rmtree(motions, ignore_errors=True)  # that of turns before, which nobody takes
+        motions.mkdir(exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -64,6 +67,7 @@ class RowAtWork:
         self._path = _row_path(folder, row)
         self._mark = mark
         self._done = 0
+        self._told = time.monotonic()
 
     def __enter__(self) -> "RowAtWork":
         self.check()
@@ -102,6 +106,9 @@ class RowAtWork:
     def _write(self) -> None:
         # Always as long, so that a reader sees the old number or the new one.
         os.pwrite(self._file, b"%8d" % self._done, 0)
+        if time.monotonic() > self._told + _TELL:
+            os.fsync(self._file)
+            self._told = time.monotonic()
 
 
 def painted_of(folder: Path, row: int) -> int | None:

@@ -24,7 +24,7 @@ _OPTIONS = (
         default="evaluation.txt",
         show_default=True,
         type=click.Path(path_type=Path),
-        help="Table to write or to go on with: content, style and temporal error by frame.",
+        help="Table of scores to write or to go on with.",
     ),
     click.option("--flow-pattern-eval", default="", help="Flow for the temporal error."),
     click.option("--occlusions-pattern-eval", default="", help="Its certainty."),
@@ -54,9 +54,6 @@ _OPTIONS = (
     click.option(
         "--style-layers", default="4,9,16,23", show_default=True, help="Numbers or names."
     ),
-    click.option(
-        "--style-weights", default="1.0", show_default=True, help="One, or one per layer."
-    ),
     click.option("--style-image", type=click.Path(path_type=Path), help="The painting."),
     click.option(
         "--style-image-size", default=256, show_default=True, help="Its longest side in pixels."
@@ -70,9 +67,21 @@ _OPTIONS = (
 )
 
 
-def evaluation_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command these options; it passes their values to ``frame_scores``."""
-    return reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), command)
+def evaluation_options(style_weights: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command these options; it passes their values to ``frame_scores``.
+
+    ``style_weights`` is a default that the original programs do not agree on.
+    """
+    weights = click.option(
+        "--style-weights", default=style_weights, show_default=True, help="One, or one per layer."
+    )
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        return reduce(
+            lambda wrapped, option: option(wrapped), reversed((*_OPTIONS, weights)), command
+        )
+
+    return add
 
 
 def frame_scores(
@@ -92,7 +101,8 @@ def frame_scores(
 ) -> Any:
     """What scores frames by the options of the same names; None without ``evaluate``.
 
-    UsageError for options that do not fit together.
+    ``motion_type`` reads the files of the two patterns; ``scores_type`` is made of path, losses,
+    motion, direction of the flow, and device. UsageError for options that do not fit together.
     """
     if not evaluate:
         return None

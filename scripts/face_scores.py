@@ -12,7 +12,7 @@ from brushflow.pipeline.stylizer import Stylized
 from brushflow.scripts.frame_scores import NAMES as FLAT_NAMES
 from brushflow.scripts.frame_scores import Losses, temporal_error
 from brushflow.scripts.score_table import ScoreTable
-from brushflow.spherical import Overlaps
+from brushflow.spherical import Cube, Overlaps
 
 NAMES = ("gradx", "grady", "gradmag", "edge", *FLAT_NAMES)
 
@@ -25,7 +25,7 @@ class FaceScores:
 
     Args:
         numbers: those of the faces in file names, in the order of ``FACES``.
-        overlaps: what neighbouring faces know of each other.
+        overlap: what a face sees too much, in pixels, see ``Cube``.
         motion: as for ``FrameScores``, but of six faces.
         Others as for ``FrameScores``.
     """
@@ -38,7 +38,7 @@ class FaceScores:
         forward: bool,
         device: torch.device,
         numbers: tuple[int, ...],
-        overlaps: Overlaps,
+        overlap: int,
     ) -> None:
         self.table = ScoreTable(path, ("frame", "face"), NAMES)
         self.losses = losses
@@ -46,7 +46,8 @@ class FaceScores:
         self.forward = forward
         self.device = device
         self.numbers = numbers
-        self.overlaps = overlaps
+        self.overlap = overlap
+        self.overlaps: Overlaps | None = None
         self.previous: Stylized | None = None
 
     @torch.inference_mode()
@@ -54,15 +55,17 @@ class FaceScores:
         """Score the next painted frame, in either order of numbers, and write the file."""
         rows = self.table.rows
         outputs = stylized.output.to(self.device)
-        margin = self.overlaps.cube.overlap // 2
+        if self.overlaps is None:
+            self.overlaps = Overlaps(Cube(outputs.shape[-1], self.overlap), self.device)
         for face, (picture, output) in enumerate(
             zip(stylized.frame, outputs.split(1), strict=True)
         ):
-            rows[stylized.index, self.numbers[face]] = [
-                *border_gradients(output, margin),
+            key = stylized.index, self.numbers[face]
+            rows[key] = [
+                *border_gradients(output, self.overlap // 2),
                 edge_error(outputs, face, self.overlaps),
                 *map(float, self.losses(output, preprocess(picture, self.device))),
-                None,
+                rows.get(key, [None])[-1],  # see FrameScores
             ]
         if self.previous is not None and self.motion is not None:
             self._add_temporal(*sorted((self.previous, stylized), key=lambda each: each.index))

@@ -56,7 +56,9 @@ class FrameScores:
         frame = preprocess(stylized.frame, self.device)
         content, style = map(float, self.losses(stylized.output.to(self.device), frame))
         rows = self.table.rows
-        rows[(stylized.index,)] = [content, style, None]
+        # A frame that a run goes on from is painted again where nothing else is kept of it.
+        known = rows.get((stylized.index,), [None])[-1]
+        rows[(stylized.index,)] = [content, style, known]
         if self.previous is not None and self.motion is not None:
             earlier, later = sorted((self.previous, stylized), key=lambda each: each.index)
             if (later.index,) in rows:  # not if it was painted by a run that scored nothing

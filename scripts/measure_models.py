@@ -1,6 +1,7 @@
 """Command: every bundled style on every validation clip, measured, as a page of tables."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -120,7 +121,7 @@ class _Row:
 
     clip: str
     numbers: dict[str, list[float | None]]
-    change: dict[str, list[float]]
+    change: dict[str, list[float | None]]
 
     def ratio(self, metric: str) -> str:
         return _ratio(self.numbers[metric])
@@ -128,8 +129,8 @@ class _Row:
     def changes(self) -> str:
         """Cells of the table: luminance and contrast, of the source and ours."""
         return " | ".join(
-            f"{source:+.1f} / {ours:+.1f} %"
-            for source, ours in (self.change[k] for k in _APPEARANCE)
+            f"{_signed(source)} / {_signed(ours)} %"
+            for source, ours in (self.change[key] for key in _APPEARANCE)
         )
 
 
@@ -191,7 +192,7 @@ def _change(source: Path, label: str, name: str, place: Path, max_size: int) -> 
     )
     values = {
         key: [
-            change_percent(video.series[key], measured.frame_rate)
+            _finite(change_percent(video.series[key], measured.frame_rate))
             for video in (measured.floor, measured[name])
         ]
         for key in _APPEARANCE
@@ -279,6 +280,14 @@ def _ratio(values: Sequence[float | None]) -> str:
 
 def _thousandths(values: Sequence[float | None]) -> str:
     return " / ".join("–" if value is None else f"{1000 * value:.2f}" for value in values)
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f}"
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def main() -> None:

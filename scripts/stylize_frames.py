@@ -99,7 +99,7 @@ logger = logging.getLogger("brushflow.scripts.stylize_frames")
     help="Smooth the written picture with this window.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
-@evaluation_options
+@evaluation_options(style_weights="1.0")
 def command(
     model_vid: str,
     model_img: str,
@@ -146,7 +146,9 @@ def command(
     prefix = Path(output_prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     first, state = todo[0], None
-    if first != indices[0] and not stylizer.independent:
+    if first != indices[0] and stylizer.independent and scores:
+        first -= step  # painted again, as what the next one is compared with
+    elif first != indices[0] and not stylizer.independent:
         first -= step
         state = load_state(prefix, first)
         earlier = read_image(frame_path(input_pattern, first))

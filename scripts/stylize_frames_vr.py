@@ -27,7 +27,7 @@ from brushflow.scripts.evaluation_options import evaluation_options, frame_score
 from brushflow.scripts.face_scores import FaceScores
 from brushflow.scripts.file_motion import FileMotion, check_patterns
 from brushflow.scripts.stylize_frames import frames_to_do, kept_state, save_state, state_path
-from brushflow.spherical import FACES, Cube, Overlaps, Panorama
+from brushflow.spherical import FACES, Panorama
 from brushflow.video import read_image, write_image
 
 # Numbers of the faces in file names, after transform360, and how they lie there (REFERENCE D1, D2):
@@ -114,7 +114,7 @@ class FaceFileMotion(FileMotion):
     help="Smooth the written picture with this window.",
 )
 @click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
-@evaluation_options
+@evaluation_options(style_weights="5.0")
 def command(
     model_vid: str,
     model_img: str,
@@ -169,14 +169,15 @@ def command(
         device=chosen,
         precision=choose_precision("auto", chosen),
     )
-    size = read_image(face_path(input_pattern, todo[0], FILES["front"])).shape[0]
-    overlaps = Overlaps(Cube(size, overlap_pixel_w).check(), chosen)
-    scored = partial(FaceScores, numbers=tuple(FILES[name] for name in FACES), overlaps=overlaps)
+    numbers = tuple(FILES[name] for name in FACES)
+    scored = partial(FaceScores, numbers=numbers, overlap=overlap_pixel_w)
     scores = frame_scores(chosen, FaceFileMotion, scored, **evaluation)
     prefix = Path(output_prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     first, state = todo[0], None
-    if first != indices[0] and not stylizer.independent:
+    if first != indices[0] and stylizer.independent and scores:
+        first -= step  # painted again, as what the next one is compared with
+    elif first != indices[0] and not stylizer.independent:
         first -= step
         state = kept_state(prefix, first)
         if state is None:

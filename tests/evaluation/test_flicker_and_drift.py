@@ -95,6 +95,7 @@ def test_short_videos_are_divided_into_thirds():
     assert drift_percent([9, 9, 2, 2, 3, 3], [1] * 6, 25) == pytest.approx(50)
     assert math.isnan(drift_percent([1, 1], [1, 1], 25))
     assert math.isnan(drift_percent([1, 1, 1], [0, 0, 0], 25))
+    assert math.isnan(drift_percent([1, 1, 1], [1, 1, 1e-16], 25))
 
 
 def test_change_is_of_the_last_second_against_the_second_one():

@@ -178,7 +178,8 @@ def test_missing_files_and_patterns_are_named(place, run):
     assert code == 2 and "no frame 9" in err
 
 
-def test_frames_are_scored_on_request(place, run, loss_weights, tmp_path):
+@pytest.mark.parametrize("alone", [(), ("--create-inconsistent",)])
+def test_frames_are_scored_on_request(alone, place, run, loss_weights, tmp_path):
     write_image(tmp_path / "style.png", data.coffee()[:96, :128])
     options = (
         *("--evaluate", "--evaluation-file", tmp_path / "scores.txt"),
@@ -186,6 +187,7 @@ def test_frames_are_scored_on_request(place, run, loss_weights, tmp_path):
         *("--occlusions-pattern-eval", place / "reliable_[%d]_{%d}.pgm"),
         *("--loss-network", loss_weights, "--style-image", tmp_path / "style.png"),
         *("--content-layers", "relu2_2", "--style-layers", "4,relu2_2"),
+        *alone,
     )
     assert run(*options)[0] == 0
     whole = (tmp_path / "scores.txt").read_text().splitlines()
