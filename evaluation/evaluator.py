@@ -16,7 +16,7 @@ from brushflow.evaluation.evaluation import CEILING, FLOOR, RESULT, Evaluation
 from brushflow.evaluation.faithfulness import CONTENT_LAYERS, STYLE_LAYERS, Perceptual
 from brushflow.evaluation.flicker import HOP, WINDOW
 from brushflow.evaluation.inputs import Inputs, fitted_size
-from brushflow.evaluation.jobs import FrameJudge, PairNumbers, measure_pair, measure_window
+from brushflow.evaluation.jobs import FrameJudge, PairNumbers, measure_pairs, measure_window
 from brushflow.evaluation.lpips import Lpips
 from brushflow.evaluation.tally import Tally
 from brushflow.evaluation.truth import SintelTruth, TrueFlow
@@ -172,7 +172,7 @@ class _Run:
                 self.held.append(frames)
                 pending.extend((index, pool.submit(*job)) for job in self._jobs(index))
                 # What waits holds frames: no more of them than keep all threads at work.
-                while len(pending) > 2 * workers + len(self.distances):
+                while len(pending) > 2 * workers:
                     self._take(*pending.popleft())
                 yield index
             while pending:
@@ -186,12 +186,14 @@ class _Run:
         yield self.judge.appearance, frames
         if index % self.every == 0:
             yield self.judge.faithfulness, frames
-        for distance in self.distances:
-            if index >= distance and not self._cut_within(index, distance):
-                truth = self._true_flow(index - 1, frames[0]) if distance == 1 else None
-                earlier = self.held[-1 - distance]
-                settings = distance, truth, self.result_motion
-                yield measure_pair, self.estimator, earlier, frames, *settings
+        earlier = {
+            distance: self.held[-1 - distance]
+            for distance in self.distances
+            if index >= distance and not self._cut_within(index, distance)
+        }
+        if earlier:
+            truth = self._true_flow(index - 1, frames[0]) if 1 in earlier else None
+            yield measure_pairs, self.estimator, earlier, frames, truth, self.result_motion
         whole = index + 1 >= WINDOW and not self._cut_within(index, WINDOW - 1)
         if whole and (index + 1 - WINDOW) % HOP == 0:
             yield measure_window, list(zip(*list(self.held)[-WINDOW:], strict=True))

@@ -1,10 +1,10 @@
-"""The pieces of work of an evaluation: a pair of frames, a frame, a window of frames.
+"""The pieces of work of an evaluation: pairs of frames, a frame, a window of frames.
 
 Each gets the frames of all videos, the source first, and gives numbers per video in that order, so
 that what depends on the source only is computed once. They may run in several threads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from numpy.typing import NDArray
@@ -17,46 +17,54 @@ from brushflow.evaluation.motion import estimated_motion, true_motion
 from brushflow.evaluation.stability import FloatMap, frame_difference_error, tof
 from brushflow.evaluation.truth import TrueFlow
 from brushflow.flow.estimators import FlowEstimator, Frame
+from brushflow.occlusion import structure_map
 
 Numbers = list[dict[str, float]]
 
 
 @dataclass(frozen=True)
 class PairNumbers:
-    """Numbers of one pair of frames; maps of differences (H, W) and their mask for neighbours."""
+    """Numbers of pairs of frames; maps of differences (H, W) and their mask for neighbours."""
 
     numbers: Numbers
     differences: Sequence[FloatMap] = ()
     mask: NDArray | None = None
 
 
-def measure_pair(
+def measure_pairs(
     estimator: FlowEstimator,
-    earlier: Sequence[Frame],
+    earlier: Mapping[int, Sequence[Frame]],
     later: Sequence[Frame],
-    distance: int,
     truth: TrueFlow | None = None,
     result_motion: bool = True,
 ) -> PairNumbers:
-    """Warping errors over ``distance`` frames; for neighbours also frame differences and, with
-    ``result_motion``, tOF."""
-    if truth is None:
-        motion = estimated_motion(estimator, earlier[0], later[0])
-    else:
-        motion = true_motion(truth)
-    numbers: Numbers = []
-    maps = []
-    for number, (frame, next_frame) in enumerate(zip(earlier, later, strict=True)):
-        errors, differences = motion.errors(frame, next_frame)
-        named = {f"{key}_{distance}": value for key, value in errors.items()}
-        if distance == 1:
+    """Warping errors of frames against ``earlier`` ones, which are given by their distance.
+
+    For neighbours also frame differences and, with ``result_motion``, tOF; ``truth`` is theirs.
+    """
+    structure = structure_map(later[0])  # all distances check against it
+    numbers: Numbers = [{} for _ in later]
+    maps: list[FloatMap] = []
+    mask = None
+    for distance, before in earlier.items():
+        if distance == 1 and truth is not None:
+            motion = true_motion(truth)
+        else:
+            motion = estimated_motion(estimator, before[0], later[0], structure)
+        for number, (named, frame, next_frame) in enumerate(
+            zip(numbers, before, later, strict=True)
+        ):
+            errors, differences = motion.errors(frame, next_frame)
+            named |= {f"{key}_{distance}": value for key, value in errors.items()}
+            if distance > 1:
+                continue
+            mask = motion.mask
             maps.append(differences)
             if result_motion:
                 flow = motion.forward if number == 0 else estimator(frame, next_frame)
                 named["tof"] = tof(flow, motion.forward, motion.known)
-            named["fdb"] = frame_difference_error(frame, next_frame, earlier[0], later[0])
-        numbers.append(named)
-    return PairNumbers(numbers, maps, motion.mask)
+            named["fdb"] = frame_difference_error(frame, next_frame, before[0], later[0])
+    return PairNumbers(numbers, maps, mask)
 
 
 def measure_window(windows: Sequence[Sequence[Frame]]) -> Numbers:

@@ -47,10 +47,15 @@ class PairMotion:
         return errors, differences
 
 
-def estimated_motion(estimator: FlowEstimator, earlier: Frame, later: Frame) -> PairMotion:
-    """Motion by an estimator in both directions, checked against each other."""
+def estimated_motion(
+    estimator: FlowEstimator, earlier: Frame, later: Frame, structure: NDArray | None = None
+) -> PairMotion:
+    """Motion by an estimator in both directions, checked against each other.
+
+    ``structure``: ``occlusion.structure_map`` of the later frame, where it is known already.
+    """
     forward, backward = estimator(earlier, later), estimator(later, earlier)
-    certainty = reliability(backward, forward, later, "fast")
+    certainty = reliability(backward, forward, later, "fast", structure)
     return PairMotion(forward, traceable(forward, backward), backward, certainty)
 
 

@@ -16,6 +16,7 @@ def reliability(
     reverse: np.ndarray,
     frame: np.ndarray | None = None,
     rule: str = "fast",
+    structure: np.ndarray | None = None,
 ) -> np.ndarray:
     """Where ``flow`` can be believed.
 
@@ -31,6 +32,7 @@ def reliability(
         reverse: float32 (H, W, 2), on the grid that ``flow`` points into.
         frame: (H, W, 3) uint8 or uint16 RGB, the frame that ``flow`` lives on.
         rule: "fast" or "slow".
+        structure: ``structure_map`` of the frame, where it is known already.
 
     Returns:
         float32 (H, W) in [0, 1], 1 = reliable.
@@ -45,8 +47,9 @@ def reliability(
         raise ValueError(f"flow {flow.shape}, reverse {reverse.shape} and frame do not fit")
     flow = np.ascontiguousarray(flow, np.float32)
     reverse = np.ascontiguousarray(reverse, np.float32)
-    textured = frame is not None and rule == "fast"
-    tolerance = _tolerance(structure_map(frame)) if textured else None
+    tolerance = None
+    if frame is not None and rule == "fast":
+        tolerance = _tolerance(structure_map(frame) if structure is None else structure)
     inside, inconsistent = _compare(flow, reverse, tolerance)
     if rule == "fast":
         return (inside & ~inconsistent).astype(np.float32)
