@@ -150,7 +150,7 @@ def test_a_trained_model_paints_a_video_at_once(options, videos, tmp_path):
 @pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_weights(options, tmp_path):
     whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
-    settings = {"iterations": 40, "checkpoint-every": 3, "images-every": 2, "validate-every": 10}
+    settings = {"iterations": 20, "checkpoint-every": 3, "images-every": 4, "validate-every": 10}
 
     def start(output):
         parts = arguments(options, output, **settings)
