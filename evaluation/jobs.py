@@ -42,7 +42,8 @@ def measure_pairs(
 
     For neighbours also frame differences and, with ``result_motion``, tOF; ``truth`` is theirs.
     """
-    structure = structure_map(later[0])  # all distances check against it
+    # All distances check against it; true motion needs no check.
+    structure = None if truth is not None and len(earlier) == 1 else structure_map(later[0])
     numbers: Numbers = [{} for _ in later]
     maps: list[FloatMap] = []
     mask = None

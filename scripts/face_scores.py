@@ -1,23 +1,23 @@
 """Scores of the painted faces of spherical frames, as the original program means to give them."""
 
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from brushflow.models import preprocess, to_rgb
-from brushflow.pipeline.spherical_stylizer import FacesMotionSource
+from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.scripts.frame_scores import NAMES as FLAT_NAMES
-from brushflow.scripts.frame_scores import Losses, temporal_error
-from brushflow.scripts.score_table import ScoreTable
+from brushflow.scripts.frame_scores import FrameScores, temporal_error
+from brushflow.scripts.score_table import Key, Row
 from brushflow.spherical import Cube, Overlaps
 
 NAMES = ("gradx", "grady", "gradmag", "edge", *FLAT_NAMES)
 
 
-class FaceScores:
+class FaceScores(FrameScores):
     """Scores six faces as they are painted and keeps a table of them in a file (REFERENCE D5).
 
     A row per frame and face: three ratios of gradients, see ``border_gradients``; ``edge``, see
@@ -30,56 +30,35 @@ class FaceScores:
         Others as for ``FrameScores``.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        losses: Losses,
-        motion: FacesMotionSource | None,
-        forward: bool,
-        device: torch.device,
-        numbers: tuple[int, ...],
-        overlap: int,
-    ) -> None:
-        self.table = ScoreTable(path, ("frame", "face"), NAMES)
-        self.losses = losses
-        self.motion = motion
-        self.forward = forward
-        self.device = device
+    keys = ("frame", "face")
+    names = NAMES
+
+    def __init__(self, *arguments: Any, numbers: tuple[int, ...], overlap: int) -> None:
+        super().__init__(*arguments)
         self.numbers = numbers
         self.overlap = overlap
         self.overlaps: Overlaps | None = None
-        self.previous: Stylized | None = None
 
-    @torch.inference_mode()
-    def add(self, stylized: Stylized) -> None:
-        """Score the next painted frame, in either order of numbers, and write the file."""
-        rows = self.table.rows
+    def _scores(self, stylized: Stylized) -> dict[Key, Row]:
         outputs = stylized.output.to(self.device)
         if self.overlaps is None:
             self.overlaps = Overlaps(Cube(outputs.shape[-1], self.overlap), self.device)
-        for face, (picture, output) in enumerate(
-            zip(stylized.frame, outputs.split(1), strict=True)
-        ):
-            key = stylized.index, self.numbers[face]
-            rows[key] = [
-                *border_gradients(output, self.overlap // 2),
+        return {
+            (stylized.index, number): [
+                *border_gradients(outputs[face, None], self.overlap // 2),
                 edge_error(outputs, face, self.overlaps),
-                *map(float, self.losses(output, preprocess(picture, self.device))),
-                rows.get(key, [None])[-1],  # see FrameScores
+                *map(float, self.losses(outputs[face, None], preprocess(picture, self.device))),
             ]
-        if self.previous is not None and self.motion is not None:
-            self._add_temporal(*sorted((self.previous, stylized), key=lambda each: each.index))
-        self.previous = stylized
-        self.table.write()
+            for face, (number, picture) in enumerate(zip(self.numbers, stylized.frame, strict=True))
+        }
 
-    def _add_temporal(self, earlier: Stylized, later: Stylized) -> None:
-        with ThreadPoolExecutor(1) as pool:
-            motions = self.motion(later.frame, earlier.frame, later.index, pool)
-        outputs = zip(earlier.output.split(1), later.output.split(1), motions, strict=True)
-        for number, (before, after, motion) in zip(self.numbers, outputs, strict=True):
-            row = self.table.rows.get((later.index, number))
-            if row is not None:  # it was painted by a run that scored nothing
-                row[-1] = temporal_error(before, after, motion, self.forward)
+    def _temporal(
+        self, earlier: Stylized, later: Stylized, motion: Sequence[Motion]
+    ) -> dict[Key, float]:
+        each = zip(earlier.output.split(1), later.output.split(1), motion, strict=True)
+        errors = [temporal_error(*face, self.forward) for face in each]
+        keys = [(later.index, number) for number in self.numbers]
+        return dict(zip(keys, errors, strict=True))
 
 
 def border_gradients(face: Tensor, margin: int) -> tuple[float, float, float]:

@@ -12,7 +12,7 @@ from brushflow.flow import warp
 from brushflow.models import preprocess, to_rgb
 from brushflow.pipeline.motion import Motion, MotionSource
 from brushflow.pipeline.stylizer import Stylized
-from brushflow.scripts.score_table import ScoreTable
+from brushflow.scripts.score_table import Key, Row, ScoreTable
 
 NAMES = ("content", "style", "temporal")
 
@@ -35,6 +35,9 @@ class FrameScores:
         device: where the losses run.
     """
 
+    keys: tuple[str, ...] = ("frame",)
+    names = NAMES
+
     def __init__(
         self,
         path: Path,
@@ -43,7 +46,7 @@ class FrameScores:
         forward: bool,
         device: torch.device,
     ) -> None:
-        self.table = ScoreTable(path, ("frame",), NAMES)
+        self.table = ScoreTable(path, self.keys, self.names)
         self.losses = losses
         self.motion = motion
         self.forward = forward
@@ -53,21 +56,29 @@ class FrameScores:
     @torch.inference_mode()
     def add(self, stylized: Stylized) -> None:
         """Score the next painted frame, in either order of numbers, and write the file."""
-        frame = preprocess(stylized.frame, self.device)
-        content, style = map(float, self.losses(stylized.output.to(self.device), frame))
         rows = self.table.rows
-        # A frame that a run goes on from is painted again where nothing else is kept of it.
-        known = rows.get((stylized.index,), [None])[-1]
-        rows[(stylized.index,)] = [content, style, known]
+        for key, scores in self._scores(stylized).items():
+            # A frame that a run goes on from is painted again where nothing else is kept of it.
+            rows[key] = [*scores, rows.get(key, [None])[-1]]
         if self.previous is not None and self.motion is not None:
             earlier, later = sorted((self.previous, stylized), key=lambda each: each.index)
-            if (later.index,) in rows:  # not if it was painted by a run that scored nothing
-                with ThreadPoolExecutor(1) as pool:
-                    motion = self.motion(later.frame, earlier.frame, later.index, pool)
-                outputs = (earlier.output, later.output)
-                rows[(later.index,)][-1] = temporal_error(*outputs, motion, self.forward)
+            with ThreadPoolExecutor(1) as pool:
+                motion = self.motion(later.frame, earlier.frame, later.index, pool)
+            for key, error in self._temporal(earlier, later, motion).items():
+                if key in rows:  # not if it was painted by a run that scored nothing
+                    rows[key][-1] = error
         self.previous = stylized
         self.table.write()
+
+    def _scores(self, stylized: Stylized) -> dict[Key, Row]:
+        """All scores of a frame but the temporal one, by the keys of their rows."""
+        frame = preprocess(stylized.frame, self.device)
+        losses = self.losses(stylized.output.to(self.device), frame)
+        return {(stylized.index,): [float(loss) for loss in losses]}
+
+    def _temporal(self, earlier: Stylized, later: Stylized, motion: Motion) -> dict[Key, float]:
+        error = temporal_error(earlier.output, later.output, motion, self.forward)
+        return {(later.index,): error}
 
 
 def temporal_error(earlier: Tensor, later: Tensor, motion: Motion, forward: bool) -> float:

@@ -8,6 +8,7 @@ from brushflow.files import atomic_path
 
 _MEAN = "mean"
 
+Key = tuple[int, ...]
 Row = list[float | None]
 
 
@@ -26,7 +27,7 @@ class ScoreTable:
     def __init__(self, path: Path, keys: tuple[str, ...], names: tuple[str, ...]) -> None:
         self.path = path
         self.head = [*keys, *names]
-        self.rows: dict[tuple[int, ...], Row] = _read(path, self.head, len(keys))
+        self.rows: dict[Key, Row] = _read(path, self.head, len(keys))
 
     def write(self) -> None:
         """Write all rows, in the order of their keys."""
@@ -44,7 +45,7 @@ def _mean(column: tuple[float | None, ...]) -> str:
     return repr(sum(there) / len(there)) if there else ""
 
 
-def _read(path: Path, head: list[str], keys: int) -> dict[tuple[int, ...], Row]:
+def _read(path: Path, head: list[str], keys: int) -> dict[Key, Row]:
     if not path.exists():
         return {}
     try:

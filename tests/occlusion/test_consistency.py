@@ -8,7 +8,7 @@ import pytest
 from skimage import data
 
 from brushflow.errors import UsageError
-from brushflow.occlusion import reliability
+from brushflow.occlusion import reliability, structure_map
 
 
 def picture(height, width):
@@ -111,3 +111,12 @@ def test_a_480p_pair_takes_less_than_60_ms_on_one_core(flows):
     finally:
         cv2.setNumThreads(threads)
     assert best < 0.060
+
+
+def test_a_structure_that_is_known_gives_the_same_map():
+    image = picture(60, 80)
+    flow = np.random.default_rng(1).normal(0, 1, (60, 80, 2)).astype(np.float32)
+    found = reliability(flow, -flow, image, structure=structure_map(image))
+    assert np.array_equal(found, reliability(flow, -flow, image))
+    flat = reliability(flow, -flow, image, structure=np.zeros((60, 80), np.float32))
+    assert not np.array_equal(flat, found)

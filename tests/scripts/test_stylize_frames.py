@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 from skimage import data
 
 from brushflow.errors import BrushflowError
 from brushflow.flow import load_estimator, write_flo
-from brushflow.models import StyleModel, build
 from brushflow.occlusion import reliability, write_pgm
 from brushflow.pipeline.finish import finish
 from brushflow.pipeline.motion import Motion
@@ -18,16 +16,10 @@ from brushflow.video import read_image, write_image
 
 
 @pytest.fixture(scope="module")
-def model():
-    torch.manual_seed(0)
-    return StyleModel(build("c3s1-8,d8,R8,U2,c3s1-3", padding_type="replicate").eval(), "tiny")
-
-
-@pytest.fixture(scope="module")
-def place(model, tmp_path_factory):
+def place(tiny_model, tmp_path_factory):
     """A folder with five frames, and flow and maps in both directions, in the usual names."""
     folder = tmp_path_factory.mktemp("frames")
-    model.save(folder / "tiny.safetensors")
+    tiny_model.save(folder / "tiny.safetensors")
     picture = data.astronaut()
     frames = [picture[60:124, 40 + 3 * i : 136 + 3 * i] for i in range(5)]
     for i, frame in enumerate(frames, 1):
@@ -73,7 +65,7 @@ def same(a, b):
     return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
-def test_files_give_what_the_recurrence_gives(place, run, model, tmp_path):
+def test_files_give_what_the_recurrence_gives(place, run, tiny_model, tmp_path):
     from brushflow.flow import read_flo
     from brushflow.occlusion import read_pgm
 
@@ -86,7 +78,7 @@ def test_files_give_what_the_recurrence_gives(place, run, model, tmp_path):
     frames = [read_image(place / f"frame_{i:05d}.png") for i in range(1, 6)]
     expected = [
         finish(s, median_filter=3)
-        for s in Stylizer(model, motion=motion, settle=0).stylize(frames, first=1)
+        for s in Stylizer(tiny_model, motion=motion, settle=0).stylize(frames, first=1)
     ]
     code, err = run()
     assert code == 0, err
