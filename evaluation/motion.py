@@ -1,5 +1,6 @@
 """What moved where between two frames of a source, for all results at once."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numpy.typing import NDArray
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 from brushflow.evaluation.masks import Mask, traceable
 from brushflow.evaluation.stability import (
     FloatMap,
-    difference_map,
+    difference_maps,
     e_warp,
     rerevst_error,
     ruder_error,
@@ -33,18 +34,25 @@ class PairMotion:
     certainty: NDArray
     known: Mask | None = None
 
-    def errors(self, earlier: Frame, later: Frame) -> tuple[dict[str, float], FloatMap]:
-        """The warping errors of one video by name, and the map of differences for ``forward``."""
-        differences = difference_map(earlier, later, self.forward)
+    def errors(
+        self, earlier: Sequence[Frame], later: Sequence[Frame]
+    ) -> list[tuple[dict[str, float], FloatMap]]:
+        """Per video its warping errors by name, and the map of differences for ``forward``."""
+        differences = difference_maps(earlier, later, self.forward)
         over_all = differences
         if self.backward is not None:
-            over_all = difference_map(later, earlier, self.backward)
-        errors = {
-            "e_warp": e_warp(differences, self.mask),
-            "ruder": ruder_error(over_all, self.certainty),
-            "rerevst": rerevst_error(over_all, self.certainty),
-        }
-        return errors, differences
+            over_all = difference_maps(later, earlier, self.backward)
+        return [
+            (
+                {
+                    "e_warp": e_warp(masked, self.mask),
+                    "ruder": ruder_error(whole, self.certainty),
+                    "rerevst": rerevst_error(whole, self.certainty),
+                },
+                masked,
+            )
+            for masked, whole in zip(differences, over_all, strict=True)
+        ]
 
 
 def estimated_motion(

@@ -6,6 +6,7 @@ in [0, 1]; 0 is best, and a picture that never changes gets 0.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -25,8 +26,26 @@ def difference_map(frame: Frame, other: Frame, flow: Flow) -> FloatMap:
         other: the same, the picture that ``flow`` points into.
         flow: float32 (H, W, 2) in pixels.
     """
-    warped = warp(_unit(other), torch.from_numpy(np.ascontiguousarray(flow))[None])
-    return (warped - _unit(frame)).square_().mean(dim=1)[0].numpy()
+    return difference_maps([frame], [other], flow)[0]
+
+
+def difference_maps(frames: Sequence[Frame], others: Sequence[Frame], flow: Flow) -> list[FloatMap]:
+    """``difference_map`` of several videos that move alike; where to look is worked out once."""
+    planes = torch.cat([_unit(other) for other in others], dim=1)
+    warped = warp(planes, torch.from_numpy(np.ascontiguousarray(flow))[None])[0]
+    return [
+        _mean_square(moved, _unit(frame)[0]).numpy()
+        for moved, frame in zip(warped.split(3), frames, strict=True)
+    ]
+
+
+def _mean_square(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Mean of (a − b)² over the channels of (3, H, W); overwrites ``a``."""
+    a -= b
+    total = a[0].square_()
+    for channel in a[1:]:
+        total.addcmul_(channel, channel)
+    return total.div_(3)
 
 
 def e_warp(differences: FloatMap, mask: NDArray) -> float:
