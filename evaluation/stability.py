@@ -108,10 +108,10 @@ def frame_difference_error(
 
 def _unit(picture: Frame) -> torch.Tensor:
     """(1, 3, H, W) float32 in [0, 1]."""
-    values = np.ascontiguousarray(picture)
-    if values.dtype == np.uint16:
-        values = values.astype(np.float32)  # torch has few operations on uint16
-    return torch.from_numpy(values).permute(2, 0, 1)[None].float().div_(_top(picture))
+    planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
+    if planes.dtype == np.uint16:
+        planes = planes.astype(np.float32)  # torch has few operations on uint16
+    return torch.from_numpy(planes)[None].float().div_(_top(picture))
 
 
 def _top(picture: Frame) -> float:

@@ -20,8 +20,8 @@ def resize_flow(flow: Flow, size: tuple[int, int]) -> Flow:
     old_height, old_width = flow.shape[:2]
     if (height, width) == (old_height, old_width):
         return flow
-    resized = _resized(flow, height, width)
-    return resized * np.array([width / old_width, height / old_height], np.float32)
+    scaled = flow * np.array([width / old_width, height / old_height], np.float32)
+    return _resized(scaled, height, width)
 
 
 class CappedSize:

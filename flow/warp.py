@@ -36,24 +36,12 @@ def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor
     # what lies outside the picture anyway.
     if 1 in image.shape[-2:]:
         source = F.pad(source, (0, int(image.shape[-1] == 1), 0, int(image.shape[-2] == 1)))
-    x = torch.arange(width, dtype=dtype, device=image.device)
-    y = torch.arange(height, dtype=dtype, device=image.device)[:, None]
-    grid = torch.stack(
-        (
-            _normalized(x + flow[..., 0], source.shape[-1]),
-            _normalized(y + flow[..., 1], source.shape[-2]),
-        ),
-        dim=-1,
-    )
+    # Positions are measured from the centre, where floating point is finest, so that grid_sample's
+    # way back to pixels costs as little as it can: about 1e-7 of the length.
+    half_height, half_width = ((side - 1) / 2 for side in source.shape[-2:])
+    grid = flow.to(dtype, copy=True)
+    grid[..., 0] += torch.arange(width, dtype=dtype, device=image.device) - half_width
+    grid[..., 1] += torch.arange(height, dtype=dtype, device=image.device)[:, None] - half_height
+    grid /= grid.new_tensor([half_width, half_height])
     warped = F.grid_sample(source, grid, interpolation, "zeros", align_corners=True)
     return warped.to(image.dtype)
-
-
-def _normalized(position: Tensor, length: int) -> Tensor:
-    """Pixel positions 0..length-1 as -1..1.
-
-    Measured from the centre, where floating point is finest, so that grid_sample's way back to
-    pixels costs as little as it can: about 1e-7 of the length.
-    """
-    half = (length - 1) / 2
-    return (position - half) / half

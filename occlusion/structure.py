@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 
 _SIGMA = 3.0  # rho of the structure tensor, in pixels
+_BLOCK = 32  # rows
 
 
 class _Scratch(threading.local):
@@ -92,22 +93,28 @@ def _smooth(planes: np.ndarray, name: str) -> None:
         v[1, 1] = k * (after - e2) * f[-1] + (e_twice - e2) * v[0, 1]
     # NumPy multiplies by an array without dimensions faster than by a scalar.
     k, before, after, e2, e_twice = (np.array(c) for c in (k, before, after, e2, e_twice))
-    # Row by row, so that all of it stays in the processor's nearest cache.
-    rows, results = list(f), list(v)
-    here, other = np.empty((2, 3, m), np.float32), np.empty((2, 3, m), np.float32)
-    forward, backward = here
-    spare = other[0]
-    for i in range(2, n):
-        np.multiply(rows[i - 1], before, forward)
-        np.add(forward, rows[i], forward)
-        np.multiply(rows[n - i], after, backward)
-        np.multiply(rows[n - i + 1], e2, spare)
-        np.subtract(backward, spare, backward)
-        np.multiply(here, k, here)
-        np.multiply(results[i - 1], e_twice, other)
-        np.add(here, other, here)
-        np.multiply(results[i - 2], e2, other)
-        np.subtract(here, other, results[i])
+    # What does not depend on results is done for a block of rows at once, few enough to stay in
+    # the processor's cache until the rows are filtered one after the other.
+    reversed_f, rows = f[::-1], list(v)
+    products = np.empty((_BLOCK, 3, m), np.float32)
+    feedback = np.empty((2, 3, m), np.float32)
+    for start in range(2, n, _BLOCK):
+        end = min(start + _BLOCK, n)
+        block, product = v[start:end], products[: end - start]
+        causal, anticausal = block[:, 0], block[:, 1]
+        np.multiply(f[start - 1 : end - 1], before, causal)
+        np.add(causal, f[start:end], causal)
+        np.multiply(reversed_f[start - 1 : end - 1], after, anticausal)
+        np.multiply(reversed_f[start - 2 : end - 2], e2, product)
+        np.subtract(anticausal, product, anticausal)
+        np.multiply(block, k, block)
+        for row, last, before_last in zip(
+            rows[start:end], rows[start - 1 :], rows[start - 2 :], strict=False
+        ):
+            np.multiply(last, e_twice, feedback)
+            np.add(row, feedback, row)
+            np.multiply(before_last, e2, feedback)
+            np.subtract(row, feedback, row)
     np.add(v[:, 0], v[::-1, 1], f)
 
 

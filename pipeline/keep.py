@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from brushflow.flow import write_flo
+from brushflow.flow.resize import resize_flow
 from brushflow.occlusion import write_pgm
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylized
@@ -38,6 +39,7 @@ def keep(
         if "flow" in wanted:
             write_flo(folder / f"{here}_{i}_{j}{name}.flo", motion.flow)
             if motion.reverse is not None:
-                write_flo(folder / f"{there}_{j}_{i}{name}.flo", motion.reverse)
+                reverse = resize_flow(motion.reverse, motion.flow.shape[:2])
+                write_flo(folder / f"{there}_{j}_{i}{name}.flo", reverse)
         if "reliability" in wanted:
             write_pgm(folder / f"reliable_{i}_{j}{name}.pgm", motion.reliability)

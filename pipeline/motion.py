@@ -21,7 +21,8 @@ class Motion:
     """Displacement into the previous frame.
 
     ``flow``: float32 (H, W, 2) in pixels, on the frame's grid; ``reliability``: float32 (H, W)
-    in [0, 1]; ``reverse``: flow from the previous frame to this one, None if unknown.
+    in [0, 1]; ``reverse``: flow from the previous frame to this one on the grid that it was found
+    on, in that grid's pixels, as few ever want it; None if unknown.
     """
 
     flow: np.ndarray
@@ -76,7 +77,7 @@ class EstimatedMotion:
         return Motion(
             resize_flow(small.flow, size),
             cv2.resize(small.reliability, size[::-1], interpolation=cv2.INTER_NEAREST),
-            None if small.reverse is None else resize_flow(small.reverse, size),
+            small.reverse,
         )
 
 
