@@ -50,6 +50,23 @@ def phase_weights(weight: Tensor, factor: int, compact: bool) -> Tensor:
 
 def interleave(y: Tensor, factor: int, offsets: list[int], height: int, width: int) -> Tensor:
     """(N, O·f², ·, ·) at the positions of ``phase_offsets`` to (N, O, height·f, width·f)."""
+    if factor != 2 or y.dtype != torch.float32:
+        return _interleave_any(y, factor, offsets, height, width)
+    # Two pixels side by side are a complex number to torch, which is twice as fast at making
+    # those than at moving every second pixel.
+    y = y.unflatten(1, (-1, 2, 2))
+    out = y.new_empty(*y.shape[:2], height, 2, width, dtype=torch.complex64)
+    for r, down in enumerate(offsets):
+        left, right = (
+            y[:, :, r, s, down : down + height, start : start + width]
+            for s, start in enumerate(offsets)
+        )
+        torch.complex(left, right, out=out[..., r, :])
+    return torch.view_as_real(out).view(*y.shape[:2], 2 * height, 2 * width)
+
+
+def _interleave_any(y: Tensor, factor: int, offsets: list[int], height: int, width: int) -> Tensor:
+    """``interleave`` for any factor and type."""
     if not any(offsets) and y.shape[-2:] == (height, width):
         return F.pixel_shuffle(y, factor)
     y = y.unflatten(1, (-1, factor, factor))
