@@ -40,7 +40,7 @@ def traceable(flow: Flow, reverse: Flow) -> Mask:
         torch.from_numpy(np.ascontiguousarray(reverse)).permute(2, 0, 1)[None],
         torch.from_numpy(np.ascontiguousarray(flow))[None],
     )[0].numpy()
-    u, v = flow[..., 0], flow[..., 1]
+    u, v = np.ascontiguousarray(np.moveaxis(flow, 2, 0))
     length = u * u + v * v
     back = fetched[0] ** 2 + fetched[1] ** 2
     apart = (u + fetched[0]) ** 2 + (v + fetched[1]) ** 2

@@ -12,6 +12,7 @@ from brushflow.evaluation.stability import (
     e_warp,
     rerevst_error,
     ruder_error,
+    unit_planes,
 )
 from brushflow.evaluation.truth import TrueFlow
 from brushflow.flow.estimators import Flow, FlowEstimator, Frame
@@ -38,10 +39,11 @@ class PairMotion:
         self, earlier: Sequence[Frame], later: Sequence[Frame]
     ) -> list[tuple[dict[str, float], FloatMap]]:
         """Per video its warping errors by name, and the map of differences for ``forward``."""
-        differences = difference_maps(earlier, later, self.forward)
+        before, after = unit_planes(earlier), unit_planes(later)
+        differences = difference_maps(before, after, self.forward)
         over_all = differences
         if self.backward is not None:
-            over_all = difference_maps(later, earlier, self.backward)
+            over_all = difference_maps(after, before, self.backward)
         return [
             (
                 {

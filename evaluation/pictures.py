@@ -19,7 +19,7 @@ CLIP_SIDE = 640
 CLIP_SECONDS = 20
 MOMENTS = 6
 STRIP_HEIGHT = 150
-_SETTINGS = EncodeSettings(crf=26, preset="veryfast")
+_SETTINGS = EncodeSettings(crf=26, preset="superfast")
 
 
 @dataclass(frozen=True)

@@ -26,26 +26,37 @@ def difference_map(frame: Frame, other: Frame, flow: Flow) -> FloatMap:
         other: the same, the picture that ``flow`` points into.
         flow: float32 (H, W, 2) in pixels.
     """
-    return difference_maps([frame], [other], flow)[0]
+    return difference_maps(unit_planes([frame]), unit_planes([other]), flow)[0]
 
 
-def difference_maps(frames: Sequence[Frame], others: Sequence[Frame], flow: Flow) -> list[FloatMap]:
-    """``difference_map`` of several videos that move alike; where to look is worked out once."""
-    planes = torch.cat([_unit(other) for other in others], dim=1)
-    warped = warp(planes, torch.from_numpy(np.ascontiguousarray(flow))[None])[0]
-    return [
-        _mean_square(moved, _unit(frame)[0]).numpy()
-        for moved, frame in zip(warped.split(3), frames, strict=True)
-    ]
+def unit_planes(frames: Sequence[Frame]) -> torch.Tensor:
+    """Frames of one size, uint8 or uint16, as planes one after the other.
+
+    Returns float32 (1, 3·n, H, W) in [0, 1].
+    """
+    height, width = frames[0].shape[:2]
+    planes = torch.empty(1, 3 * len(frames), height, width)
+    for frame, three in zip(frames, planes[0].split(3), strict=True):
+        values = np.ascontiguousarray(np.moveaxis(frame, 2, 0))
+        if values.dtype == np.uint16:
+            values = values.astype(np.float32)  # torch has few operations on uint16
+        torch.div(torch.from_numpy(values), _top(frame), out=three)
+    return planes
 
 
-def _mean_square(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Mean of (a − b)² over the channels of (3, H, W); overwrites ``a``."""
-    a -= b
-    total = a[0].square_()
-    for channel in a[1:]:
-        total.addcmul_(channel, channel)
-    return total.div_(3)
+def difference_maps(frames: torch.Tensor, others: torch.Tensor, flow: Flow) -> list[FloatMap]:
+    """``difference_map`` of several videos that move alike; where to look is worked out once.
+
+    Args:
+        frames, others: of each video, see ``unit_planes``.
+        flow: as there.
+    """
+    warped = warp(others, torch.from_numpy(np.ascontiguousarray(flow))[None])[0]
+    warped -= frames[0]
+    maps = []
+    for red, green, blue in warped.unflatten(0, (-1, 3)):
+        maps.append(red.square_().addcmul_(green, green).addcmul_(blue, blue).div_(3).numpy())
+    return maps
 
 
 def e_warp(differences: FloatMap, mask: NDArray) -> float:
@@ -104,14 +115,6 @@ def frame_difference_error(
     change = np.subtract(next_output, output, dtype=np.float32) / _top(output)
     wanted = np.subtract(next_source, source, dtype=np.float32) / _top(source)
     return float(np.square(change - wanted).mean(dtype=np.float64))
-
-
-def _unit(picture: Frame) -> torch.Tensor:
-    """(1, 3, H, W) float32 in [0, 1]."""
-    planes = np.ascontiguousarray(picture.transpose(2, 0, 1))
-    if planes.dtype == np.uint16:
-        planes = planes.astype(np.float32)  # torch has few operations on uint16
-    return torch.from_numpy(planes)[None].float().div_(_top(picture))
 
 
 def _top(picture: Frame) -> float:

@@ -13,11 +13,13 @@ from brushflow.evaluation.masks import in_frame, traceable
 from brushflow.evaluation.motion import estimated_motion, true_motion
 from brushflow.evaluation.stability import (
     difference_map,
+    difference_maps,
     e_warp,
     frame_difference_error,
     rerevst_error,
     ruder_error,
     tof,
+    unit_planes,
 )
 from brushflow.evaluation.truth import true_flow
 from brushflow.flow import load_estimator
@@ -69,6 +71,15 @@ def test_16_bit_frames_give_the_same(uniform):
     frame, other = uniform(100), uniform(151)
     wide = [each.astype(np.uint16) * 257 for each in (frame, other)]
     assert difference_map(*wide, still()) == pytest.approx(difference_map(frame, other, still()))
+
+
+def test_videos_measured_together_get_what_each_gets_alone():
+    earlier = [data.astronaut()[50:98, 60:124], data.rocket()[50:98, 60:124]]
+    later = [data.astronaut()[52:100, 57:121], data.rocket()[52:100, 57:121].astype(np.uint16) * 9]
+    flow = np.random.default_rng(0).normal(0, 3, (48, 64, 2)).astype(np.float32)
+    together = difference_maps(unit_planes(earlier), unit_planes(later), flow)
+    for one, frame, other in zip(together, earlier, later, strict=True):
+        assert np.array_equal(one, difference_map(frame, other, flow))
 
 
 def test_nothing_visible_is_no_number(uniform):
