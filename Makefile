@@ -30,7 +30,7 @@ bench: .venv/installed
 	$(BIN)/python scripts/benchmark.py network --json local/bench/network-paper.json
 	$(BIN)/python scripts/benchmark.py network --model starry-night --json local/bench/network-small.json
 	$(BIN)/python scripts/benchmark.py pipeline --json local/bench/pipeline-small.json
-	$(BIN)/python scripts/benchmark.py pipeline --style paper --frames 24 --json local/bench/pipeline-paper.json
+	$(BIN)/python scripts/benchmark.py pipeline --style paper --frames 60 --json local/bench/pipeline-paper.json
 	$(BIN)/python scripts/benchmark.py flow --flow-size 427 --json local/bench/flow.json
 	$(BIN)/python scripts/benchmark.py scaling --json local/bench/scaling.json
 

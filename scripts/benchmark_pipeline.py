@@ -47,7 +47,7 @@ _KIB = 1 / 1024  # MiB; ru_maxrss counts KiB on Linux
     default=("360p", "480p", "720p", "1080p"),
     help="Only this size (again).",
 )
-@click.option("--frames", default=48, show_default=True, type=click.IntRange(8))
+@click.option("--frames", default=120, show_default=True, type=click.IntRange(8))
 @click.option("--flow", default="dis", show_default=True)
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 @click.option("--json", "json_path", type=_PATH)
