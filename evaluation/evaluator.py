@@ -47,7 +47,7 @@ def evaluate(
     loss_weights: Path | str | None = None,
     content_layers: Sequence[str] = CONTENT_LAYERS,
     style_layers: Sequence[str] = STYLE_LAYERS,
-    lpips: tuple[Path | str, Path | str] | None = None,
+    lpips: str | tuple[Path | str, Path | str] | None = None,
     every: int = 5,
     max_size: int | None = None,
     end: float | None = None,
@@ -74,7 +74,7 @@ def evaluate(
         cuts: indices of frames that begin a shot; nothing is measured across them.
         style: the painting, for the style loss; ``style_size``: its longest side in pixels.
         loss_weights: VGG weights, for content and style; ``content_layers``, ``style_layers``.
-        lpips: files with the weights of (network, linear layers), see ``lpips.Lpips``.
+        lpips: a network's name, or files with its weights and linear layers, see ``lpips.Lpips``.
         every: measure faithfulness at every such frame; the networks are slow.
         max_size, end, fps: see ``inputs.Inputs``.
         device: where networks run.
@@ -93,7 +93,7 @@ def evaluate(
         estimator = load_estimator(flow, device, flow_weights, flow_size)
     judge = FrameJudge(
         _perceptual(loss_weights, style, style_size, content_layers, style_layers, device),
-        Lpips(*lpips, device=device) if lpips else None,
+        Lpips(lpips, device) if lpips else None,
     )
     roles = [FLOOR, *(CEILING if name == ceiling else RESULT for name in results)]
     names = [inputs.paths[0].name, *results]

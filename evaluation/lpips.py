@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from brushflow.downloads import download_file
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.flow.estimators import Frame
 from brushflow.torchvision_import import import_torchvision
@@ -29,23 +30,39 @@ _SHIFT = (-0.030, -0.088, -0.188)
 _SCALE = (0.458, 0.448, 0.450)
 SMALLEST_SIDE = 32
 
+# Networks by the authors' names: torchvision's weights, and the first digits of the SHA-256 of the
+# linear layers.
+PUBLISHED = {
+    "squeeze": ("SqueezeNet1_1_Weights", "4a5350f2"),
+    "alex": ("AlexNet_Weights", "df73285e"),
+    "vgg": ("VGG16_Weights", "a78928a0"),
+}
+_LINEAR = (
+    "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/"
+)
+_INSTEAD = "give both files, as in --lpips network.pth,linear.pth."
+
 
 class Lpips:
     """The distance of two pictures, ≥ 0; 0 for equal ones, about 0.7 for unrelated ones.
 
     Args:
-        network: ImageNet weights of SqueezeNet 1.1, AlexNet or VGG-16 under torchvision's names
-            (``features.0.weight``, …), .safetensors or .pth; which one it is shows in the names.
-        linear: the linear layers published with LPIPS v0.1 for that network
-            (``lin0.model.1.weight`` and so on).
+        weights: "squeeze", "alex" or "vgg", downloaded on first use, or two files: ImageNet
+            weights of SqueezeNet 1.1, AlexNet or VGG-16 under torchvision's names
+            (``features.0.weight``, …), .safetensors or .pth; and the linear layers published
+            with LPIPS v0.1 for that network (``lin0.model.1.weight`` and so on).
 
     Raises:
-        BrushflowError: a file that cannot be read or does not hold these weights.
+        UsageError: another name.
+        BrushflowError: files that cannot be downloaded or read, or do not hold these weights.
     """
 
     def __init__(
-        self, network: Path | str, linear: Path | str, device: torch.device | str = "cpu"
+        self,
+        weights: str | tuple[Path | str, Path | str],
+        device: torch.device | str = "cpu",
     ) -> None:
+        network, linear = _downloaded(weights) if isinstance(weights, str) else weights
         state = _read(network)
         self.name = _recognize(state)
         if self.name is None:
@@ -114,6 +131,20 @@ class Lpips:
                     f"{linear} holds linear layers of another network than {self.name}; "
                     "take those published for it."
                 )
+
+
+def _downloaded(name: str) -> tuple[Path, Path]:
+    if name not in PUBLISHED:
+        raise UsageError(
+            f"There is no LPIPS network {name!r}; choose {', '.join(PUBLISHED)}, or {_INSTEAD}"
+        )
+    weights, digest = PUBLISHED[name]
+    network = getattr(import_torchvision("models"), weights).IMAGENET1K_V1.url
+    linear = f"lpips-v0.1-{name}-{digest}.pth"
+    return (
+        download_file(network, "weights for LPIPS", _INSTEAD),
+        download_file(f"{_LINEAR}{name}.pth", "weights for LPIPS", _INSTEAD, linear),
+    )
 
 
 def _read(path: Path | str) -> dict[str, Tensor]:

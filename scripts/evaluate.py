@@ -66,10 +66,9 @@ def command() -> None:
 @grouped(
     "What",
     "--lpips",
-    nargs=2,
-    type=_PATH,
-    metavar="NETWORK LINEAR",
-    help="Weight files for LPIPS: SqueezeNet, AlexNet or VGG-16, and the published linear layers.",
+    metavar="NETWORK",
+    help="Measure LPIPS with squeeze, alex or vgg, downloaded once, or with two weight files: the "
+    "network's and the published linear layers', as in squeezenet.pth,linear.pth.",
 )
 @grouped(
     "What",
@@ -143,7 +142,7 @@ def video(
     style: Path | None,
     style_size: int,
     loss_weights: str | None,
-    lpips: tuple[Path, Path] | None,
+    lpips: str | None,
     every: int,
     distances: tuple[int, ...],
     end: float | None,
@@ -188,7 +187,7 @@ def video(
             style=style,
             style_size=style_size,
             loss_weights=loss_weights,
-            lpips=lpips,
+            lpips=tuple(lpips.split(",", 1)) if lpips and "," in lpips else lpips,
             every=every,
             max_size=max_size,
             end=end,

@@ -1,7 +1,9 @@
 """Moving pictures, small clips and a VGG, made from scikit-image's photographs and from chance."""
 
+import os
 import wave
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +22,14 @@ def drift(count, width=96, height=64, picture="astronaut", speed=2):
         source[60 : 60 + height, 40 + speed * i : 40 + speed * i + width].copy()
         for i in range(count)
     ]
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Real pictures, ground truth and published weights, which the project may not ship."""
+    if "BRUSHFLOW_DATA" not in os.environ:
+        pytest.skip("set BRUSHFLOW_DATA to the folder with clips/, flow/ and weights/")
+    return Path(os.environ["BRUSHFLOW_DATA"])
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 import torch
 
-from brushflow.downloads import download_weights
+from brushflow.downloads import download_file, download_weights
 from brushflow.errors import BrushflowError
 
 
@@ -54,6 +54,16 @@ def test_a_download_with_a_wrong_checksum_is_thrown_away(server, tmp_path):
     with pytest.raises(BrushflowError, match=r"invalid hash value.*pass them with FILE"):
         fetch(f"{address}/weights-01234567.pth")
     assert not list((tmp_path / "cache").rglob("*.pth"))
+
+
+def test_a_file_without_a_checksum_in_its_address_is_kept_under_a_name_with_one(server, tmp_path):
+    folder, address = server
+    (folder / "layers.pth").write_bytes(b"layers")
+    digest = hashlib.sha256(b"layers").hexdigest()[:8]
+    path = download_file(f"{address}/layers.pth", "layers", "give them.", f"layers-{digest}.pth")
+    assert path.read_bytes() == b"layers" and path.name == f"layers-{digest}.pth"
+    with pytest.raises(BrushflowError, match="invalid hash value"):
+        download_file(f"{address}/layers.pth", "layers", "give them.", "layers-01234567.pth")
 
 
 def test_a_missing_download_names_the_way_out(server):

@@ -1,5 +1,7 @@
 """Content, style, edges and LPIPS: equal pictures, values by hand, and published weights."""
 
+import hashlib
+
 import cv2
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from skimage import data
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.evaluation.faithfulness import Perceptual, edge_map, edge_similarity
-from brushflow.evaluation.lpips import Lpips
+from brushflow.evaluation.lpips import PUBLISHED, Lpips
 from brushflow.models import preprocess
 from brushflow.models.loss_network import LossNetwork
 
@@ -79,7 +81,7 @@ def published(data_folder):
 
 
 def test_lpips_is_that_of_the_authors_package(published):
-    lpips = Lpips(*published)
+    lpips = Lpips(published)
     a = data.astronaut()[:160, 100:300]
     b = data.coffee()[:160, 100:300]
     darker = (a // 2 + 40).astype(np.uint8)
@@ -114,7 +116,7 @@ def alexnet(tmp_path):
 
 
 def test_lpips_of_unit_weights_is_a_distance_of_unit_vectors(alexnet, photo, other):
-    lpips = Lpips(*alexnet)
+    lpips = Lpips(alexnet)
     assert lpips.name == "alexnet"
     # |a − b|² of unit vectors is 2 − 2 a·b.
     expected = sum(
@@ -127,21 +129,44 @@ def test_lpips_of_unit_weights_is_a_distance_of_unit_vectors(alexnet, photo, oth
 def test_other_weights_are_refused(alexnet, loss_weights, photo, tmp_path):
     network, linear = alexnet
     with pytest.raises(BrushflowError, match="no weights for LPIPS"):
-        Lpips(linear, linear)
+        Lpips((linear, linear))
     with pytest.raises(BrushflowError, match="do not hold"):
-        Lpips(network, network)
+        Lpips((network, network))
     with pytest.raises(BrushflowError, match="There is no file"):
-        Lpips(tmp_path / "absent.pth", linear)
+        Lpips((tmp_path / "absent.pth", linear))
     (tmp_path / "bad.pth").write_bytes(b"not weights")
     with pytest.raises(BrushflowError, match="is not a file"):
-        Lpips(tmp_path / "bad.pth", linear)
+        Lpips((tmp_path / "bad.pth", linear))
     lines = torch.load(linear, weights_only=True)
     lines["lin1.model.1.weight"] = torch.ones(1, 128, 1, 1)
     torch.save(lines, linear)
     with pytest.raises(BrushflowError, match="another network"):
-        Lpips(network, linear)
+        Lpips((network, linear))
+
+
+def test_named_weights_are_downloaded(alexnet, monkeypatch):
+    asked = []
+
+    def fetch(url, what, instead, name=None):
+        asked.append((url.rsplit("/", 1)[1], name))
+        return alexnet[name is not None]
+
+    monkeypatch.setattr("brushflow.evaluation.lpips.download_file", fetch)
+    assert Lpips("alex").name == "alexnet"
+    assert asked == [
+        ("alexnet-owt-7be5be79.pth", None),
+        ("alex.pth", "lpips-v0.1-alex-df73285e.pth"),
+    ]
+    with pytest.raises(UsageError, match="choose squeeze, alex, vgg, or give both files"):
+        Lpips("resnet")
+
+
+@pytest.mark.parametrize("name", ["squeeze", "alex", "vgg"])
+def test_the_published_layers_have_the_digest_that_is_asked_for(name, data_folder):
+    content = (data_folder / f"weights/lpips-v0.1-{name}-linear.pth").read_bytes()
+    assert hashlib.sha256(content).hexdigest().startswith(PUBLISHED[name][1])
 
 
 def test_lpips_needs_a_picture_of_some_size(alexnet, photo):
     with pytest.raises(UsageError, match="32 pixels"):
-        Lpips(*alexnet)(photo[:20], photo[:20])
+        Lpips(alexnet)(photo[:20], photo[:20])

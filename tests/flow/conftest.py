@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -14,14 +11,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture(scope="session")
-def data_folder():
-    """Ground truth and published weights, which the project may not ship."""
-    if "BRUSHFLOW_DATA" not in os.environ:
-        pytest.skip("set BRUSHFLOW_DATA to the folder with flow/ and weights/")
-    return Path(os.environ["BRUSHFLOW_DATA"])
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """Cuts are found where they are, and neither motion nor flashes pass for one."""
 
-import os
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -68,12 +65,9 @@ def test_wrong_lists_of_cuts_are_refused(tmp_path):
 
 
 @pytest.mark.slow
-def test_real_clips_joined_are_parted_again():
-    folder = os.environ.get("BRUSHFLOW_DATA")
-    if not folder:
-        pytest.skip("BRUSHFLOW_DATA is not set")
+def test_real_clips_joined_are_parted_again(data_folder):
     frames, true_cuts = [], []
-    for path in sorted((Path(folder) / "clips" / "val").glob("*.mp4")):
+    for path in sorted((data_folder / "clips" / "val").glob("*.mp4")):
         source = open_source(path)
         shot = [cv2.resize(f.pixels, (96, 54)) for f in source.read(size=(96, 54), gray=True)]
         true_cuts.append(len(frames))

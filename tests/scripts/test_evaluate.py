@@ -60,6 +60,21 @@ def test_the_weights_make_more_rows(run, clips, loss_weights):
     assert "Content loss" in out and "Style loss" in out
 
 
+def test_lpips_by_two_files(run, clips, data_folder):
+    weights = data_folder / "weights"
+    files = [
+        weights / name
+        for name in ("squeezenet1_1-imagenet-fp16.safetensors", "lpips-v0.1-squeeze-linear.pth")
+    ]
+    code, out, _ = run(
+        *("video", clips / "clip.mp4", clips / "painted.mp4", "--distances", "1", "--no-videos"),
+        *("--lpips", ",".join(map(str, files)), "--end", "0.2", "-o", clips / "report"),
+    )
+    assert code == 0
+    (line,) = (line.split() for line in out.splitlines() if line.startswith("LPIPS"))
+    assert float(line[-2]) == 0 < float(line[-1])
+
+
 def test_wrong_use_is_one_sentence(run, clips):
     source, painted = clips / "clip.mp4", clips / "painted.mp4"
     for arguments, message in (

@@ -1,9 +1,7 @@
 """The cube, its strips, and the way between frames and faces, against exact functions."""
 
 import math
-import os
 import subprocess
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -154,9 +152,8 @@ def test_a_photograph_survives_the_round_trip():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("BRUSHFLOW_DATA" not in os.environ, reason="needs BRUSHFLOW_DATA")
-def test_a_panorama_survives_the_round_trip():
-    frame = read_image(Path(os.environ["BRUSHFLOW_DATA"]) / "clips360" / "petra.jpg")
+def test_a_panorama_survives_the_round_trip(data_folder):
+    frame = read_image(data_folder / "clips360" / "petra.jpg")
     assert psnr(round_trip(frame), frame) > 44
 
 
