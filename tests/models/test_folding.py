@@ -135,6 +135,15 @@ def test_phases_are_a_convolution_of_the_enlarged_picture(kernel, factor, compac
     assert torch.allclose(subpixel.interleave(y, factor, offsets, 11, 13), expected)
 
 
+@pytest.mark.parametrize("offsets", [[0, 0], [0, 1]])
+def test_pixels_are_interleaved_alike_in_every_type(offsets):
+    y = torch.randint(-99, 99, (2, 12, 6, 8))
+    expected = subpixel.interleave(y, 2, offsets, 5, 7)
+    assert expected.shape == (2, 3, 10, 14)
+    for dtype in (torch.float16, torch.float32, torch.float64):
+        assert torch.equal(subpixel.interleave(y.to(dtype), 2, offsets, 5, 7).long(), expected)
+
+
 def test_the_published_kernels_shrink_as_far_as_they_can():
     assert subpixel.phase_offsets(9, 2, compact=True)[0] == 5
     assert subpixel.phase_offsets(3, 2, compact=True)[0] == 2
