@@ -71,13 +71,8 @@ def _pickles(data: bytes) -> Iterator[tuple[io.BytesIO, bool]]:
             for name in names:
                 yield io.BytesIO(archive.read(name)), True
     except (
-        zipfile.BadZipFile,
-        NotImplementedError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        KeyError,
-        OverflowError,
+        *(zipfile.BadZipFile, RuntimeError, EOFError),
+        *(OSError, KeyError, OverflowError),
     ) as error:
         raise ValueError("its archive is damaged") from error
 

@@ -107,7 +107,7 @@ def test_threads_change_nothing(evaluation, clips):
     assert again.to_dict() == evaluation.to_dict()
 
 
-def test_content_style_and_lpips_on_request(clips, loss_weights):
+def test_content_and_style_on_request(clips, loss_weights):
     found = run(
         clips,
         "steady",
