@@ -52,10 +52,10 @@ def measure_pairs(
             motion = true_motion(truth)
         else:
             motion = estimated_motion(estimator, before[0], later[0], structure)
-        measured = motion.errors(before, later)
-        for number, (named, frame, next_frame, (errors, differences)) in enumerate(
-            zip(numbers, before, later, measured, strict=True)
+        for number, (named, frame, next_frame) in enumerate(
+            zip(numbers, before, later, strict=True)
         ):
+            errors, differences = motion.errors(frame, next_frame)
             named |= {f"{key}_{distance}": value for key, value in errors.items()}
             if distance > 1:
                 continue

@@ -1,10 +1,10 @@
 """Which pixels a temporal error may be measured at."""
 
+import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from brushflow.flow import warp
+from brushflow.flow import warp_array
 from brushflow.flow.estimators import Flow
 
 Mask = NDArray[np.bool_]
@@ -36,14 +36,11 @@ def traceable(flow: Flow, reverse: Flow) -> Mask:
         flow: float32 (H, W, 2) in pixels, on the grid that the mask is for.
         reverse: float32 (H, W, 2), on the grid that ``flow`` points into.
     """
-    fetched = warp(
-        torch.from_numpy(np.ascontiguousarray(reverse)).permute(2, 0, 1)[None],
-        torch.from_numpy(np.ascontiguousarray(flow))[None],
-    )[0].numpy()
-    u, v = np.ascontiguousarray(np.moveaxis(flow, 2, 0))
+    u, v = cv2.split(flow)
+    back_u, back_v = (warp_array(plane, flow) for plane in cv2.split(reverse))
     length = u * u + v * v
-    back = fetched[0] ** 2 + fetched[1] ** 2
-    apart = (u + fetched[0]) ** 2 + (v + fetched[1]) ** 2
+    back = back_u * back_u + back_v * back_v
+    apart = np.square(u + back_u) + np.square(v + back_v)
     hidden = apart > 0.01 * (length + back) + 0.5
     boundary = _gradient_energy(u) + _gradient_energy(v) > 0.01 * length + 0.002
     return in_frame(flow) & ~hidden & ~boundary

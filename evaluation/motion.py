@@ -1,6 +1,5 @@
 """What moved where between two frames of a source, for all results at once."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from numpy.typing import NDArray
@@ -8,11 +7,10 @@ from numpy.typing import NDArray
 from brushflow.evaluation.masks import Mask, traceable
 from brushflow.evaluation.stability import (
     FloatMap,
-    difference_maps,
+    difference_map,
     e_warp,
     rerevst_error,
     ruder_error,
-    unit_planes,
 )
 from brushflow.evaluation.truth import TrueFlow
 from brushflow.flow.estimators import Flow, FlowEstimator, Frame
@@ -35,26 +33,15 @@ class PairMotion:
     certainty: NDArray
     known: Mask | None = None
 
-    def errors(
-        self, earlier: Sequence[Frame], later: Sequence[Frame]
-    ) -> list[tuple[dict[str, float], FloatMap]]:
-        """Per video its warping errors by name, and the map of differences for ``forward``."""
-        before, after = unit_planes(earlier), unit_planes(later)
-        differences = difference_maps(before, after, self.forward)
+    def errors(self, earlier: Frame, later: Frame) -> tuple[dict[str, float], FloatMap]:
+        """A video's warping errors by name, and its map of differences for ``forward``."""
+        differences = difference_map(earlier, later, self.forward)
         over_all = differences
         if self.backward is not None:
-            over_all = difference_maps(after, before, self.backward)
-        return [
-            (
-                {
-                    "e_warp": e_warp(masked, self.mask),
-                    "ruder": ruder_error(whole, self.certainty),
-                    "rerevst": rerevst_error(whole, self.certainty),
-                },
-                masked,
-            )
-            for masked, whole in zip(differences, over_all, strict=True)
-        ]
+            over_all = difference_map(later, earlier, self.backward)
+        ruder = ruder_error(over_all, self.certainty)
+        named = {"e_warp": e_warp(differences, self.mask), "ruder": ruder}
+        return named | {"rerevst": rerevst_error(ruder)}, differences
 
 
 def estimated_motion(

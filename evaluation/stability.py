@@ -6,16 +6,16 @@ in [0, 1]; 0 is best, and a picture that never changes gets 0.
 """
 
 import math
-from collections.abc import Sequence
 
+import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from brushflow.flow import warp
+from brushflow.flow import warp_array
 from brushflow.flow.estimators import Flow, Frame
 
 FloatMap = NDArray[np.float32]
+_MEAN = np.full((1, 3), 1 / 3, np.float32)
 
 
 def difference_map(frame: Frame, other: Frame, flow: Flow) -> FloatMap:
@@ -26,37 +26,9 @@ def difference_map(frame: Frame, other: Frame, flow: Flow) -> FloatMap:
         other: the same, the picture that ``flow`` points into.
         flow: float32 (H, W, 2) in pixels.
     """
-    return difference_maps(unit_planes([frame]), unit_planes([other]), flow)[0]
-
-
-def unit_planes(frames: Sequence[Frame]) -> torch.Tensor:
-    """Frames of one size, uint8 or uint16, as planes one after the other.
-
-    Returns float32 (1, 3·n, H, W) in [0, 1].
-    """
-    height, width = frames[0].shape[:2]
-    planes = torch.empty(1, 3 * len(frames), height, width)
-    for frame, three in zip(frames, planes[0].split(3), strict=True):
-        values = np.ascontiguousarray(np.moveaxis(frame, 2, 0))
-        if values.dtype == np.uint16:
-            values = values.astype(np.float32)  # torch has few operations on uint16
-        torch.div(torch.from_numpy(values), _top(frame), out=three)
-    return planes
-
-
-def difference_maps(frames: torch.Tensor, others: torch.Tensor, flow: Flow) -> list[FloatMap]:
-    """``difference_map`` of several videos that move alike; where to look is worked out once.
-
-    Args:
-        frames, others: of each video, see ``unit_planes``.
-        flow: as there.
-    """
-    warped = warp(others, torch.from_numpy(np.ascontiguousarray(flow))[None])[0]
-    warped -= frames[0]
-    maps = []
-    for red, green, blue in warped.unflatten(0, (-1, 3)):
-        maps.append(red.square_().addcmul_(green, green).addcmul_(blue, blue).div_(3).numpy())
-    return maps
+    difference = warp_array(_unit(other), flow)
+    difference -= _unit(frame)
+    return cv2.transform(np.square(difference, out=difference), _MEAN)
 
 
 def e_warp(differences: FloatMap, mask: NDArray) -> float:
@@ -83,13 +55,13 @@ def ruder_error(differences: FloatMap, certainty: NDArray) -> float:
     return float((differences * weight).mean(dtype=np.float64))
 
 
-def rerevst_error(differences: FloatMap, certainty: NDArray) -> float:
+def rerevst_error(masked_error: float) -> float:
     """√ of ``ruder_error``, in [0, 1]; for a video the mean over pairs of the root.
 
     Wang et al., Consistent Video Style Transfer via Relaxation and Regularization, TIP 2020, whose
     program gives the root of the mean squared error of masked frames, divided by 255.
     """
-    return math.sqrt(ruder_error(differences, certainty))
+    return math.sqrt(masked_error)
 
 
 def tof(flow: Flow, reference: Flow, known: NDArray | None = None) -> float:
@@ -115,6 +87,10 @@ def frame_difference_error(
     change = np.subtract(next_output, output, dtype=np.float32) / _top(output)
     wanted = np.subtract(next_source, source, dtype=np.float32) / _top(source)
     return float(np.square(change - wanted).mean(dtype=np.float64))
+
+
+def _unit(picture: Frame) -> FloatMap:
+    return np.divide(picture, _top(picture), dtype=np.float32)
 
 
 def _top(picture: Frame) -> float:

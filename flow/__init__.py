@@ -12,7 +12,7 @@ from brushflow.flow.files import read_flo, write_flo
 from brushflow.flow.kitti import read_kitti, write_kitti
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import resize_flow
-from brushflow.flow.warp import warp
+from brushflow.flow.warp import warp, warp_array
 
 __all__ = [
     "ESTIMATOR_NAMES",
@@ -24,6 +24,7 @@ __all__ = [
     "read_kitti",
     "resize_flow",
     "warp",
+    "warp_array",
     "write_flo",
     "write_kitti",
 ]

@@ -1,5 +1,7 @@
 """Moving a picture along a flow field."""
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -45,3 +47,20 @@ def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor
     grid /= grid.new_tensor([half_width, half_height])
     warped = F.grid_sample(source, grid, interpolation, "zeros", align_corners=True)
     return warped.to(image.dtype)
+
+
+def warp_array(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
+    """``warp`` of one picture as an array, bilinear; several times as fast on a processor.
+
+    OpenCV interpolates exactly from version 5 on, and in steps of 1/32 pixel before.
+
+    Args:
+        picture: float32 (h, w) or (h, w, C), C 1, 3 or 4 for speed, any range.
+        flow: float32 (H, W, 2) in pixels, (x, y).
+
+    Returns:
+        float32 (H, W) or (H, W, C).
+    """
+    way = np.ascontiguousarray(flow, np.float32)
+    how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
+    return cv2.remap(picture, way, None, how, borderMode=cv2.BORDER_CONSTANT, borderValue=0)

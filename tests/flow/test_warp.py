@@ -1,10 +1,11 @@
 """Warping fetches exactly what the flow points at."""
 
+import numpy as np
 import pytest
 import torch
 from skimage import data
 
-from brushflow.flow import warp
+from brushflow.flow import warp, warp_array
 
 
 def photograph(dtype=torch.float32):
@@ -90,3 +91,22 @@ def test_a_picture_of_another_size_is_addressed_by_its_own_pixels():
     warped = warp(image, constant_flow(torch.zeros(1, 1, 2, 6), -1.0, 1.0))
     expected = torch.tensor([[0, 4, 5, 6, 7, 0.0], [0, 8, 9, 10, 11, 0]])
     assert torch.allclose(warped[0, 0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (3,), (4,)])
+def test_arrays_are_warped_like_tensors(channels):
+    rng = np.random.default_rng(0)
+    picture = rng.random((37, 52, *channels), np.float32)
+    flow = rng.normal(0, 6, (37, 52, 2)).astype(np.float32)
+    flow[0, :3] = [[1e9, 0], [0, -3e9], [-200, 0.5]]  # far outside
+    planes = torch.from_numpy(picture.reshape(37, 52, -1)).permute(2, 0, 1)[None]
+    expected = warp(planes, torch.from_numpy(flow)[None])[0].permute(1, 2, 0).numpy()
+    warped = warp_array(picture, flow)
+    # Positions round to 4e-6 of a pixel here.
+    assert warped.reshape(expected.shape) == pytest.approx(expected, abs=2e-5)
+
+
+def test_an_array_may_have_another_size_than_its_flow_and_that_any_layout():
+    picture = np.arange(20, dtype=np.float32).reshape(4, 5)
+    flow = np.broadcast_to(np.float32([2, 1]), (2, 3, 2))
+    assert warp_array(picture, flow).tolist() == [[7, 8, 9], [12, 13, 14]]
