@@ -13,6 +13,7 @@ from brushflow.evaluation.stability import (
     ruder_error,
 )
 from brushflow.evaluation.truth import TrueFlow
+from brushflow.flow import bidirectional
 from brushflow.flow.estimators import Flow, FlowEstimator, Frame
 from brushflow.occlusion import reliability
 
@@ -51,7 +52,7 @@ def estimated_motion(
 
     ``structure``: ``occlusion.structure_map`` of the later frame, where it is known already.
     """
-    forward, backward = estimator(earlier, later), estimator(later, earlier)
+    forward, backward = bidirectional(estimator, earlier, later)
     certainty = reliability(backward, forward, later, "fast", structure)
     return PairMotion(forward, traceable(forward, backward), backward, certainty)
 

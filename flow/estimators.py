@@ -1,7 +1,7 @@
 """Flow estimators by name.
 
-What all of them have in common is done once, here: frames are checked, equal frames have no
-motion, and the size at which flow is computed may be capped.
+What all of them have in common is done once: frames are checked and equal frames have no motion
+(``guarded``), and the size at which flow is computed may be capped (``resize``).
 """
 
 import difflib
@@ -24,7 +24,11 @@ PTLFLOW_PREFIX = "ptlflow:"
 
 
 class FlowEstimator(Protocol):
-    """Finds where the pixels of one frame are in another. May be called from several threads."""
+    """Finds where the pixels of one frame are in another. May be called from several threads.
+
+    One that finds both directions faster together than one by one also has a method
+    ``both_ways(frame, other, executor)``, see ``pairs.bidirectional``, which makes use of it.
+    """
 
     def __call__(self, frame: Frame, other: Frame) -> Flow:
         """The displacement of every pixel of ``frame`` into ``other``.
@@ -60,41 +64,12 @@ def load_estimator(
     """
     if max_size is not None and max_size < 1:
         raise UsageError(f"The flow size must be at least 1 pixel, not {max_size}.")
+    # These call back into this module.
+    from brushflow.flow.guarded import Guarded
+    from brushflow.flow.resize import CappedSize
+
     estimator = _network_or_opencv(name, device, weights)
-    if max_size is not None:
-        from brushflow.flow.resize import CappedSize
-
-        estimator = CappedSize(estimator, max_size)
-    return Guarded(estimator)
-
-
-class Guarded:
-    """Another estimator behind the promises that all of them make.
-
-    Frames must be equal in shape, and frames that are equal bit for bit give exactly zero flow.
-    RAFT and Farneback find up to some tenths of a pixel there, which would smear a still picture
-    over time.
-
-    Raises:
-        ValueError: the frames differ in shape or type, or are no RGB frames.
-    """
-
-    def __init__(self, estimator: FlowEstimator) -> None:
-        self.estimator = estimator
-
-    def __call__(self, frame: Frame, other: Frame) -> Flow:
-        for each in (frame, other):
-            if each.dtype not in (np.uint8, np.uint16) or each.ndim != 3 or each.shape[2] != 3:
-                raise ValueError(
-                    f"a frame is uint8 or uint16 (H, W, 3), not {each.dtype} {each.shape}"
-                )
-        if frame.shape != other.shape or frame.dtype != other.dtype:
-            raise ValueError(
-                f"the frames differ: {frame.dtype} {frame.shape} and {other.dtype} {other.shape}"
-            )
-        if np.array_equal(frame, other):
-            return np.zeros((*frame.shape[:2], 2), np.float32)
-        return self.estimator(frame, other)
+    return Guarded(estimator if max_size is None else CappedSize(estimator, max_size))
 
 
 def _network_or_opencv(

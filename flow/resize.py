@@ -1,9 +1,12 @@
 """Flow at another size than the frames'."""
 
+from concurrent.futures import Executor
+
 import cv2
 import numpy as np
 
 from brushflow.flow.estimators import Flow, FlowEstimator, Frame
+from brushflow.flow.pairs import bidirectional
 
 
 def resize_flow(flow: Flow, size: tuple[int, int]) -> Flow:
@@ -38,6 +41,14 @@ class CappedSize:
     def __call__(self, frame: Frame, other: Frame) -> Flow:
         small = [fit(picture, self.max_size) for picture in (frame, other)]
         return resize_flow(self.estimator(*small), frame.shape[:2])
+
+    def both_ways(
+        self, frame: Frame, other: Frame, executor: Executor | None = None
+    ) -> tuple[Flow, Flow]:
+        """See ``pairs.bidirectional``."""
+        small = [fit(picture, self.max_size) for picture in (frame, other)]
+        flow, reverse = bidirectional(self.estimator, *small, executor)
+        return resize_flow(flow, frame.shape[:2]), resize_flow(reverse, frame.shape[:2])
 
 
 def fit(picture: np.ndarray, max_size: int) -> np.ndarray:

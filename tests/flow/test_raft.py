@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from brushflow.errors import BrushflowError
-from brushflow.flow import load_estimator
+from brushflow.flow import bidirectional, load_estimator, raft
 from brushflow.flow.raft_weights import torchvision_names
 from brushflow.torchvision_import import import_torchvision
 
@@ -141,6 +141,35 @@ def test_threads_do_not_disturb_each_other(small, shifted):
     for thread in threads:
         thread.join()
     assert all(np.allclose(a, b, atol=1e-4) for a, b in zip(alone, together, strict=True))
+
+
+@pytest.mark.parametrize("max_size", [None, 132])
+def test_both_directions_are_one_batch_and_equal_to_one_by_one(
+    networks, shifted, tmp_path, monkeypatch, max_size
+):
+    torch.save(networks["raft-small"].state_dict(), tmp_path / "small.pth")
+    estimator = load_estimator("raft-small", weights=tmp_path / "small.pth", max_size=max_size)
+    frame, other = shifted(3, -2, 131, 150)
+    alone = estimator(frame, other), estimator(other, frame)
+    batches = []
+    forward = type(networks["raft-small"]).forward
+
+    def spy(self, image1, image2, *rest):
+        batches.append(len(image1))
+        return forward(self, image1, image2, *rest)
+
+    monkeypatch.setattr(type(networks["raft-small"]), "forward", spy)
+    together = bidirectional(estimator, frame, other)
+    monkeypatch.setattr(raft, "_MOST_BYTES", 0)
+    apart = bidirectional(estimator, frame, other)
+    assert batches == [2, 1, 1]
+    for expected, *others in zip(alone, together, apart, strict=True):
+        assert expected.any() and all(np.allclose(expected, each, atol=1e-3) for each in others)
+
+
+def test_equal_frames_have_no_motion_in_either_direction(small, shifted):
+    frame, _ = shifted(0, 0)
+    assert not np.any(bidirectional(small, frame, frame.copy()))
 
 
 def test_weights_of_another_network_are_refused(networks, tmp_path):
