@@ -3,7 +3,14 @@
 from brushflow.models.arch import PADDING_TYPES, parse_arch
 from brushflow.models.files import DEFAULT_STYLE, StyleModel, available, load
 from brushflow.models.network import PAPER_ARCH, StyleNetwork, build
-from brushflow.models.preprocessing import VGG_MEAN_BGR, deprocess, from_rgb, preprocess, to_rgb
+from brushflow.models.preprocessing import (
+    VGG_MEAN_BGR,
+    deprocess,
+    from_rgb,
+    preprocess,
+    to_rgb,
+    upload,
+)
 
 __all__ = [
     "DEFAULT_STYLE",
@@ -20,4 +27,5 @@ __all__ = [
     "parse_arch",
     "preprocess",
     "to_rgb",
+    "upload",
 ]

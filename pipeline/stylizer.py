@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from brushflow.flow import load_estimator, warp
 from brushflow.flow.estimators import FlowEstimator
-from brushflow.models import StyleModel, StyleNetwork, preprocess
+from brushflow.models import StyleModel, StyleNetwork, preprocess, upload
+from brushflow.models.cuda_graph import Graphed
 from brushflow.models.folding import fold
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.devices import autocast
@@ -79,10 +80,10 @@ class Stylizer:
         lookahead: int = 4,
     ) -> None:
         self.device = torch.device(device)
-        self.network = _for_inference(model.network, self.device, precision)
+        self.network = for_inference(model.network, self.device, precision)
         self.independent = independent or self.network.in_channels == 3
         self.first_network = (
-            _for_inference(first_frame_model.network, self.device, precision)
+            for_inference(first_frame_model.network, self.device, precision)
             if first_frame_model
             else self.network
         )
@@ -171,9 +172,9 @@ class Stylizer:
 
     def _carried(self, motion: Motion, previous: Tensor) -> tuple[Tensor, Tensor]:
         """The painting before, moved (1, 3, H, W), and where it is believed (1, 1, H, W)."""
-        flow = torch.from_numpy(motion.flow)[None].to(self.device)
         shrunk = min_filter(motion.reliability, self.min_filter_width)
-        return warp(previous, flow), torch.from_numpy(shrunk)[None, None].to(self.device)
+        flow, certainty = (upload(array, self.device) for array in (motion.flow, shrunk))
+        return warp(previous, flow[None]), certainty[None, None]
 
     def _run(
         self,
@@ -216,9 +217,13 @@ class Stylizer:
         return Motion(np.zeros((height, width, 2), np.float32), known)
 
 
-def _for_inference(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
-    """The same network folded, which is several times faster; other modules as they are."""
+def for_inference(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
+    """The same network folded, which is several times faster; other modules as they are.
+
+    On CUDA it is started as a whole, see ``models.cuda_graph``.
+    """
     network = network.to(device).eval()
     if not isinstance(network, StyleNetwork):
         return network
-    return fold(network, transforms=precision == "fp32")
+    folded = fold(network, transforms=precision == "fp32")
+    return Graphed(folded) if device.type == "cuda" else folded

@@ -12,8 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from brushflow.errors import UsageError
 from brushflow.models import PADDING_TYPES, PAPER_ARCH, StyleNetwork, build, load
+from brushflow.models.cuda_graph import Graphed
 from brushflow.models.folding import fold
 from brushflow.models.kernels import has_transforms
+from brushflow.models.steps import Convolution
 from brushflow.pipeline.devices import autocast, choose_device
 from brushflow.scripts.measuring import (
     describe_machine,
@@ -24,7 +26,7 @@ from brushflow.scripts.measuring import (
 )
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-ENGINES = ("plain", "direct", "folded")
+ENGINES = ("plain", "direct", "folded", "channels-last", "graphed")
 
 
 class Size(click.ParamType):
@@ -77,9 +79,10 @@ def command(
     """Time the network on one picture.
 
     plain is the network as it is trained, direct the folded one by direct convolutions, folded
-    the folded one as it is used. GFLOP are those of direct convolutions, of the plain network for
-    plain and of the folded one for the others; "of product" compares them per second with a large
-    matrix product in the same run. Above 1, multiplications were saved.
+    the folded one as it is used on a CPU. On CUDA graphed is what is used, direct as a CUDA graph,
+    and channels-last the same with weights in that format. GFLOP are those of direct convolutions,
+    of the plain network for plain and of the folded one for the others; "of product" compares them
+    per second with a large matrix product in the same run. Above 1, multiplications were saved.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -131,15 +134,10 @@ def measure(
     repeats: int,
 ) -> list[dict[str, Any]]:
     """One row for each engine in each precision, fp32 first."""
-    if "folded" in engines and x.device.type == "cpu" and not has_transforms():
-        engines = tuple(engine for engine in engines if engine != "folded")
+    made = _engines(network, x.device)
+    engines = tuple(engine for engine in engines if engine in made)
     if not engines:
-        raise UsageError("This PyTorch has no NNPACK; choose --engine plain or direct.")
-    made = {
-        "plain": lambda: network,
-        "direct": lambda: fold(network, transforms=False),
-        "folded": lambda: fold(network),
-    }
+        raise UsageError(f"{x.device.type} has the engines {', '.join(made)}; choose one of them.")
     built = {engine: made[engine]() for engine in engines}
     tasks: dict[str, Callable[[], Any]] = {}
     products, flop = {}, {}
@@ -151,7 +149,7 @@ def measure(
         tasks[products[precision]] = product
         for engine in engines:
             # The transforms are for float32.
-            if precision == "fp32" or engine != "folded" or x.device.type != "cpu":
+            if precision == "fp32" or engine != "folded":
                 tasks[f"{engine} {precision}"] = _task(built[engine], x, precision)
     for engine in engines:
         flop[engine] = count_flop(built[engine] if engine == "plain" else made["direct"](), x)
@@ -179,6 +177,27 @@ def measure(
             }
         )
     return rows
+
+
+def _engines(
+    network: StyleNetwork, device: torch.device
+) -> dict[str, Callable[[], torch.nn.Module]]:
+    """What makes each way of computing that there is on this device."""
+    ways = {"plain": lambda: network, "direct": lambda: fold(network, transforms=False)}
+    if device.type == "cuda":
+        ways["channels-last"] = lambda: Graphed(_channels_last(fold(network)))
+        ways["graphed"] = lambda: Graphed(fold(network))
+    if device.type == "cpu" and has_transforms():
+        ways["folded"] = lambda: fold(network)
+    return ways
+
+
+def _channels_last(network: torch.nn.Module) -> torch.nn.Module:
+    """The format of the weights decides the format a convolution works in."""
+    for step in network.modules():
+        if isinstance(step, Convolution):
+            step.weight = step.weight.contiguous(memory_format=torch.channels_last)
+    return network
 
 
 def count_flop(network: torch.nn.Module, x: Tensor) -> int:

@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from fractions import Fraction
 from functools import wraps
 from pathlib import Path
 from statistics import median
@@ -15,25 +14,22 @@ from typing import Any
 from unittest.mock import patch
 
 import click
-import cv2
-import numpy as np
 import torch
-from skimage import data
 
 from brushflow.memory import keep_freed_memory
 from brushflow.models import PAPER_ARCH, StyleModel, build, load
-from brushflow.models.folding import fold
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.devices import autocast, choose_device, choose_precision
 from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.painting import Painter
-from brushflow.pipeline.stylizer import Stylizer
+from brushflow.pipeline.stylizer import Stylizer, for_inference
+from brushflow.scripts.benchmark_clip import moving_picture
 from brushflow.scripts.benchmark_network import sample
 from brushflow.scripts.measuring import describe_machine, interleaved, table, write_json
-from brushflow.video import EncodeSettings, SegmentWriter, assemble, open_source
+from brushflow.video import SegmentWriter, open_source
 
 SIZES = {"180p": (320, 180), "360p": (640, 360), "480p": (854, 480)}
 SIZES |= {"720p": (1280, 720), "1080p": (1920, 1080)}
-FRAME_RATE = 25
 _PATH = click.Path(path_type=Path)
 _KIB = 1 / 1024  # MiB; ru_maxrss counts KiB on Linux
 
@@ -50,6 +46,7 @@ _KIB = 1 / 1024  # MiB; ru_maxrss counts KiB on Linux
 )
 @click.option("--frames", default=120, show_default=True, type=click.IntRange(8))
 @click.option("--flow", default="dis", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="As of stylize_video.py.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 @click.option("--json", "json_path", type=_PATH)
 def pipeline(
@@ -57,6 +54,7 @@ def pipeline(
     sizes: tuple[str, ...],
     frames: int,
     flow: str,
+    device: str,
     threads: int | None,
     json_path: Path | None,
 ) -> None:
@@ -71,17 +69,20 @@ def pipeline(
     if threads:
         torch.set_num_threads(threads)
     rows = []
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    place = choose_device(device)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         model = _model_file(style, folder)
+        options = StylizeOptions(style=str(model), flow=flow, device=device)
         for name in sizes:
             clip = moving_picture(folder / f"{name}.mp4", *SIZES[name], frames)
-            before = _network_time(model, SIZES[name])
-            run = run_alone(clip, folder / f"{name}-out.mp4", model, flow, threads)
-            after = _network_time(model, SIZES[name])
+            before = _network_time(model, SIZES[name], place)
+            run = run_alone(clip, folder / f"{name}-out.mp4", options, threads)
+            after = _network_time(model, SIZES[name], place)
             network = {key: (before[key] + after[key]) / 2 for key in before}
             rows.append(_row({"size": name}, run, network, frames))
-    _report(rows, {"style": style, "frames": frames, "flow": flow}, "pipeline", json_path)
+    settings = {"style": style, "frames": frames, "flow": flow}
+    _report(rows, settings, "pipeline", json_path, place)
 
 
 @click.command("scaling")
@@ -97,7 +98,8 @@ def scaling(style: str, size: str, lengths: str, json_path: Path | None) -> None
         model = _model_file(style, folder)
         for frames in map(int, lengths.split(",")):
             clip = moving_picture(folder / f"{frames}.mp4", *SIZES[size], frames)
-            run = run_alone(clip, folder / f"{frames}-out.mp4", model, "dis", None)
+            options = StylizeOptions(style=str(model), device="cpu")
+            run = run_alone(clip, folder / f"{frames}-out.mp4", options, None)
             row = _row({"frames": frames}, run, None, frames)
             first = rows[0] if rows else row
             for column in ("end to end", "memory MiB"):
@@ -106,43 +108,14 @@ def scaling(style: str, size: str, lengths: str, json_path: Path | None) -> None
     _report(rows, {"style": style, "size": size}, "scaling", json_path)
 
 
-def moving_picture(path: Path, width: int, height: int, frames: int) -> Path:
-    """A video of this size: a camera that circles over a photograph, zooming in and out."""
-    picture = data.astronaut()
-    with tempfile.TemporaryDirectory() as place:
-        segment = Path(place) / "segment.mkv"
-        settings = EncodeSettings(preset="ultrafast")
-        with SegmentWriter(segment, width, height, settings, Fraction(FRAME_RATE)) as writer:
-            for t in np.arange(frames) * (2 * np.pi / 120):
-                scale = width / (300 + 40 * np.sin(t))
-                matrix = cv2.getRotationMatrix2D(
-                    (256 + 60 * np.cos(t), 240 + 60 * np.sin(t)), 5 * np.sin(t), scale
-                )
-                matrix[:, 2] += np.array([width / 2, height / 2]) - (
-                    256 + 60 * np.cos(t),
-                    240 + 60 * np.sin(t),
-                )
-                writer.write(
-                    cv2.warpAffine(
-                        picture,
-                        matrix,
-                        (width, height),
-                        flags=cv2.INTER_CUBIC,
-                        borderMode=cv2.BORDER_REFLECT,
-                    )
-                )
-        assemble([segment], range(frames), Fraction(1, FRAME_RATE), path)
-    return path
-
-
 def run_alone(
-    clip: Path, output: Path, model: Path, flow: str, threads: int | None
+    clip: Path, output: Path, options: StylizeOptions, threads: int | None
 ) -> dict[str, Any]:
     """Stylize in a new process; what it took, see ``timed_run``."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
     process = context.Process(
-        target=_child, args=(send, time.time(), clip, output, model, flow, threads)
+        target=_child, args=(send, time.time(), clip, output, options, threads)
     )
     process.start()
     send.close()
@@ -159,7 +132,7 @@ def _child(send: Any, began: float, *arguments: Any) -> None:
 
 
 def timed_run(
-    began: float, clip: Path, output: Path, model: Path, flow: str, threads: int | None
+    began: float, clip: Path, output: Path, options: StylizeOptions, threads: int | None
 ) -> dict[str, Any]:
     """Stylize; seconds by stage, memory in MiB, and seconds from ``began`` to the first frame."""
     keep_freed_memory()
@@ -186,7 +159,7 @@ def timed_run(
         usage = resource.getrusage(resource.RUSAGE_SELF)
         before = usage.ru_utime + usage.ru_stime
         started = time.time()
-        stylize_video(clip, output, StylizeOptions(style=str(model), flow=flow), progress)
+        stylize_video(clip, output, options, progress)
         ended = time.time()
     mine = resource.getrusage(resource.RUSAGE_SELF)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -280,18 +253,20 @@ def _row(
     return row
 
 
-def _network_time(model: Path, size: tuple[int, int]) -> dict[str, float]:
-    """Seconds that the network takes for a frame: elapsed, and of all cores."""
-    network = fold(load(model).network)
-    x = sample(network.in_channels, *size)
+def _network_time(model: Path, size: tuple[int, int], device: torch.device) -> dict[str, float]:
+    """Seconds that the network takes for a frame as a run uses it: elapsed, and of all cores."""
+    precision = choose_precision("auto", device)
+    network = for_inference(load(model).network, device, precision)
+    x = sample(network.in_channels, *size).to(device)
     of_cores = []
 
     def paint() -> None:
         start = time.process_time()
-        network(x)
+        with torch.inference_mode(), autocast(device, precision):
+            network(x)
         of_cores.append(time.process_time() - start)
 
-    elapsed = interleaved({"network": paint}, 5)["network"]
+    elapsed = interleaved({"network": paint}, 5, device)["network"]
     return {"network": elapsed, "network CPU": median(of_cores)}
 
 
@@ -308,8 +283,13 @@ def _model_file(style: str, folder: Path) -> Path:
 
 
 def _report(
-    rows: list[dict[str, Any]], settings: dict[str, Any], name: str, json_path: Path | None
+    rows: list[dict[str, Any]],
+    settings: dict[str, Any],
+    name: str,
+    json_path: Path | None,
+    device: torch.device | str = "cpu",
 ) -> None:
     click.echo(table(rows))
     if json_path:
-        write_json(json_path, {"machine": describe_machine(), "settings": settings, name: rows})
+        machine = describe_machine(device)
+        write_json(json_path, {"machine": machine, "settings": settings, name: rows})

@@ -57,6 +57,11 @@ def test_network_measures_what_is_asked_for(run, tmp_path):
     assert {row["times plain"] for row in rows} == {None}
 
 
+def test_ways_of_computing_that_are_not_here_are_named(run, capsys):
+    assert run("network", "--arch", SMALL, "--size", "70x60", "--engine", "graphed") == 2
+    assert "cpu has the engines plain, direct" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("size", ["854", "854x", "x480", "0x480", "-4x5", "axb"])
 def test_a_wrong_size_is_refused(run, size, capsys):
     assert run("network", "--size", size) == 2
