@@ -6,12 +6,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_LONGEST = (1 << 15) - 1  # side in pixels that OpenCV's remap takes
+
 
 def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor:
     """Fetch every pixel from where the flow points: out(p) = image(p + flow(p)).
 
     Bilinear, or bicubic, which keeps more detail and may overshoot; whatever lies outside the
-    picture counts as 0, so a sample less than one pixel outside fades towards 0. Sampling
+    picture counts as 0, so a sample less than one pixel outside fades towards 0. On the CPU, where
+    no gradient is wanted, OpenCV does it, else PyTorch, which agree to rounding. Sampling
     positions are computed in float32 at least, also for a half precision picture: in half
     precision they would be wrong by whole pixels.
 
@@ -31,6 +34,8 @@ def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor
         raise ValueError(
             f"{n} pictures need a flow of shape {(n, 'H', 'W', 2)}, not {tuple(flow.shape)}"
         )
+    if interpolation == "bilinear" and _suits_opencv(image, flow):
+        return _by_opencv(image, flow)
     height, width = flow.shape[1:3]
     dtype = torch.promote_types(image.dtype, torch.float32)
     source = image.to(dtype)
@@ -49,6 +54,24 @@ def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor
     return warped.to(image.dtype)
 
 
+def _suits_opencv(image: Tensor, flow: Tensor) -> bool:
+    """Whether the picture may be warped plane by plane, in a third of grid_sample's time."""
+    wants_gradients = torch.is_grad_enabled() and (image.requires_grad or flow.requires_grad)
+    plain = all(t.device.type == "cpu" and t.dtype == torch.float32 for t in (image, flow))
+    sides = (*image.shape[-2:], *flow.shape[1:3])
+    return plain and not wants_gradients and 0 < min(sides) <= max(sides) <= _LONGEST
+
+
+def _by_opencv(image: Tensor, flow: Tensor) -> Tensor:
+    warped = image.new_empty(*image.shape[:2], *flow.shape[1:3])
+    for planes, way, targets in zip(
+        image.detach().numpy(), flow.detach().numpy(), warped.numpy(), strict=True
+    ):
+        for plane, target in zip(planes, targets, strict=True):
+            _fetch(plane, way, target)
+    return warped
+
+
 def warp_array(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     """``warp`` of one picture as an array, bilinear; several times as fast on a processor.
 
@@ -61,6 +84,10 @@ def warp_array(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     Returns:
         float32 (H, W) or (H, W, C).
     """
+    return _fetch(picture, flow)
+
+
+def _fetch(picture: np.ndarray, flow: np.ndarray, into: np.ndarray | None = None) -> np.ndarray:
     way = np.ascontiguousarray(flow, np.float32)
     how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
-    return cv2.remap(picture, way, None, how, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    return cv2.remap(np.ascontiguousarray(picture), way, None, how, into, cv2.BORDER_CONSTANT, 0)

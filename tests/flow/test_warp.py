@@ -72,6 +72,17 @@ def test_every_picture_of_a_batch_has_its_own_flow():
     assert not torch.equal(warped[0], warped[1])
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 40, 61), (1, 1, 1, 30), (1, 2, 7, 1)])
+def test_without_gradients_the_result_is_the_same(shape):
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(shape, generator=generator)
+    flow = torch.randn(shape[0], *shape[2:], 2, generator=generator) * 5
+    by_opencv = warp(image, flow)
+    by_torch = warp(image.requires_grad_(), flow)
+    assert not by_opencv.requires_grad and by_torch.requires_grad
+    assert (by_opencv - by_torch).abs().max() < 2e-5
+
+
 def test_gradients_reach_picture_and_flow():
     random = torch.Generator().manual_seed(0)
     image = torch.rand(1, 2, 4, 5, dtype=torch.float64, generator=random, requires_grad=True)

