@@ -29,6 +29,9 @@ test: .venv/installed-dev
 bench: .venv/installed
 	$(BIN)/python scripts/benchmark.py network --json local/bench/network-paper.json
 	$(BIN)/python scripts/benchmark.py network --model starry-night --json local/bench/network-small.json
+	$(BIN)/python scripts/benchmark.py profile --json local/bench/profile-paper.json
+	$(BIN)/python scripts/benchmark.py profile --model starry-night --json local/bench/profile-small.json
+	$(BIN)/python scripts/benchmark.py convolutions --threads 1 --json local/bench/convolutions.json
 	$(BIN)/python scripts/benchmark.py pipeline --json local/bench/pipeline-small.json
 	$(BIN)/python scripts/benchmark.py pipeline --style paper --frames 60 --json local/bench/pipeline-paper.json
 	$(BIN)/python scripts/benchmark.py flow --flow-size 427 --json local/bench/flow.json

@@ -8,6 +8,7 @@ from brushflow.scripts import (
     benchmark_flow,
     benchmark_network,
     benchmark_pipeline,
+    benchmark_profile,
     benchmark_shots,
     benchmark_training,
 )
@@ -19,6 +20,7 @@ def command() -> None:
 
 
 command.add_command(benchmark_network.command)
+command.add_command(benchmark_profile.command)
 command.add_command(benchmark_convolutions.command)
 command.add_command(benchmark_pipeline.pipeline)
 command.add_command(benchmark_flow.command)

@@ -1,5 +1,6 @@
 """Benchmark: the network's convolutions one by one, in each way there is to compute them."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,11 @@ _SMALLER = 4  # a side is divided by this for a quick look
 def command(
     openvino: bool, threads: int | None, repeats: int, small: bool, json_path: Path | None
 ) -> None:
-    """Milliseconds of each convolution: directly (oneDNN), by transform (NNPACK), by OpenVINO."""
+    """Milliseconds of each convolution, done in different ways.
+
+    Directly (oneDNN) and by transform (NNPACK) in float32, directly in PyTorch's int8, where the
+    time to quantise is left out, and by OpenVINO.
+    """
     if threads:
         torch.set_num_threads(threads)
     rows = []
@@ -57,7 +62,23 @@ def _tasks(layer: nn.Conv2d, x: Tensor) -> dict[str, Callable[[], Any]]:
     tasks = {"direct": lambda: convolve(x, innermost, layer.bias, 1, 0, False)}
     if has_transforms():
         tasks["transform"] = lambda: convolve(x, layer.weight, layer.bias, 1, 0, True)
+    if "x86" in torch.backends.quantized.supported_engines and hasattr(torch, "quint8"):
+        tasks["int8"] = _int8_task(layer, x)
     return tasks
+
+
+def _int8_task(layer: nn.Conv2d, x: Tensor) -> Callable[[], Tensor]:
+    """PyTorch's own quantised convolution: weights per channel, activations per tensor."""
+    warnings.filterwarnings("ignore", "torch.quantize_per")  # to be removed some day
+    scales = layer.weight.abs().amax((1, 2, 3)) / 127
+    zeros = torch.zeros(len(scales), dtype=torch.int64)
+    weight = torch.quantize_per_channel(layer.weight, scales, zeros, 0, torch.qint8)
+    packed = torch.ops.quantized.conv2d_prepack(weight, layer.bias, [1, 1], [0, 0], [1, 1], 1)
+    step = float(x.max() - x.min()) / 255
+    zero = round(float(-x.min()) / step)
+    innermost = x.contiguous(memory_format=torch.channels_last)
+    picture = torch.quantize_per_tensor(innermost, step, zero, torch.quint8)
+    return lambda: torch.ops.quantized.conv2d(picture, packed, step, zero)
 
 
 def _openvino_tasks(layer: nn.Conv2d, x: Tensor) -> dict[str, Callable[[], Any]]:

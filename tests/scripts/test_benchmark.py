@@ -8,6 +8,7 @@ import torch
 
 from brushflow.models import build
 from brushflow.scripts import benchmark, measuring
+from brushflow.scripts.benchmark_convolutions import _int8_task
 from brushflow.scripts.benchmark_network import count_flop, psnr, sample
 
 SMALL = "c3s1-8,d8,R8,U2,c9s1-3"
@@ -108,6 +109,25 @@ def test_convolutions_are_measured_one_by_one(run, tmp_path):
     assert run("convolutions", "--small", "--repeats", 1, "--json", result) == 0
     rows = json.loads(result.read_text())["convolutions"]
     assert len(rows) == 5 and all(row["direct ms"] > 0 for row in rows)
+
+
+def test_int8_convolutions_compute_about_the_same():
+    torch.manual_seed(0)
+    layer = torch.nn.Conv2d(8, 8, 3).requires_grad_(False)
+    x = torch.randn(1, 8, 20, 30)
+    exact = layer(x)
+    assert (_int8_task(layer, x)().dequantize() - exact).abs().mean() < 0.1 * exact.abs().mean()
+
+
+def test_a_profile_names_what_takes_the_time(run, tmp_path, capsys):
+    result = tmp_path / "profile.json"
+    options = ("--model", "starry-night", "--size", "120x90", "--most", 4)
+    assert run("profile", *options, "--json", result) == 0
+    rows = json.loads(result.read_text())["profile"]
+    assert len(rows) == 4 and rows[0]["ms"] >= rows[3]["ms"] > 0
+    assert 0 < sum(row["share"] for row in rows) < 1
+    assert any("conv" in row["operation"] and "64×64×3×3" in row["shapes"] for row in rows)
+    assert "share" in capsys.readouterr().out
 
 
 def test_flow_is_measured_against_the_truth(run, tmp_path):
