@@ -1,8 +1,8 @@
 """All kernels of a network started at once: a CUDA graph.
 
 A small network is a hundred short kernels a frame. Starting them one after another from Python
-takes about as long as they run, and longer while other threads of the pipeline hold the
-interpreter. So they are recorded once for each shape of input, and a frame is one launch.
+can take as long as they run, and longer while other threads of the pipeline hold the interpreter.
+So they are recorded once for each shape of input, and a frame is one launch.
 """
 
 import logging

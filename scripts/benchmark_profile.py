@@ -13,6 +13,7 @@ from brushflow.pipeline.stylizer import for_inference
 from brushflow.scripts.benchmark_network import Size, sample
 from brushflow.scripts.measuring import describe_machine, table, write_json
 
+_WARM_UPS = 3  # after two all memory there is has been touched
 _PASSES = 5
 
 
@@ -21,7 +22,7 @@ _PASSES = 5
 @click.option("--size", default="854x480", show_default=True, type=Size())
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 @click.option("--device", default="cpu", show_default=True)
-@click.option("--most", default=12, show_default=True, type=click.IntRange(1), help="Lines.")
+@click.option("--most", default=16, show_default=True, type=click.IntRange(1), help="Lines.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False))
 def command(
     model: str | None,
@@ -53,7 +54,8 @@ def command(
 
 def operations(network: nn.Module, x: Tensor) -> list[dict[str, object]]:
     """A row per operation and shapes of its tensors, the longest first."""
-    network(x)
+    for _ in range(_WARM_UPS):
+        network(x)
     on_gpu = x.device.type == "cuda"
     activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * on_gpu
     with profile(activities=activities, record_shapes=True) as recorded:
