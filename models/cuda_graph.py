@@ -69,7 +69,7 @@ class Graphed(nn.Module):
         # Whoever replays must have fetched the output before the next one does.
         self._one_at_a_time = threading.Lock()
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def forward(self, x: Tensor) -> Tensor:
         with self._one_at_a_time:
             recording = self._recording(x)
