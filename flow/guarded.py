@@ -23,7 +23,8 @@ class Guarded:
         self.estimator = estimator
 
     def __call__(self, frame: Frame, other: Frame) -> Flow:
-        if _equal(frame, other):
+        _check(frame, other)
+        if np.array_equal(frame, other):
             return _no_motion(frame)
         return self.estimator(frame, other)
 
@@ -31,13 +32,13 @@ class Guarded:
         self, frame: Frame, other: Frame, executor: Executor | None = None
     ) -> tuple[Flow, Flow]:
         """See ``pairs.bidirectional``."""
-        if _equal(frame, other):
+        _check(frame, other)
+        if np.array_equal(frame, other):
             return _no_motion(frame), _no_motion(frame)
         return bidirectional(self.estimator, frame, other, executor)
 
 
-def _equal(frame: Frame, other: Frame) -> bool:
-    """Whether the frames, which are checked, are the same picture."""
+def _check(frame: Frame, other: Frame) -> None:
     for each in (frame, other):
         if each.dtype not in (np.uint8, np.uint16) or each.ndim != 3 or each.shape[2] != 3:
             raise ValueError(f"a frame is uint8 or uint16 (H, W, 3), not {each.dtype} {each.shape}")
@@ -45,7 +46,6 @@ def _equal(frame: Frame, other: Frame) -> bool:
         raise ValueError(
             f"the frames differ: {frame.dtype} {frame.shape} and {other.dtype} {other.shape}"
         )
-    return np.array_equal(frame, other)
 
 
 def _no_motion(frame: Frame) -> Flow:

@@ -68,11 +68,11 @@ def _by_opencv(image: Tensor, flow: Tensor) -> Tensor:
         image.detach().numpy(), flow.detach().numpy(), warped.numpy(), strict=True
     ):
         for plane, target in zip(planes, targets, strict=True):
-            _fetch(plane, way, target)
+            warp_array(plane, way, target)
     return warped
 
 
-def warp_array(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
+def warp_array(picture: np.ndarray, flow: np.ndarray, into: np.ndarray | None = None) -> np.ndarray:
     """``warp`` of one picture as an array, bilinear; several times as fast on a processor.
 
     OpenCV interpolates exactly from version 5 on, and in steps of 1/32 pixel before.
@@ -80,14 +80,11 @@ def warp_array(picture: np.ndarray, flow: np.ndarray) -> np.ndarray:
     Args:
         picture: float32 (h, w) or (h, w, C), C 1, 3 or 4 for speed, any range.
         flow: float32 (H, W, 2) in pixels, (x, y).
+        into: contiguous float32 of the result's shape, to be overwritten with it.
 
     Returns:
         float32 (H, W) or (H, W, C).
     """
-    return _fetch(picture, flow)
-
-
-def _fetch(picture: np.ndarray, flow: np.ndarray, into: np.ndarray | None = None) -> np.ndarray:
     way = np.ascontiguousarray(flow, np.float32)
     how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
     return cv2.remap(np.ascontiguousarray(picture), way, None, how, into, cv2.BORDER_CONSTANT, 0)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 logger = logging.getLogger(__name__)
 
 _WARM_UPS = 3  # passes in which libraries choose their algorithms, as NVIDIA and PyTorch advise
-_MOST = 3
+_MOST_RECORDINGS = 3
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Graphed(nn.Module):
         kind = (x.shape, x.dtype, half)
         if kind in self._recordings or self._recorder is None:
             return self._recordings.get(kind)
-        while len(self._recordings) >= _MOST:
+        while len(self._recordings) >= _MOST_RECORDINGS:
             del self._recordings[next(iter(self._recordings))]
         try:
             self._recordings[kind] = self._recorder(self.network, x)

@@ -129,8 +129,8 @@ def finish(
         return F.pad(y, (want.width,) * 4, mode=want.mode) if want.width else y
     width = want.width
     rows, columns = want.of(y).shape[-2:]
-    in_place = want == WHOLE
-    out = y if in_place else y.new_empty(*y.shape[:2], rows + 2 * width, columns + 2 * width)
+    padded = (*y.shape[:2], rows + 2 * width, columns + 2 * width)
+    out = y if want == WHOLE else y.new_empty(padded)
     inner = out[..., width : width + rows, width : width + columns]
     # Threads share the channels of a chunk.
     size = max(torch.get_num_threads(), _CHUNK // y[0, 0].numel())

@@ -12,7 +12,7 @@ VGG_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 def upload(array: np.ndarray, device: torch.device | str) -> Tensor:
-    """The array on a device; on the CPU it shares its memory.
+    """An array of any shape on a device, type and all; on the CPU it shares its memory.
 
     To CUDA it goes by way of page-locked memory, so that the caller need not wait for all the
     work that lies before it on the device.

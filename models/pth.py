@@ -70,10 +70,7 @@ def _pickles(data: bytes) -> Iterator[tuple[io.BytesIO, bool]]:
             names = [entry.filename for entry in entries if entry.filename.endswith(".pkl")]
             for name in names:
                 yield io.BytesIO(archive.read(name)), True
-    except (
-        *(zipfile.BadZipFile, RuntimeError, EOFError),
-        *(OSError, KeyError, OverflowError),
-    ) as error:
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, KeyError, OverflowError) as error:
         raise ValueError("its archive is damaged") from error
 
 
