@@ -1,6 +1,7 @@
 """Command: how long the network alone takes, in each way it can be computed."""
 
 import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from brushflow.scripts.measuring import (
 
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 ENGINES = ("plain", "direct", "folded", "channels-last", "graphed")
+_SLOW_TO_START = ("compiled",)  # only where asked for
 
 
 class Size(click.ParamType):
@@ -52,7 +54,11 @@ class Size(click.ParamType):
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 @click.option("--device", default="cpu", show_default=True)
 @click.option(
-    "--engine", "engines", multiple=True, type=click.Choice(ENGINES), help="Only this way (again)."
+    "--engine",
+    "engines",
+    multiple=True,
+    type=click.Choice(ENGINES + _SLOW_TO_START),
+    help="Only this way (again).",
 )
 @click.option(
     "--precision",
@@ -80,7 +86,9 @@ def command(
 
     plain is the network as it is trained, direct the folded one by direct convolutions, folded
     the folded one as it is used on a CPU. On CUDA graphed is what is used, direct as a CUDA graph,
-    and channels-last the same with weights in that format. GFLOP are those of direct convolutions,
+    and channels-last the same with weights in that format. compiled is direct by torch.compile; as
+    that needs a C++ compiler and up to a minute, it only runs where it is asked for. "first s" is
+    the first frame, with all that is prepared for it. GFLOP are those of direct convolutions,
     of the plain network for plain and of the folded one for the others; "of product" compares them
     per second with a large matrix product in the same run. Above 1, multiplications were saved.
     """
@@ -154,11 +162,11 @@ def measure(
     for engine in engines:
         flop[engine] = count_flop(built[engine] if engine == "plain" else made["direct"](), x)
     reference = network(x).float()
-    errors = {
-        name: psnr(task().float(), reference)
-        for name, task in tasks.items()
-        if not name.startswith("product")
-    }
+    errors, first = {}, {}
+    for name in [name for name in tasks if not name.startswith("product")]:
+        start = time.perf_counter()
+        errors[name] = psnr(_first(tasks[name], name).float(), reference)
+        first[name] = time.perf_counter() - start
     times = interleaved(tasks, repeats, x.device)
     rows = []
     for name, error in errors.items():
@@ -174,16 +182,31 @@ def measure(
                 "GFLOP/s": rate / 1e9,
                 "of product": rate * times[products[precision]] / product_flop,
                 "PSNR dB": error,
+                "first s": first[name],
             }
         )
     return rows
+
+
+def _first(task: Callable[[], Tensor], name: str) -> Tensor:
+    try:
+        return task()
+    except RuntimeError as error:
+        if not name.startswith("compiled"):
+            raise
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"The engine compiled cannot be used here: {reason}") from error
 
 
 def _engines(
     network: StyleNetwork, device: torch.device
 ) -> dict[str, Callable[[], torch.nn.Module]]:
     """What makes each way of computing that there is on this device."""
-    ways = {"plain": lambda: network, "direct": lambda: fold(network, transforms=False)}
+    ways = {
+        "plain": lambda: network,
+        "direct": lambda: fold(network, transforms=False),
+        "compiled": lambda: torch.compile(fold(network, transforms=False), dynamic=False),
+    }
     if device.type == "cuda":
         ways["channels-last"] = lambda: Graphed(_channels_last(fold(network)))
         ways["graphed"] = lambda: Graphed(fold(network))

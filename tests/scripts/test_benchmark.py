@@ -1,6 +1,7 @@
 """The benchmark prints a table and writes what it measured, and on what."""
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -61,6 +62,26 @@ def test_network_measures_what_is_asked_for(run, tmp_path):
 def test_ways_of_computing_that_are_not_here_are_named(run, capsys):
     assert run("network", "--arch", SMALL, "--size", "70x60", "--engine", "graphed") == 2
     assert "cpu has the engines plain, direct" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
+def test_the_compiled_network_is_the_plain_one(run, tmp_path):
+    result = tmp_path / "network.json"
+    options = ("--size", "90x60", "--repeats", 1, "--engine", "plain", "--engine", "compiled")
+    assert run("network", "--arch", SMALL, *options, "--json", result) == 0
+    _, row = json.loads(result.read_text())["network"]
+    assert row["engine"] == "compiled" and row["PSNR dB"] > 90
+    assert row["first s"] > row["ms"] / 1000
+
+
+def test_without_a_compiler_the_compiled_network_is_refused(run, monkeypatch, capsys):
+    def unusable(*arguments, **options):
+        raise RuntimeError("No working C++ compiler found\nand a long story")
+
+    monkeypatch.setattr(torch, "compile", lambda network, dynamic: unusable)
+    assert run("network", "--arch", SMALL, "--size", "70x60", "--engine", "compiled") == 2
+    assert "No working C++ compiler found\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("size", ["854", "854x", "x480", "0x480", "-4x5", "axb"])
