@@ -2,7 +2,8 @@
 # make test   style checks and all tests
 # make bench  how fast it is on this machine: tables, and JSON in local/bench/
 # make results  docs/results.md anew, in hours; BRUSHFLOW_DATA names a folder with clips/train,
-#               clips/val, photos/train, styles (the paintings) and weights
+#               clips/val, photos/train, styles (the paintings) and weights (raft-small.pth and
+#               vgg19-caffe-conv1_1-conv3_4.safetensors, see docs/models.md)
 
 PYTHON ?= python3
 # Installed before everything else, as the two must be built for each other.

@@ -67,8 +67,8 @@ plain = partial(click.option, cls=GroupedOption)
 )
 @what(
     "image_model",
-    "Model that paints the first frame of every shot; without it, the video "
-    "model does, with no prior.",
+    "Model that paints the first frame of every shot; without it, the video model does, once "
+    "with no prior and twice more with its own painting.",
     type=PATH,
 )
 @what("start", "Begin here, in seconds or hh:mm:ss.", type=Seconds())
@@ -94,7 +94,8 @@ plain = partial(click.option, cls=GroupedOption)
 @motion("flow_weights", "Weights of a flow network, instead of downloading them.", type=PATH)
 @motion(
     "flow_size",
-    "Find motion on frames whose longest side is at most this [default: half of theirs].",
+    "Find motion on frames whose longest side is at most this [default: half of theirs, "
+    "but 320 to 1024].",
     type=click.IntRange(16),
     metavar="N",
 )
@@ -132,7 +133,8 @@ plain = partial(click.option, cls=GroupedOption)
 @motion("independent", "Paint every frame alone, for comparison: this flickers.")
 @sphere(
     "spherical",
-    "The frames show a whole sphere; without a value, equirectangular. auto is what the file says.",
+    "The frames show a whole sphere; without a value (give it behind the "
+    "files), equirectangular. auto is what the file says.",
     type=click.Choice(SPHERICAL),
     is_flag=False,
     flag_value="equirect",
@@ -172,12 +174,17 @@ plain = partial(click.option, cls=GroupedOption)
     metavar="N",
     help="No video: one PNG with N moments, source above result.",
 )
-@out("keep", f"Also write files: any of {','.join(KEEPS)}.", type=Names(KEEPS))
+@out(
+    "keep",
+    f"Also write files, into the folder NAME.kept: any of {','.join(KEEPS)}.",
+    type=Names(KEEPS),
+)
 @plain(
     "--report",
     group="Output",
     is_flag=True,
-    help="Also measure stability, and write a page to look at, OUTPUT.report/report.html.",
+    help="Also measure stability, and write a page to look at, report.html, into a folder beside "
+    "the output, NAME.report.",
 )
 @plain("--record", group="Live", type=PATH, help="Record what is painted to this file.")
 @plain(

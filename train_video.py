@@ -94,7 +94,11 @@ machine = option_for(TrainOptions, "Machine")
 @net("tanh_constant", "Largest value of the output [default: 150].", type=float)
 @net("init_from", "Model to start from, by name or file.", type=PATH)
 @net("image_model", "Image model that paints first frames.", type=PATH)
-@mix("data_mix", "Sources with weights, as in shift:1,zoom_out:1,video:3; also single_image, vr.")
+@mix(
+    "data_mix",
+    "Sources with weights; also vr [default: single_image:2,shift:2,zoom_out:1,video:3, what "
+    "there is of it].",
+)
 @mix("frame_steps_schedule", "Steps in a row, by iteration.", "--num-frame-steps")
 @mix("single_image_until", "Single pictures only, until this iteration.")
 @mix("size_schedule", "Side of the training windows in pixels, by iteration.", "--sizes")
@@ -139,7 +143,7 @@ machine = option_for(TrainOptions, "Machine")
 @loss("temporal_criterion", "Distance of the pixel loss.", type=click.Choice(list(CRITERIA)))
 @loss(
     "temporal_weight_schedule",
-    "Weight of that loss, by iteration; by default as published.",
+    "Weight of that loss, by iteration; by default as published, but 200 for pixel.",
     "--temporal-weight",
 )
 @loss("through_time", "Let gradients reach all steps, not only the last.")

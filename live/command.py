@@ -27,6 +27,7 @@ _UNFIT = (
     "end",
     "max_size",
     "cuts",
+    "max_shot",
     "backward",
     "bit_depth",
     "keep",

@@ -55,7 +55,7 @@ class ClusterExecutor(Executor):
             from distributed import Client
         except ImportError as error:
             raise UsageError(
-                "--cluster needs dask.distributed: pip install 'brushflow[cluster]' has it."
+                "--cluster needs dask.distributed: python -m pip install -e '.[cluster]'"
             ) from error
         try:
             self._client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Stylize a clip on a Dask cluster of this machine: a scheduler and three workers on the loopback.
 #   scripts/cluster_demo.sh CLIP [options of stylize_video.py]
-# PYTHON names the interpreter that has brushflow[cluster].
+# PYTHON names the interpreter that has brushflow's extra cluster.
 set -euo pipefail
 [ $# -gt 0 ] || { echo "Usage: scripts/cluster_demo.sh CLIP [options of stylize_video.py]" >&2; exit 2; }
 python=${PYTHON:-python3}

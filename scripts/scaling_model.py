@@ -12,6 +12,7 @@ from brushflow.cli import aligned, run, set_up_logging
 from brushflow.errors import UsageError
 from brushflow.pipeline.shots import read_cuts
 
+_TWO_HOURS = 172_800  # frames, at 24 per second
 _WORKERS = (1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000)
 
 
@@ -21,7 +22,11 @@ _WORKERS = (1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000)
     type=click.Path(path_type=Path),
     help="Shot lengths of a real video: a list as find_cuts.py writes it; needs --frames.",
 )
-@click.option("--frames", default=172_800, type=click.IntRange(1), help="Frames of the video.")
+@click.option(
+    "--frames",
+    type=click.IntRange(1),
+    help=f"Frames of the video  [default: {_TWO_HOURS}, two hours]",
+)
 @click.option("--median", default=60.0, help="Without --cuts: median length of a shot, in frames.")
 @click.option("--sigma", default=0.9, help="Without --cuts: deviation of the lengths' logarithm.")
 @click.option("--max-shot", default=240, type=click.IntRange(1), help="Longest undivided shot.")
@@ -30,7 +35,7 @@ _WORKERS = (1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000)
 @click.option("--seed", default=0, help="Another one draws other lengths.")
 def command(
     cuts: Path | None,
-    frames: int,
+    frames: int | None,
     median: float,
     sigma: float,
     max_shot: int,
@@ -44,7 +49,14 @@ def command(
     joining take none. Without --cuts, lengths are drawn from a log-normal distribution.
     """
     set_up_logging()
-    lengths = _measured(cuts, frames) if cuts else _drawn(frames, median, sigma, seed)
+    if cuts is None:
+        lengths = _drawn(frames or _TWO_HOURS, median, sigma, seed)
+    elif frames is None:
+        raise UsageError(
+            f"{cuts} does not say how long the last shot is; give the video's length by --frames."
+        )
+    else:
+        lengths = _measured(cuts, frames)
     divided = [piece for length in lengths for piece in divide(length, max_shot, overlap)]
     click.echo(
         f"{len(lengths)} shots, {sum(lengths)} frames; median {np.median(lengths):.0f}, longest "

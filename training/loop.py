@@ -281,6 +281,6 @@ def _tensorboard(folder: Path) -> "SummaryWriter":  # noqa: F821
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise BrushflowError(
-            "--tensorboard needs the package tensorboard: pip install 'brushflow[tensorboard]'."
+            "--tensorboard needs the package tensorboard: pip install tensorboard."
         ) from error
     return SummaryWriter(str(folder / "tensorboard"))

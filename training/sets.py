@@ -71,6 +71,12 @@ def _clips(
     if is_prepared(options.videos):
         held = options.val_videos or options.videos
         part = "val" if find_sequences(held, "val") else "train"
+        if part == "train" and options.val_videos is None:
+            logger.warning(
+                "%s holds no sequences for validation, so it sees those of training; --val-videos "
+                "names others, and make_video_dataset.py --val-percent keeps some back.",
+                options.videos,
+            )
         return (
             PreparedClips(find_sequences(options.videos, "train")),
             PreparedClips(find_sequences(held, part)),

@@ -103,6 +103,7 @@ def test_the_window_shows_takes_keys_and_keeps_what_ctrl_c_ends(
     [
         (("camera:0", "--output", "a.mp4"), "--output is for videos"),
         (("camera:0", "--backward"), "--backward is for videos"),
+        (("camera:0", "--max-shot", "60"), "--max-shot is for videos"),
         (("camera:0", "--record", "a.txt"), "must end in"),
         (("clip.mp4", "--record", "a.mp4"), "--record and --live-size are for cameras"),
     ],

@@ -34,6 +34,15 @@ def test_lengths_come_from_a_list_of_cuts(monkeypatch, capsys, tmp_path):
     assert float(rows["1000"][2]) > 2.5
 
 
+def test_a_list_of_cuts_needs_the_length_of_its_video(monkeypatch, capsys, tmp_path):
+    (tmp_path / "cuts.txt").write_text("60\n140\n")
+    monkeypatch.setattr(sys, "argv", ["scaling_model.py", "--cuts", str(tmp_path / "cuts.txt")])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2
+    assert "give the video's length by --frames" in capsys.readouterr().err
+
+
 def test_empty_shots_are_handed_out(monkeypatch, capsys):
     arguments = ["shots", "--shots", "20", "--jobs", "1"]
     monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])

@@ -1,5 +1,7 @@
 """What is drawn depends on seed and iteration alone, and everything in the folders can be drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,9 @@ from brushflow.flow import load_estimator, warp
 from brushflow.training.clips import Clips, find_videos, scaled_size, scan_shots
 from brushflow.training.data import Shapes, TrainingData, batches, parse_mix, stack
 from brushflow.training.photographs import Photographs, find_photographs
+from brushflow.training.prepare import PrepareSettings, prepare_video
 from brushflow.training.schedule import Schedule
+from brushflow.training.sets import open_data
 from brushflow.training.windows import Strip, draw_window
 
 
@@ -170,6 +174,18 @@ def test_bad_videos_are_named_and_skipped(videos, tmp_path, caplog):
     assert caplog.text.count("bad.mp4") == 1
     with pytest.raises(UsageError, match="None of the videos"):
         Clips([tmp_path / "bad.mp4"], 64, clips.estimator).sequence(48, 1, np.random.default_rng(0))
+
+
+def test_validation_on_what_is_trained_on_is_told(options, videos, tmp_path, caplog):
+    settings = PrepareSettings(length=3, side=48, per_video=1)
+    prepare_video(videos / "a.mp4", tmp_path / "train" / "a", settings)
+    prepared = replace(options, videos=tmp_path).resolved()
+    open_data(prepared, torch.device("cpu"))
+    assert "no sequences for validation" in caplog.text
+    caplog.clear()
+    prepare_video(videos / "c.mp4", tmp_path / "val" / "c", settings)
+    open_data(prepared, torch.device("cpu"))
+    assert not caplog.text
 
 
 def test_still_windows_are_not_worth_learning_from():
