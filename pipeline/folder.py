@@ -21,6 +21,7 @@ from brushflow.pipeline.scan import Scan
 from brushflow.video import verify_segment
 
 _HASHED_AT_ONCE = 1 << 20
+_NOTES = ("complete", "replaces")  # in run.json beside what decides the result
 
 
 class RunFolder:
@@ -53,27 +54,30 @@ class RunFolder:
                 ) from error
             yield
 
-    def begin(self, settings: dict[str, Any], restart: bool) -> None:
+    def begin(self, settings: dict[str, Any], restart: bool, replaces: Path | None = None) -> None:
         """Start a run, or go on with the one that lies here if it is the same.
 
-        ``settings`` may be nested once. UsageError names the first difference.
+        ``settings`` may be nested once. ``replaces``: an output that a run which starts now may
+        overwrite. UsageError names the first difference, if anything of the run that lies here is
+        painted.
         """
-        known = self._read_json("run.json")
+        known = self.settings
+        if known is not None and not restart:
+            difference = _difference(known, settings)
+            if difference and self._has_segments():
+                name, old, new = difference
+                raise UsageError(
+                    f"{self.path} holds an unfinished run with {name} {old}, and now it is {new}; "
+                    f"repeat the earlier command to go on with it, or add --restart to start over."
+                )
+            if difference:
+                known = None
         if restart or known is None:
             self.clear()
-            self._write_json("run.json", settings)
+            note = {"replaces": _identity(replaces)} if replaces else {}
+            self._write_json("run.json", settings | note)
         self.segments.mkdir(exist_ok=True)
         self.states.mkdir(exist_ok=True)
-        if restart or known is None:
-            return
-        known.pop("complete", None)
-        difference = _difference(known, settings)
-        if difference:
-            name, old, new = difference
-            raise UsageError(
-                f"{self.path} holds an unfinished run with {name} {old}, and now it is {new}; "
-                f"repeat the earlier command to go on with it, or add --restart to start over."
-            )
 
     def clear(self) -> None:
         """Remove all that runs have left here, but not the lock."""
@@ -93,8 +97,13 @@ class RunFolder:
         """What decides the result of the run that lies here, None if there is none."""
         known = self._read_json("run.json")
         if known is not None:
-            known.pop("complete", None)
+            for note in _NOTES:
+                known.pop(note, None)
         return known
+
+    def may_replace(self, output: Path) -> bool:
+        """Whether the run that lies here was begun to overwrite this very file."""
+        return (self._read_json("run.json") or {}).get("replaces") == _identity(output)
 
     @property
     def complete(self) -> dict[str, Any] | None:
@@ -110,7 +119,7 @@ class RunFolder:
     @property
     def empty(self) -> bool:
         """Whether a run has begun here and nothing has come of it."""
-        return not (self.path / "scan.json").exists() and not any(self.segments.iterdir())
+        return not (self.path / "scan.json").exists() and not self._has_segments()
 
     def remove(self) -> None:
         """Remove the folder when the output is complete.
@@ -220,6 +229,9 @@ class RunFolder:
                 total += path.stat().st_size
         return total
 
+    def _has_segments(self) -> bool:
+        return any(self.segments.glob("*.mkv"))
+
     def _state_path(self, index: int) -> Path:
         return self.states / f"{index:08d}.safetensors"
 
@@ -239,6 +251,11 @@ class RunFolder:
         with atomic_path(self.path / name) as partial:
             content = {**value, "sha256": _json_digest(value)}
             partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _identity(path: Path) -> list[int]:
+    known = path.stat()
+    return [known.st_size, known.st_mtime_ns]
 
 
 def _checksum_path(path: Path) -> Path:

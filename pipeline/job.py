@@ -94,10 +94,11 @@ class VideoJob:
         }
         painted = 0
         with self.folder.locked():
-            if self.output.exists() and not self.options.restart:
+            there = self.output.exists()
+            if there and not self.options.restart:
                 self._check_ours(settings)
             else:
-                self.folder.begin(settings, self.options.restart)
+                self.folder.begin(settings, self.options.restart, self.output if there else None)
             summary = self.folder.complete
             if summary is None:
                 if isinstance(self.executor, ClusterExecutor):
@@ -112,13 +113,14 @@ class VideoJob:
     def _check_ours(self, settings: dict[str, Any]) -> None:
         """Raise UsageError unless the output that exists is what this very run has written.
 
-        A run may be stopped when its output is in place and its folder not yet gone.
+        A run may be stopped when its output is in place and its folder not yet gone, or when it was
+        begun to overwrite the one that is there and has not come so far.
         """
         if self.folder.abandoned:
             self.folder.remove()
             raise already_there(self.output)
         self.folder.begin(settings, restart=False)
-        if self.folder.complete is not None:
+        if self.folder.complete is not None or self.folder.may_replace(self.output):
             return
         scan = self.folder.load_scan()
         if scan is not None:
@@ -256,7 +258,10 @@ class VideoJob:
 
     def _check_stop(self) -> None:
         if self.stop.is_set():
+            command = "the same command"
+            if self.options.restart:
+                command += " without --restart"
             raise KeyboardInterrupt(
-                f"Interrupted. What is finished is kept in {self.folder.path}; the same command "
-                f"goes on from there."
+                f"Interrupted. What is finished is kept in {self.folder.path}; {command} goes on "
+                f"from there."
             )

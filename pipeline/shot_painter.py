@@ -133,7 +133,8 @@ class ShotPainter:
         )
         frame_range = sorted((first + dropped * self.step, segments[-1].exit(self.step)))
         latest: list[Tensor | None] = [None]
-        states: list[int] = []
+        # What the segment at hand goes on from is needed until its file has appeared.
+        states = [first] if state is not None else []
 
         def complete(segment: Segment) -> None:
             check_stop()

@@ -32,7 +32,11 @@ def undisturbed(long_shot, options, tmp_path_factory):
     return output.read_bytes()
 
 
-def interrupted(source, output, options, frame):
+class Killed(BaseException):
+    """Stands for a kill at this point: nothing after it is done."""
+
+
+def interrupted(source, output, options, frame, message="goes on from there"):
     """A run that is stopped when this many frames are done."""
     stop = threading.Event()
 
@@ -40,7 +44,7 @@ def interrupted(source, output, options, frame):
         if stage == "stylize" and done >= frame:
             stop.set()
 
-    with pytest.raises(KeyboardInterrupt, match="goes on from there"):
+    with pytest.raises(KeyboardInterrupt, match=message):
         stylize_video(source, output, options, progress, stop)
 
 
@@ -100,6 +104,65 @@ def test_restart_forgets_an_unfinished_run(long_shot, two_shots, options, tmp_pa
     assert report.painted == report.frames == 110
 
 
+def test_an_interrupted_restart_goes_on_and_replaces_the_output(
+    long_shot, two_shots, options, undisturbed, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    stylize_video(two_shots, output, options)
+    before = output.read_bytes()
+    interrupted(long_shot, output, replace(options, restart=True), 100, "without --restart goes on")
+    assert output.read_bytes() == before
+    report = stylize_video(long_shot, output, options)
+    assert report.painted < 220
+    assert output.read_bytes() == undisturbed
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+def test_an_interrupted_restart_does_not_replace_another_file(
+    long_shot, two_shots, options, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    stylize_video(two_shots, output, options)
+    interrupted(long_shot, output, replace(options, restart=True), 100, "without --restart goes on")
+    output.write_bytes(b"precious")
+    with pytest.raises(UsageError, match="exists already"):
+        stylize_video(long_shot, output, options)
+    assert output.read_bytes() == b"precious"
+
+
+def test_a_run_that_has_painted_nothing_is_no_hindrance(two_shots, options, tmp_path):
+    def fail(stage, done, total):
+        if stage == "scan" and done == 20:
+            raise Killed
+
+    output = tmp_path / "out.mp4"
+    with pytest.raises(Killed):
+        stylize_video(two_shots, output, options, fail)
+    assert (tmp_path / "out.mp4.brushflow" / "run.json").exists()
+    report = stylize_video(two_shots, output, replace(options, crf=30))
+    assert report.painted == report.frames == 110
+
+
+def test_what_a_segment_goes_on_from_is_there_until_the_segment_is(
+    long_shot, options, undisturbed, monkeypatch, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    interrupted(long_shot, output, options, 100)
+    seal = RunFolder.seal
+
+    def fail(folder, segment):
+        raise Killed
+
+    monkeypatch.setattr(RunFolder, "seal", fail)  # as on a full disk
+    with pytest.raises(Killed):
+        stylize_video(long_shot, output, options)
+    monkeypatch.setattr(RunFolder, "seal", seal)
+    written = []
+    stylize_video(long_shot, output, options, watch=lambda picture: written.append(1))
+    assert len(written) == 220 - 96
+    assert output.read_bytes() == undisturbed
+
+
 def test_two_runs_for_one_output_do_not_meet(long_shot, options, tmp_path):
     seen = []
 
@@ -111,10 +174,6 @@ def test_two_runs_for_one_output_do_not_meet(long_shot, options, tmp_path):
 
     stylize_video(long_shot, tmp_path / "out.mp4", options, progress)
     assert seen
-
-
-class Killed(BaseException):
-    """Stands for a kill at this point: nothing after it is done."""
 
 
 @pytest.mark.parametrize("moment", ["before the mark", "after the mark", "while removing", "last"])
