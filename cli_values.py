@@ -1,5 +1,6 @@
 """Kinds of value that options take, beyond those that click has."""
 
+import math
 from collections.abc import Collection
 from fractions import Fraction
 from typing import Any
@@ -24,6 +25,35 @@ class Seconds(click.ParamType):
         except (ValueError, ZeroDivisionError):
             self.fail(f"{value!r} is no time; write seconds or hh:mm:ss, as in 12.5 or 00:01:10")
         return sum((part * 60**n for n, part in enumerate(reversed(parts))), Fraction(0))
+
+
+class FrameRate(click.ParamType):
+    """Frames per second: a number or a fraction above 0."""
+
+    name = "fraction"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        try:
+            rate = Fraction(value)
+            if rate <= 0:
+                raise ValueError
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is no frame rate; write one as in 25 or 30000/1001", param, ctx)
+        return rate
+
+
+class Finite(click.FloatRange):
+    """A number from a range, and neither infinite nor "nan"."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 class Names(click.ParamType):

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from brushflow.errors import UsageError
 
+_HASHED_AT_ONCE = 1 << 20
+
 
 @contextmanager
 def atomic_path(path: Path | str) -> Iterator[Path]:
@@ -53,6 +55,15 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_HASHED_AT_ONCE):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _is(descriptor: int, path: Path) -> bool:

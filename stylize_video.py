@@ -1,6 +1,5 @@
 """Command: a video in, a painted video out."""
 
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from brushflow.cli import (
     run,
     set_up_logging,
 )
-from brushflow.cli_values import Jobs, Names, Seconds, odd_width
+from brushflow.cli_values import Finite, FrameRate, Jobs, Names, Seconds, odd_width
 from brushflow.errors import UsageError
 from brushflow.live.command import paint_live
 from brushflow.models import available
@@ -76,7 +75,7 @@ plain = partial(click.option, cls=GroupedOption)
 @what(
     "fps",
     "Frames per second: of a folder or pattern of images, or to hold while painting live.",
-    type=Fraction,
+    type=FrameRate(),
 )
 @what(
     "max_size",
@@ -84,7 +83,7 @@ plain = partial(click.option, cls=GroupedOption)
     type=click.IntRange(16),
     metavar="N",
 )
-@what("strength", "From 0, the source, to 1, the painting.", type=click.FloatRange(0, 1))
+@what("strength", "From 0, the source, to 1, the painting.", type=Finite(0, 1))
 @what("keep_colors", "Keep the video's own colours; take only brush strokes from the style.")
 @motion(
     "flow",
@@ -161,7 +160,7 @@ plain = partial(click.option, cls=GroupedOption)
     help="Faces know nothing of each other, for comparison: this shows their borders.",
 )
 @out("codec", "Video encoder by ffmpeg's name [default: what suits the file].")
-@out("crf", "Quality on the encoder's scale, lower is better.", type=float)
+@out("crf", "Quality on the encoder's scale, lower is better.", type=Finite(0))
 @out("preset", "Speed of the encoder, by its own names [default: veryfast for x264 and x265].")
 @out("pix_fmt", "Stored pixel format [default: 4:2:0].")
 @out("bit_depth", "Bits per sample of the result.", type=click.Choice(["8", "10"]))

@@ -15,12 +15,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import alone_in, atomic_path
+from brushflow.files import alone_in, atomic_path, file_digest
 from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.scan import Scan
 from brushflow.video import verify_segment
 
-_HASHED_AT_ONCE = 1 << 20
 _NOTES = ("complete", "replaces")  # in run.json beside what decides the result
 
 
@@ -163,7 +162,7 @@ class RunFolder:
         """Write the checksum of a segment's file, without which it does not count as finished."""
         path = self.segment_path(segment)
         with atomic_path(_checksum_path(path)) as partial:
-            partial.write_text(_file_digest(path), encoding="ascii")
+            partial.write_text(file_digest(path), encoding="ascii")
 
     def finished(self, plan: Iterable[Segment]) -> list[Segment]:
         """Those segments whose file is there and whole; damaged ones are removed."""
@@ -173,7 +172,7 @@ class RunFolder:
             if not path.exists():
                 continue
             with suppress(OSError, BrushflowError):
-                sealed = _checksum_path(path).read_bytes() == _file_digest(path).encode()
+                sealed = _checksum_path(path).read_bytes() == file_digest(path).encode()
                 if sealed and verify_segment(path) == len(segment):
                     whole.append(segment)
                     continue
@@ -260,14 +259,6 @@ def _identity(path: Path) -> list[int]:
 
 def _checksum_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
-
-
-def _file_digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_HASHED_AT_ONCE):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:

@@ -13,8 +13,10 @@ import numpy as np
 
 import brushflow
 from brushflow.errors import BrushflowError
+from brushflow.files import file_digest
 from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.destination import already_there, run_folder
+from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.dispatch import Row, paint_rows, plan_rows
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
@@ -22,10 +24,10 @@ from brushflow.pipeline.paint_shots import describe_run
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import Segment, find_joints, plan_video
 from brushflow.pipeline.processes import PaintingProcesses
-from brushflow.pipeline.scan import ProgressCallback, Scan, scan_source
+from brushflow.pipeline.scan import CUTS, ProgressCallback, Scan, check_cuts, scan_source
 from brushflow.pipeline.shortage import ShortOfMemory, release, too_large, with_smaller_flow
 from brushflow.pipeline.shot_painter import ShotPainter, kept_folder
-from brushflow.video import Source, assemble, check_encoder, check_output
+from brushflow.video import Source, assemble, check_encoder, check_output, try_settings
 from brushflow.video.sphere import Sphere, new_sphere
 
 logger = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ class VideoJob:
         encoding = options.encoding(output)
         check_output(output, encoding.codec)
         check_encoder(encoding)
+        self._check_early()
         self.watch: Callable[[np.ndarray], None] = lambda picture: None
         self.folder = RunFolder(run_folder(output, options.work_dir))
         self.kept = kept_folder(output, options)
@@ -81,6 +84,18 @@ class VideoJob:
         self.done = 0
         self.total = 0
         self.shortages: list[str] = []
+
+    def _check_early(self) -> None:
+        """Find what would only be found after the scan, or by other processes."""
+        options, info = self.options, self.source.info
+        check_cuts(options.cuts)
+        if isinstance(self.executor, ClusterExecutor):
+            return
+        choose_precision(options.precision, choose_device(options.device))
+        if any((options.codec, options.preset, options.pix_fmt, options.crf != StylizeOptions.crf)):
+            width, height = options.output_size(info.width, info.height)
+            width *= 1 + options.compare
+            try_settings(options.encoding(self.output), width, height, info.output_color)
 
     def run(self) -> RunReport:
         """All stages in order."""
@@ -92,6 +107,8 @@ class VideoJob:
             "models": painter.digests,
             "options": self.options.settings(),
         }
+        if self.options.cuts not in CUTS:
+            settings["list of cuts"] = file_digest(Path(self.options.cuts))
         painted = 0
         with self.folder.locked():
             there = self.output.exists()

@@ -126,19 +126,27 @@ class _Painters:
         with self._lock:
             known = self._painter
             if known is None or self._options != options or known.digests != digests:
-                self._painter = known = None  # before the next one takes memory
+                # Before the next one takes memory, let go of this one, and of all that holds it.
+                self._painter = known = None
+                _shot_painter.cache_clear()
                 known = Painter(options)
-                if known.digests != digests:
-                    raise BrushflowError(
-                        f"The model {options.style} is another file on {socket.gethostname()} "
-                        f"than where the run began, or it has changed since; put the same one "
-                        f"in its place."
-                    )
+                for use in known.digests.keys() | digests.keys():
+                    if known.digests.get(use) != digests.get(use):
+                        raise BrushflowError(
+                            f"{getattr(options, use)} is another file on {socket.gethostname()} "
+                            f"than where the run began, or it has changed since; put the same one "
+                            f"in its place."
+                        )
                 self._painter, self._options = known, options
             return known
 
 
 _painters = _Painters()
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """ptlflow also takes the name of a checkpoint, which is no file."""
+    return path.absolute() if path is not None and path.exists() else path
 
 
 def describe_run(
@@ -151,8 +159,8 @@ def describe_run(
     options = replace(
         options,
         style=style,
-        image_model=options.image_model and options.image_model.absolute(),
-        flow_weights=options.flow_weights and options.flow_weights.absolute(),
+        image_model=_absolute(options.image_model),
+        flow_weights=_absolute(options.flow_weights),
     )
     # The last bits of a flow network's result depend on the number of threads (oneDNN's 1×1
     # convolutions), those of the stylization networks and of OpenCV's estimators do not.

@@ -7,6 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from brushflow.errors import UsageError
+from brushflow.files import file_digest
 from brushflow.flow import load_estimator
 from brushflow.models import load
 from brushflow.pipeline.devices import choose_device, choose_precision
@@ -19,20 +20,28 @@ from brushflow.spherical import LAYOUTS
 
 
 def model_digests(options: StylizeOptions) -> dict[str, str]:
-    """SHA-256 of each model file that the options name, by its use; errors as of ``load``."""
+    """SHA-256 of each file of weights that the options name, by its use; errors as of ``load``."""
     if options.strength == 0:
         return {}
-    digests = {"style": load(options.style).digest}
+    digests = {"style": load(options.style).digest, **_flow_digest(options)}
     if options.image_model is not None:
         digests["image_model"] = load(options.image_model).digest
     return digests
 
 
+def _flow_digest(options: StylizeOptions) -> dict[str, str]:
+    """Of the weights of a flow network, where they are in a file; errors are told when it loads."""
+    weights = options.flow_weights
+    if weights is None or not weights.is_file():
+        return {}
+    return {"flow_weights": file_digest(weights)}
+
+
 class Painter:
     """A stylizer as the options describe it. With strength 0 no model runs, nor is one loaded.
 
-    ``digests``: SHA-256 of each model file by its use. ``motion``: finds motion, None if there is
-    no need for it. ``recurrent``: whether a frame depends on the one painted before it.
+    ``digests``: SHA-256 of each file of weights by its use. ``motion``: finds motion, None if there
+    is no need for it. ``recurrent``: whether a frame depends on the one painted before it.
     """
 
     def __init__(self, options: StylizeOptions) -> None:
@@ -45,7 +54,7 @@ class Painter:
         device = choose_device(options.device)
         precision = choose_precision(options.precision, device)
         model = load(options.style)
-        self.digests["style"] = model.digest
+        self.digests = {"style": model.digest, **_flow_digest(options)}
         first_frame_model = None
         if options.image_model is not None:
             first_frame_model = load(options.image_model)

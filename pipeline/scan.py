@@ -1,5 +1,6 @@
 """One look at every frame of a source, small and grey: timestamps, number, cuts, damage."""
 
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from brushflow.pipeline.shots import CutDetector, detect_cuts, read_cuts, scan_s
 from brushflow.video import Source
 
 QUEUED_FRAMES = 64
+CUTS = ("auto", "none")  # or a file that lists them
 
 # (stage, frames done, frames in all or None if unknown)
 ProgressCallback = Callable[[str, int, int | None], None]
@@ -68,9 +70,15 @@ def _look(
             if cuts == "auto":
                 detector.add(frame.pixels)
             progress("scan", len(pts), info.expected_frames)
-    found = read_cuts(Path(cuts), len(pts)) if cuts not in ("auto", "none") else detector.cuts()
+    found = read_cuts(Path(cuts), len(pts)) if cuts not in CUTS else detector.cuts()
     filled = [index for index, time in enumerate(pts) if time in source.filled]
     return Scan(pts, found, source.problem, filled)
+
+
+def check_cuts(cuts: str) -> None:
+    """Errors of ``read_cuts``, but for those that need the video's length."""
+    if cuts not in CUTS:
+        read_cuts(Path(cuts), sys.maxsize)
 
 
 def find_cuts(source: Source, cuts: str) -> list[int]:

@@ -14,7 +14,7 @@ from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame, read_frames
 from brushflow.video.sequence import natural_key
 from brushflow.video.source import VIDEO_SUFFIXES, Source, open_source
-from brushflow.video.write import SegmentWriter, verify_segment
+from brushflow.video.write import SegmentWriter, try_settings, verify_segment
 
 __all__ = [
     "IMAGE_SUFFIXES",
@@ -37,6 +37,7 @@ __all__ = [
     "probe",
     "read_frames",
     "read_image",
+    "try_settings",
     "verify_segment",
     "write_image",
 ]

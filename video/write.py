@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 import av
 import ffmpeg as ffmpeg_graph
 import numpy as np
 
-from brushflow.errors import BrushflowError
+from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
 from brushflow.video import ffmpeg
 from brushflow.video.color import BT709, ColorTags
@@ -25,6 +26,7 @@ from brushflow.video.filters import encode_chain
 
 # A segment's own clock only has to keep the frames apart; Matroska's ticks are milliseconds.
 _RATES = (Fraction(1), Fraction(240))
+_TRIAL_RATE = Fraction(25)
 
 
 class SegmentWriter:
@@ -138,6 +140,24 @@ class SegmentWriter:
             },
         ).global_args("-hide_banner", "-v", "error", "-y")
         return ffmpeg.command_line(output, {"SEGMENT": partial})
+
+
+def try_settings(settings: EncodeSettings, width: int, height: int, color: ColorTags) -> None:
+    """Encode one frame of this size; UsageError if the encoder does not take the settings."""
+    frame = np.zeros((height, width, 3), np.uint8 if settings.bit_depth == 8 else "<u2")
+    try:
+        with (
+            TemporaryDirectory() as folder,
+            SegmentWriter(
+                Path(folder) / "trial.mkv", width, height, settings, _TRIAL_RATE, color
+            ) as writer,
+        ):
+            writer.write(frame)
+    except BrushflowError as error:
+        raise UsageError(
+            f"Frames of {width}×{height} cannot be encoded like this; look at --codec, --preset, "
+            f"--crf and --pix-fmt. {error}"
+        ) from error
 
 
 def verify_segment(path: Path) -> int:

@@ -2,6 +2,8 @@
 
 import resource
 import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 
@@ -243,6 +245,33 @@ def test_wrong_requests_are_answered_with_a_sentence(
         assert "Traceback" not in err, (arguments, err)
         assert part in err, (arguments, err)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "change, executor, words",
+    [
+        ({"pix_fmt": "yuv420"}, None, "cannot be encoded like this"),
+        ({"preset": "hasty"}, None, "look at --codec, --preset"),
+        ({"cuts": "absent.csv"}, None, "no list of cuts absent.csv"),
+        ({"precision": "fp16"}, "processes", "does not compute in fp16"),
+    ],
+)
+def test_wrong_options_are_found_before_anything_is_done(
+    change, executor, words, two_shots, options, tmp_path
+):
+    seen = []
+    with ExitStack() as stack:
+        if executor:
+            executor = stack.enter_context(ThreadPoolExecutor(1))
+        with pytest.raises(UsageError, match=words):
+            stylize_video(
+                two_shots,
+                tmp_path / "out.mp4",
+                replace(options, **change),
+                lambda *step: seen.append(step),
+                executor=executor,
+            )
+    assert not seen and not list(tmp_path.iterdir())
 
 
 def test_a_source_that_ends_early_the_second_time_is_an_error(

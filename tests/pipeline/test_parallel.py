@@ -1,5 +1,6 @@
 """Whoever paints the shots, in whatever order, killed or not: the file is that of one process."""
 
+import gc
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ import torch
 
 from brushflow.errors import BrushflowError
 from brushflow.models import load
-from brushflow.models.folding import fold
+from brushflow.models.folding import FoldedNetwork, fold
 from brushflow.pipeline import StylizeOptions, dispatch, stylize_video
 from brushflow.pipeline.dispatch import plan_rows
 from brushflow.pipeline.plan import plan_segments
@@ -310,3 +311,14 @@ def test_divided_shots_are_the_same_whoever_paints_them(backward, film, options,
     ]
     changed = {i for i in range(100) if same[i] != other[i]}
     assert changed <= (set(range(26)) if backward else set(range(26, 52)))
+
+
+def test_a_process_lets_go_of_one_network_before_it_builds_the_next(film, options, tmp_path):
+    alive = []
+    for crf in (18, 19, 20):
+        output = tmp_path / f"{crf}.mp4"
+        with ThreadPoolExecutor(1) as executor:  # threads share what a process has
+            stylize_video(film, output, replace(options, crf=crf), executor=executor)
+        gc.collect()
+        alive.append(sum(type(known) is FoldedNetwork for known in gc.get_objects()))
+    assert len(set(alive)) == 1

@@ -11,6 +11,7 @@ import pytest
 from brushflow.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.painting import Painter, model_digests
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +96,22 @@ def test_another_request_does_not_touch_an_unfinished_run(
         stylize_video(two_shots, output, options)
     stylize_video(long_shot, output, options)
     assert output.read_bytes() == undisturbed
+
+
+def test_files_that_have_changed_are_another_request(two_shots, options, tmp_path):
+    cuts, output = tmp_path / "cuts.txt", tmp_path / "out.mp4"
+    cuts.write_text("55")
+    interrupted(two_shots, output, replace(options, cuts=str(cuts)), 60)
+    cuts.write_text("50")
+    with pytest.raises(UsageError, match="list of cuts"):
+        stylize_video(two_shots, output, replace(options, cuts=str(cuts)))
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"some")
+    named = replace(options, flow_weights=weights, independent=True)
+    before = model_digests(named)
+    assert before == Painter(named).digests
+    weights.write_bytes(b"others")
+    assert model_digests(named) != before
 
 
 def test_restart_forgets_an_unfinished_run(long_shot, two_shots, options, tmp_path):
