@@ -25,7 +25,7 @@ from brushflow.pipeline.devices import PRECISIONS
 from brushflow.training import Progress, TrainOptions, train
 from brushflow.training.losses import STATISTICS
 from brushflow.training.options import NETWORKS
-from brushflow.training.recipes import RECIPES
+from brushflow.training.recipes import OF_THE_NETWORK, RECIPES
 from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES
 
 if sys.version_info >= (3, 11):
@@ -162,6 +162,12 @@ machine = option_for(TrainOptions, "Machine")
 )
 @loop("learning_rate", "Learning rate, by iteration.")
 @loop("one_cycle", "Let it rise and fall over the run.", "--one-cycle/--no-one-cycle")
+@loop("beta2", "Adam's second moment's decay.", "--adam-beta2", type=click.FloatRange(0, 1))
+@loop(
+    "clip_gradients",
+    "Cut gradients to this many times the running mean of their norm; 0 for never.",
+    type=click.FloatRange(0),
+)
 @loop("accumulate", "Parts that a batch is computed in, for little memory.", type=click.IntRange(1))
 @loop("seed", "Another number gives another run.", type=click.IntRange(0))
 @loop("val_batches", "Batches to judge by.", "--num-val-batches", type=click.IntRange(1))
@@ -205,7 +211,10 @@ def command(ctx: click.Context, recipe: str, config: Path | None, **values: Any)
 def _merged(
     ctx: click.Context, recipe: str, config: Path | None, given: dict[str, Any]
 ) -> dict[str, Any]:
-    """Fields of TrainOptions: the command line before the file before the recipe."""
+    """Fields of TrainOptions: the command line before the file before the recipe.
+
+    A network to go on from has its own architecture, whatever the recipe's is.
+    """
     from_file = _read_config(ctx, config) if config else {}
     if ctx.get_parameter_source("recipe") is ParameterSource.DEFAULT:
         recipe = from_file.get("recipe", recipe)
@@ -215,7 +224,10 @@ def _merged(
         if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
     }
     from_file.pop("recipe", None)
-    values = given | RECIPES[recipe] | from_file | typed
+    recipes = RECIPES[recipe]
+    if (from_file | typed).get("init_from"):
+        recipes = {name: value for name, value in recipes.items() if name not in OF_THE_NETWORK}
+    values = given | recipes | from_file | typed
     for name in ("style", "output"):
         if not values[name]:
             raise UsageError(f"Missing --{name}; see --help.")

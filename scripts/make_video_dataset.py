@@ -18,7 +18,7 @@ from brushflow.errors import BrushflowError, UsageError
 from brushflow.flow import read_flo
 from brushflow.occlusion import read_pgm, reliability
 from brushflow.training.clips import find_videos
-from brushflow.training.prepare import PrepareSettings, part_of, prepare_video, read_flowlist
+from brushflow.training.prepare import PrepareSettings, place_for, prepare_video, read_flowlist
 from brushflow.training.prepared import write_strip
 from brushflow.training.windows import Strip
 from brushflow.video import read_image
@@ -51,7 +51,7 @@ _DEFAULTS = PrepareSettings()
 @click.option("--flow-weights", type=str, help="Weights of the optical flow network.")
 @click.option("--device", default=_DEFAULTS.device, help="Where that network runs.")
 @click.option("--val-percent", default=10.0, type=click.FloatRange(0, 100), help="For validation.")
-@click.option("--jobs", default=0, help="Processes; 0 is one per core.")
+@click.option("--jobs", default=0, type=click.IntRange(0), help="Processes; 0 is one per core.")
 def command(
     videos: Path, out: Path, from_flowlist: bool, val_percent: float, jobs: int, **values: object
 ) -> None:
@@ -81,9 +81,7 @@ def _prepare_all(
     count, bad = 0, 0
     with _pool(jobs or os.cpu_count() or 1) as pool:
         pending: dict[Future[int], Path] = {
-            pool.submit(
-                prepare_video, path, out / part_of(name, val_percent) / name, settings
-            ): path
+            pool.submit(prepare_video, path, place_for(name, out, val_percent), settings): path
             for path, name in zip(paths, names, strict=True)
         }
         for future in tqdm(as_completed(pending), total=len(pending), unit="video"):
@@ -130,7 +128,7 @@ def _convert_flowlist(path: Path, out: Path, val_percent: float) -> int:
         except BrushflowError as error:
             tqdm.write(f"Skipping a run: {error}")
             continue
-        write_strip(out / part_of(name, val_percent) / name / first.stem, strip)
+        write_strip(place_for(name, out, val_percent) / first.stem, strip)
         count += 1
     return count
 

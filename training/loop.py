@@ -33,7 +33,6 @@ logger = logging.getLogger(__name__)
 # Painted around the picture and cropped off by the finished model: zero padding in its halving
 # layers leaves a dotted rim that training alone hardly removes.
 MARGIN = 16
-CLIP_FACTOR = 2.0  # gradients are cut to this many times the running mean of their norm
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class Run:
         self.forward = torch.compile(self.network) if options.compile else self.network
         self.recurrence = make_recurrence(options, self.device)
         self.objective = Objective(options, self.device)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, 0.99))
+        self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, options.beta2))
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.rate = Schedule.parse(options.learning_rate, "--learning-rate")
         self.data = open_data(options, self.device)
@@ -180,7 +179,7 @@ class Run:
             group["lr"] = share * self.rate(self.iteration)
         self.workers.average_gradients(self.network)
         self.scaler.unscale_(self.optimizer)
-        limit = CLIP_FACTOR * self.mean_norm or math.inf
+        limit = self.options.clip_gradients * self.mean_norm or math.inf
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), limit))
         if not math.isfinite(norm) and not self.scaler.is_enabled():
             raise self._diverged("gradient")

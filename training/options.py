@@ -80,6 +80,8 @@ class TrainOptions:
     identity_iterations: int | None = None
     learning_rate: str = "2e-3"
     one_cycle: bool = True
+    beta2: float = 0.99
+    clip_gradients: float = 2.0
     accumulate: int = 1
     seed: int = 0
     val_batches: int = 8

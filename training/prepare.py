@@ -45,6 +45,20 @@ def part_of(name: str, validation_percent: float) -> str:
     return "val" if number % 10000 < validation_percent * 100 else "train"
 
 
+def place_for(name: str, out: Path, validation_percent: float) -> Path:
+    """The folder of a video below ``out``; what an earlier call put into the other part moves.
+
+    So nothing is both trained on and validated with, whatever the percentage was before.
+    """
+    part = part_of(name, validation_percent)
+    place, other = (out / where / name for where in (part, "val" if part == "train" else "train"))
+    if other.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(place, ignore_errors=True)
+        other.rename(place)
+    return place
+
+
 def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
     """Write the sequences of one video below ``folder`` and return their number.
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from brushflow.models.network import PAPER_ARCH
 
+OF_THE_NETWORK = ("arch", "padding_type")  # which one to go on from brings along
+
 # Ruder et al. 2018, sec. 5.4, and their training program (REFERENCE E1, E5, E6).
 _PAPER: dict[str, Any] = {
     "arch": PAPER_ARCH,
@@ -29,6 +31,8 @@ _PAPER: dict[str, Any] = {
     "identity_iterations": 0,
     "learning_rate": "1e-3",
     "one_cycle": False,
+    "beta2": 0.999,
+    "clip_gradients": 0.0,
     "val_batches": 100,
     "validate_every": 1000,
     "checkpoint_every": 1000,

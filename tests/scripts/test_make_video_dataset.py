@@ -11,7 +11,13 @@ import torch
 from brushflow.errors import BrushflowError
 from brushflow.flow import read_kitti, warp, write_flo
 from brushflow.scripts.make_video_dataset import main
-from brushflow.training.prepare import PrepareSettings, part_of, prepare_video, read_flowlist
+from brushflow.training.prepare import (
+    PrepareSettings,
+    part_of,
+    place_for,
+    prepare_video,
+    read_flowlist,
+)
 from brushflow.training.prepared import PreparedClips, find_sequences, is_prepared, read_strip
 from brushflow.video import read_image, write_image
 
@@ -88,6 +94,18 @@ def test_the_part_is_decided_by_the_name():
     parts = [part_of(f"video{i}", 10) for i in range(500)]
     assert 25 < parts.count("val") < 80
     assert parts == [part_of(f"video{i}", 10) for i in range(500)]
+
+
+def test_what_was_prepared_moves_when_the_share_for_validation_changes(tmp_path):
+    name = next(f"video{i}" for i in range(500) if part_of(f"video{i}", 50) == "val")
+    strip = place_for(name, tmp_path, 0) / "0000"
+    strip.mkdir(parents=True)
+    assert strip.parent == tmp_path / "train" / name
+    assert place_for(name, tmp_path, 50) == tmp_path / "val" / name
+    assert (tmp_path / "val" / name / "0000").is_dir()
+    assert not (tmp_path / "train" / name).exists()
+    place_for(name, tmp_path, 0)
+    assert strip.is_dir() and not (tmp_path / "val" / name).exists()
 
 
 @pytest.mark.slow

@@ -17,6 +17,7 @@ from brushflow import train_video
 from brushflow.errors import UsageError
 from brushflow.models import load
 from brushflow.models.network import PAPER_ARCH
+from brushflow.training.network import make_network
 from brushflow.training.recipes import RECIPES
 
 ROOT = Path(brushflow.__file__).parent
@@ -56,6 +57,24 @@ def test_recipes_are_the_papers_settings_and_options_override_them(merged):
 def test_every_recipe_resolves(merged, name):
     options = merged(*BASE, "--videos", "clips", "--recipe", name).resolved()
     assert options.data_mix and options.arch
+
+
+def test_a_network_to_go_on_from_keeps_its_architecture_whatever_the_recipe(
+    merged, tiny_model_file
+):
+    options = merged(
+        *BASE, "--videos", "clips", "--recipe", "spherical", "--init-from", str(tiny_model_file)
+    ).resolved()
+    network, source = make_network(options), load(str(tiny_model_file)).network
+    assert network.arch == source.arch != PAPER_ARCH
+    assert network.padding_type == source.padding_type
+    assert options.data_mix.endswith("vr:10")
+
+
+def test_the_papers_recipes_use_plain_adam(merged):
+    for name in RECIPES.keys() - {"quick"}:
+        options = merged(*BASE, "--videos", "clips", "--recipe", name)
+        assert (options.beta2, options.clip_gradients) == (0.999, 0)
 
 
 def test_a_file_sets_options_and_the_command_line_overrides_it(merged, tmp_path):

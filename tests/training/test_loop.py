@@ -179,6 +179,27 @@ def test_a_video_network_starts_from_an_image_network_and_paints_alike(options, 
         assert torch.allclose(network(x), image(frame), atol=1e-4)
 
 
+@pytest.mark.parametrize("factor", [0.0, 2.0])
+def test_gradients_are_cut_to_their_usual_norm_if_that_is_wanted(options, monkeypatch, factor):
+    norms = []
+    step = torch.optim.Adam.step
+
+    def measured(self, *arguments, **named):
+        gradients = [p.grad for group in self.param_groups for p in group["params"]]
+        norms.append(float(torch.nn.utils.get_total_norm(gradients)))
+        return step(self, *arguments, **named)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", measured)
+    # The weight of the second iteration's loss makes its gradient a hundred times the first's.
+    options = replace(
+        options, iterations=2, clip_gradients=factor, tv_strength_schedule="1,1:100",
+        identity_iterations=0, style_ramp=0, learning_rate="1e-9", frame_steps_schedule="1",
+    )  # fmt: skip
+    train(options)
+    first, second = norms
+    assert second / first == pytest.approx(factor) if factor else second / first > 10
+
+
 def test_other_settings_do_not_continue_a_run(options):
     train(options)
     with pytest.raises(UsageError, match=r"style_strength_schedule = '0\.3', not '9'"):
@@ -237,7 +258,7 @@ def test_curves_for_tensorboard(options):
 
 def test_without_tensorboard_the_package_to_install_is_named(options, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(BrushflowError, match=r"pip install 'brushflow\[tensorboard\]'"):
+    with pytest.raises(BrushflowError, match="pip install tensorboard"):
         train(replace(options, tensorboard=True))
 
 
