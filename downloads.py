@@ -1,7 +1,6 @@
 """Weights fetched once from where their authors publish them, checked before use."""
 
 import logging
-import pickle
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from brushflow.errors import BrushflowError
+from brushflow.tensor_files import load_tensors
 
 _log = logging.getLogger(__name__)
 
@@ -17,8 +17,8 @@ def download_weights(url: str, what: str, instead: str) -> dict[str, Tensor]:
     """The state dict at ``url``, see ``download_file``, which raises what is raised here too."""
     cached = download_file(url, what, instead)
     try:
-        return torch.load(cached, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        return load_tensors(cached)
+    except (OSError, ValueError) as error:
         raise BrushflowError(
             f"The {what} '{cached}' are damaged: delete that file to download them again."
         ) from error

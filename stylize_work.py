@@ -17,7 +17,7 @@ from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.many import stylize_videos
 from brushflow.pipeline.processes import PaintingProcesses
 from brushflow.pipeline.stills import preview, stylize_image
-from brushflow.pipeline.workers import painting_processes
+from brushflow.pipeline.workers import painting_processes, usable_cores
 from brushflow.progress import ProgressDisplay
 from brushflow.stylize_summaries import tell_estimates, tell_outcomes, tell_report
 from brushflow.video import Source, open_source
@@ -75,7 +75,8 @@ class Work:
         if folder is not None:
             make_folder(folder)
         with self._ready(self._opened(work)) as (display, stop, executor):
-            at_once = 1 if executor is None else executor.count + 1
+            # This machine scans and joins, however many others paint.
+            at_once = 1 if executor is None else min(executor.count, usable_cores()) + 1
             outcomes = stylize_videos(work, self.options, display.show, stop, executor, at_once)
         if not self.quiet:
             tell_outcomes(outcomes, time.monotonic() - started)

@@ -5,7 +5,6 @@ version 0.1: features normalized along channels, squared differences weighted by
 averaged over the picture, and summed over layers.
 """
 
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from brushflow.downloads import download_file
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.flow.estimators import Frame
+from brushflow.tensor_files import load_tensors
 from brushflow.torchvision_import import import_torchvision
 
 # The modules of torchvision's ``features`` after which activations are compared.
@@ -152,13 +152,10 @@ def _read(path: Path | str) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
+        return dict(load_tensors(path))
     except FileNotFoundError as error:
         raise BrushflowError(f"There is no file {path} with weights for LPIPS.") from error
-    except (
-        *(SafetensorError, OSError, RuntimeError, EOFError),
-        *(pickle.UnpicklingError, TypeError, ValueError, KeyError),
-    ) as error:
+    except (SafetensorError, OSError, TypeError, ValueError) as error:
         raise BrushflowError(f"{path} is not a file of PyTorch weights.") from error
 
 

@@ -1,14 +1,13 @@
 """RAFT weights from a file in torchvision's or the authors' layout."""
 
-import pickle
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from brushflow.errors import BrushflowError
+from brushflow.tensor_files import load_tensors
 
 # The names of princeton-vl/RAFT and what torchvision calls the same thing, applied in this order.
 _RENAMES = [
@@ -44,15 +43,17 @@ def load_weights(model: nn.Module, name: str, path: Path) -> None:
         BrushflowError: the file cannot be read or holds something else.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_tensors(path)
     except FileNotFoundError as error:
         raise BrushflowError(f"There is no flow weight file '{path}'.") from error
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except (OSError, ValueError) as error:
         raise BrushflowError(
             f"Cannot read flow weights from '{path}': it is damaged or no file of PyTorch weights."
         ) from error
     mismatch = "no table of tensors"
-    if isinstance(state, Mapping) and all(isinstance(each, Tensor) for each in state.values()):
+    if isinstance(state, Mapping) and all(
+        isinstance(name, str) and isinstance(each, Tensor) for name, each in state.items()
+    ):
         state = torchvision_names(state)
         mismatch = _mismatch(model.state_dict(), state)
     if mismatch:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from brushflow.downloads import download_weights
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.tensor_files import load_tensors
 from brushflow.torchvision_import import import_torchvision
 
 # Files that torchvision publishes, by the start of their name, take RGB; here is the scale of one
@@ -101,7 +102,7 @@ def _read_weights(weights: Path | str) -> dict[int, tuple[Tensor, Tensor]]:
         elif path.suffix == ".safetensors":
             state = load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = load_tensors(path)
         indices = sorted(
             int(match[1])
             for key in state
@@ -117,12 +118,13 @@ def _read_weights(weights: Path | str) -> dict[int, tuple[Tensor, Tensor]]:
         raise
     except FileNotFoundError as error:
         raise BrushflowError(f"There is no file {path} with the loss network's weights.") from error
-    except (SafetensorError, OSError, RuntimeError, KeyError, IndexError, ValueError) as error:
+    except (
+        *(SafetensorError, OSError, ValueError),
+        *(AttributeError, IndexError, KeyError, TypeError),  # it holds something else
+    ) as error:
         raise BrushflowError(
             f"{path} does not hold VGG weights under torchvision's names (features.0.weight, …)."
         ) from error
-    except Exception as error:  # an unpickler meets anything
-        raise BrushflowError(f"{path} is not a file of PyTorch weights.") from error
     for start, scale in _PUBLISHED.items():
         if path.name.startswith(start):
             first, bias = found[0]

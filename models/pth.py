@@ -6,7 +6,6 @@ name tensors and ordered dictionaries only, and no number in it may exceed the s
 """
 
 import io
-import pickle
 import pickletools
 import re
 import warnings
@@ -18,6 +17,7 @@ import torch
 from torch import Tensor
 
 from brushflow.errors import BrushflowError
+from brushflow.tensor_files import load_tensors
 
 _ALLOWED = re.compile(
     r"collections OrderedDict|torch\._utils _rebuild_(tensor|tensor_v2|parameter)|"
@@ -47,7 +47,7 @@ def read_pth(path: Path) -> dict[str, Tensor]:
             warnings.simplefilter("ignore")  # of outdated ways to write, which nobody can change
             for stream, is_state in _pickles(data):
                 _check(stream, len(data) if is_state else None)
-            state = _load(data)
+            state = load_tensors(io.BytesIO(data))
         _check_state(state, len(data))
     except ValueError as error:
         raise BrushflowError(f"{path} is not a file of PyTorch weights: {error}.") from error
@@ -92,25 +92,6 @@ def _check(stream: io.BytesIO, largest: int | None) -> None:
             if largest is not None and isinstance(argument, int) and abs(argument) > largest:
                 raise ValueError(f"it announces {argument} numbers and has {largest} bytes")
     except (IndexError, OverflowError, AttributeError) as error:
-        raise ValueError("it is damaged") from error
-
-
-def _load(data: bytes) -> object:
-    try:
-        return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except (
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-        RuntimeError,
-        EOFError,
-        OSError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        TypeError,
-        AssertionError,
-        OverflowError,
-    ) as error:
         raise ValueError("it is damaged") from error
 
 

@@ -66,13 +66,14 @@ class StylizeOptions:
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) within ``max_size``; a picture is never enlarged."""
-        scale = Fraction(self.max_size or max(width, height), max(width, height))
-        if scale >= 1:
+        longest = max(width, height)
+        if self.max_size is None or self.max_size >= longest:
             return width, height
         if self.spherical == "cubemap":
-            tile = max(2, round(width * scale / 6) * 2)
+            tile = max(2, self.max_size // 6 * 2)
             return 3 * tile, 2 * tile
         # Even sides, which most codecs ask for.
+        scale = Fraction(self.max_size // 2 * 2, longest)
         return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
     def for_source(self, info: VideoInfo) -> "StylizeOptions":

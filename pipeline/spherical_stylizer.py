@@ -34,9 +34,11 @@ class CubeStylizer(Stylizer):
     the neighbours' painting at the face's edge to its own earlier one inside. When all six are
     done they are blended into one painting, which is both the output and the next state.
 
-    That differs from REFERENCE D3 in two ways: the strips are exact geometry, not an approximation;
-    and the blend weighs a direction by how far inside each face sees it, so that all faces agree
-    everywhere and nothing jumps at borders or in corners.
+    That differs from REFERENCE D3 in three ways: the strips are exact geometry, not an
+    approximation; a neighbour's painting also takes the place of an earlier one that cannot be
+    relied on, where there only the border's ramp decides; and the blend weighs a direction by how
+    far inside each face sees it, so that all faces agree everywhere and nothing jumps at borders
+    or in corners.
 
     Frames are (6, size, size, 3), in the order of ``FACES``; the state and ``Stylized.output`` are
     float32 (6, 3, size, size) in network space; ``Stylized.motion`` is a dict by the face's name.

@@ -118,7 +118,7 @@ class Stylizer:
             with closing(prepared):
                 output = state.to(self.device) if state is not None else None
                 if state is not None:
-                    next(prepared)
+                    next(prepared, None)
                 for index, frame, pending in prepared:
                     motion = pending.result() if pending else None
                     alone = self.independent or index in cuts

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import torch
 
-from brushflow.memory import available_memory
+from brushflow.memory import CGROUP, available_memory
 from brushflow.pipeline.devices import choose_device
 from brushflow.pipeline.processes import PaintingProcesses
 
@@ -28,7 +28,7 @@ def painting_processes(
     chosen = choose_device(device)
     gpus = _visible_gpus() if chosen.type == "cuda" and chosen.index is None else []
     if jobs == "auto":
-        jobs = len(gpus) if chosen.type != "cpu" else _cores()
+        jobs = len(gpus) if chosen.type != "cpu" else usable_cores()
         jobs = max(1, min(jobs, _that_fit(size)))
     if jobs == 1:
         yield None
@@ -37,14 +37,22 @@ def painting_processes(
         yield processes
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def usable_cores() -> int:
+    """Processors that this process may use, all day long; a container may have a share of some."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
 def _that_fit(size: tuple[int, int]) -> int:
     free = available_memory()
     need = _BASE + _PER_PIXEL * size[0] * size[1]
-    return _cores() if free is None else free // need
+    return usable_cores() if free is None else free // need
 
 
 def _visible_gpus() -> list[str]:

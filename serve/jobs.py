@@ -19,8 +19,7 @@ logger = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{32}")
 LONGEST_NAME = 120  # characters that are kept of a file's name
 
-# new: handed in, nothing chosen; waiting: in the queue; the others are what they say.
-STATES = ("new", "waiting", "painting", "done", "failed", "cancelled")
+# A job is new (handed in, nothing chosen), waiting, painting, done, failed or cancelled.
 BUSY = ("waiting", "painting")
 
 
@@ -119,9 +118,9 @@ class JobStore:
         """The source with the result's size and codec, for comparison."""
         return self.folder / job.id / "original.mp4"
 
-    def thumbnail(self, job: Job, number: int) -> Path:
-        """The first frame in the style of this number."""
-        return self.folder / job.id / f"style-{number}.jpg"
+    def thumbnail(self, job: Job, digest: str) -> Path:
+        """The first frame as painted by the model with this SHA-256."""
+        return self.folder / job.id / f"style-{digest[:16]}.jpg"
 
     def discard_results(self, job: Job) -> None:
         """Delete what was painted so far."""

@@ -13,6 +13,7 @@ from PIL import Image
 from brushflow.errors import BrushflowError
 from brushflow.files import atomic_path
 from brushflow.live.size import within
+from brushflow.models import load
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.serve.jobs import Job, JobStore
@@ -53,12 +54,15 @@ class Thumbnails:
         self._styles = styles
         self._options = options
         self._painters: dict[str, Painter] = {}
+        self._digests: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def get(self, job: Job, style: str) -> bytes:
         """A JPEG file; KeyError for a style that is not there."""
-        path = self._store.thumbnail(job, list(self._styles).index(style))
         with self._lock:
+            if style not in self._digests:
+                self._digests[style] = load(self._styles[style]).digest
+            path = self._store.thumbnail(job, self._digests[style])
             if not path.exists():
                 data = encode_jpeg(self._paint(job, style))
                 with atomic_path(path) as partial:

@@ -1,7 +1,6 @@
 """Everything the next iteration of a training run depends on, in one file."""
 
 import json
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
+from brushflow.tensor_files import load_tensors
 
 NAME = "checkpoint.pt"
 
@@ -35,9 +35,11 @@ def read_checkpoint(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | 
     if not path.exists():
         return None
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_tensors(path)
         before = state["settings"]
-    except (OSError, RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        if not isinstance(before, dict):
+            raise TypeError("settings are no table")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BrushflowError(
             f"The checkpoint {path} is damaged: delete {folder} to start over."
         ) from error

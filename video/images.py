@@ -43,7 +43,7 @@ def _decode(data: np.ndarray, path: Path) -> np.ndarray | None:
             # Only "unchanged" keeps alpha, but it leaves out the EXIF rotation.
             picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
             if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
-                return _on_black(picture)
+                return _on_black(_to_depth(picture, 16) if picture.dtype.kind == "f" else picture)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except cv2.error:
         return None

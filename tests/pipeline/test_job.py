@@ -85,6 +85,27 @@ def test_max_size_shrinks_and_never_enlarges(two_shots, options, tmp_path):
     assert frames_of(same.output)[0].shape == (64, 96, 3)
 
 
+def test_no_side_exceeds_max_size():
+    for longest in range(16, 1100):
+        for layout, size in (
+            ("off", (1920, 1080)),
+            ("off", (1080, 1920)),
+            ("cubemap", (1536, 1024)),
+        ):
+            sides = StylizeOptions(max_size=longest, spherical=layout).output_size(*size)
+            assert longest - (6 if layout == "cubemap" else 2) < max(sides) <= longest
+            assert not any(side % 2 for side in sides)
+
+
+def test_a_float_picture_with_alpha_is_read(tmp_path):
+    picture = np.full((40, 50, 4), 0.5, np.float32)
+    picture[:, 25:, 3] = 1
+    cv2.imwrite(str(tmp_path / "x.tiff"), picture)
+    read = read_image(tmp_path / "x.tiff")
+    assert read.dtype == np.uint8 and read.shape == (40, 50, 3)
+    assert abs(int(read[5, 5, 0]) - 64) < 2 and abs(int(read[5, 40, 0]) - 128) < 2
+
+
 def test_compare_puts_source_and_result_side_by_side(two_shots, options, tmp_path):
     options = replace(options, compare=True, crf=1)
     report = stylize_video(two_shots, tmp_path / "out.mp4", options)

@@ -144,6 +144,7 @@ def test_going_on_from_a_state_equals_going_through(tiny_model, drifting, step):
     assert [s.index for s in rest] == [s.index for s in whole[4:]]
     for a, b in zip(whole[4:], rest, strict=True):
         assert torch.equal(a.output, b.output)
+    assert not list(stylizer.stylize([], state=state))
 
 
 def test_frames_are_read_only_a_little_ahead(tiny_model, drifting):
