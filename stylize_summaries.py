@@ -76,7 +76,8 @@ def tell_estimates(estimates: Sequence[tuple[str, Path, Estimate]]) -> None:
             ]
         )
     click.echo(aligned(rows))
-    place = estimates[0][1].absolute().parent
+    # The folder of several outputs may not be there yet.
+    place = next(folder for folder in estimates[0][1].absolute().parents if folder.exists())
     click.echo(
         f"Time is that of one process on this machine, disk at most; "
         f"{_bytes(shutil.disk_usage(place).free)} are free in {printable(str(place))}."

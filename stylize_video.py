@@ -278,8 +278,11 @@ def command(
     ending = ".preview.png" if moments else ".png" if opened.kind == "image" else ".mp4"
     output = output or default_output(opened.info.path, options.style, ending)
     if moments or opened.kind == "image":
-        if report:
-            raise UsageError("--report measures a video, and this makes a picture; leave it out.")
+        of_videos = {"--report": report, "--dry-run": dry_run, "--keep": options.keep}
+        of_videos |= {"--jobs": jobs != 1, "--cluster": cluster}
+        unfit = [name for name, given in of_videos.items() if given]
+        if unfit:
+            raise UsageError(f"{unfit[0]} is for videos, and this makes a picture; leave it out.")
         write_still(opened, output, options, moments, quiet)
     elif dry_run:
         work.estimate([(source, output)])

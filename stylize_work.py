@@ -16,6 +16,7 @@ from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.many import stylize_videos
 from brushflow.pipeline.processes import PaintingProcesses
+from brushflow.pipeline.run import one_opencv_thread
 from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.workers import painting_processes, usable_cores
 from brushflow.progress import ProgressDisplay
@@ -85,19 +86,34 @@ class Work:
             raise BrushflowError(f"{failed} of {len(outcomes)} videos failed.")
 
     def estimate(self, work: list[tuple[str, Path]]) -> None:
-        """Say what painting would take."""
+        """Say what painting would take; videos that cannot be read do not stop the rest."""
 
         def check_stop() -> None:
             if stop.is_set():
                 raise KeyboardInterrupt
 
-        estimates = []
-        with stop_on_interrupt() as stop, ProgressDisplay(self.quiet) as display:
+        estimates, problems = [], []
+        with (
+            one_opencv_thread(),
+            stop_on_interrupt() as stop,
+            ProgressDisplay(self.quiet) as display,
+        ):
             for source, output in work:
-                opened = open_source(source, self.options.fps)
-                found = estimate_run(opened, output, self.options, display.show, check_stop)
-                estimates.append((source, output, found))
-        tell_estimates(estimates)
+                try:
+                    opened = open_source(source, self.options.fps)
+                    found = estimate_run(opened, output, self.options, display.show, check_stop)
+                except BrushflowError as error:
+                    if len(work) == 1:
+                        raise
+                    problems.append(f"{source}: {error}")
+                else:
+                    estimates.append((source, output, found))
+        for problem in problems:
+            click.echo(printable(problem))
+        if estimates:
+            tell_estimates(estimates)
+        if problems:
+            raise BrushflowError(f"{len(problems)} of {len(work)} videos could not be estimated.")
 
     def _opened(self, work: list[tuple[str, Path]]) -> list[Source]:
         """Those that can be opened; what is wrong with the others is said in their turn."""

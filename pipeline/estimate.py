@@ -9,6 +9,8 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
+
 from brushflow.pipeline.dispatch import plan_rows
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
@@ -43,7 +45,10 @@ def estimate_run(
     progress: ProgressCallback,
     check_stop: Callable[[], None],
 ) -> Estimate:
-    """Scan the source and paint some frames out of its longest shot's middle; nothing is kept."""
+    """Scan the source and paint some frames out of its longest shot's middle; nothing is kept.
+
+    As in a run, the caller sees to OpenCV's threads.
+    """
     options = options.for_source(source.info)
     scan = scan_source(source, options.cuts, progress, check_stop)
     plan = plan_video(scan, options, source.info)
@@ -86,18 +91,25 @@ def _measure(
         path = Path(folder) / "measured.mkv"
         with SegmentWriter(
             path,
-            *size,
+            size[0] * (1 + options.compare),
+            size[1],
             options.encoding(output),
             source.info.frame_rate or Fraction(25),
             source.info.output_color,
             source.info.sample_aspect_ratio,
         ) as writer:
+
+            def write(stylized: Stylized) -> None:
+                picture = painter.finish(stylized)
+                if options.compare:
+                    picture = np.hstack([stylized.frame, picture])
+                writer.write(picture)
+
             # The first one waits for the models to warm up and is painted several times.
-            first_painted: Stylized = next(painted)
-            writer.write(painter.finish(first_painted))
+            write(next(painted))
             began, count = time.monotonic(), 0
             for stylized in painted:
-                writer.write(painter.finish(stylized))
+                write(stylized)
                 count += 1
             seconds = (time.monotonic() - began) / max(count, 1)
         return seconds, path.stat().st_size / (count + 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -42,7 +43,8 @@ def preview(source: Source, output: Path, options: StylizeOptions, moments: int)
     painter = Painter(options)
     size = options.output_size(info.width, info.height)
     scan = scan_source(source, options.cuts, lambda stage, done, total: None, lambda: None)
-    first, last = frames_between(scan, options, info)
+    inside = first, last = frames_between(scan, options, info)
+    step = -1 if options.backward else 1
     count = last + 1 - first
     places = sorted({first + round((i + 0.5) * count / moments - 0.5) for i in range(moments)})
     if len(places) * (size[0] + SHEET_GAP) > LARGEST_SHEET_SIDE:
@@ -50,21 +52,27 @@ def preview(source: Source, output: Path, options: StylizeOptions, moments: int)
             f"A sheet of {len(places)} moments {size[0]} pixels wide is too large; ask for fewer "
             f"with --preview, or for smaller ones with --max-size."
         )
-    columns = [_moment(source, scan, painter, place, size) for place in places]
+    columns = [_moment(source, scan, painter, place, inside, step, size) for place in places]
     write_image(output, _sheet(columns))
     return len(places)
 
 
 def _moment(
-    source: Source, scan: Scan, painter: Painter, place: int, size: tuple[int, int]
+    source: Source,
+    scan: Scan,
+    painter: Painter,
+    place: int,
+    inside: tuple[int, int],
+    step: int,
+    size: tuple[int, int],
 ) -> np.ndarray:
-    """Source above painting of frame ``place``."""
-    first = max(0, place - RUN_IN)
-    frames = (frame.pixels for frame in source.read(first=first, table=scan.pts, size=size))
-    with closing(painter.paint(frames, set(scan.cuts), first)) as painted:
-        for stylized in painted:
-            if stylized.index == place:
-                break
+    """Source above painting of frame ``place``, after some of the frames before it (in ``step``)
+    that are ``inside``, as they are in a run."""
+    first = int(np.clip(place - step * RUN_IN, *inside))
+    cuts = {cut if step > 0 else cut - 1 for cut in scan.cuts}
+    with closing(source.read(first=min(first, place), table=scan.pts, size=size)) as read:
+        frames = [frame.pixels for frame in islice(read, abs(place - first) + 1)][::step]
+    *_, stylized = painter.paint(frames, cuts, first, step)
     return np.vstack([stylized.frame, painter.finish(stylized)])
 
 

@@ -2,6 +2,7 @@
 
 import resource
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
@@ -15,6 +16,8 @@ import pytest
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.flow import read_flo
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.stills import preview
+from brushflow.stylize_video import main
 from brushflow.video import open_source, read_image, write_image
 
 
@@ -183,21 +186,34 @@ def test_preview_is_one_sheet_of_moments(two_shots, run_command, tiny_model_file
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 
-def test_a_preview_shows_what_the_run_would_paint(
-    two_shots, options, run_command, tiny_model_file, tmp_path
-):
-    """Between --start and --end, and with nothing carried over a cut (at frame 70, 2.8 s)."""
-    sheet = tmp_path / "sheet.png"
-    arguments = ("--style", tiny_model_file, "--start", "2.8", "--end", "2.92", "--preview", 3)
-    code, _, err = run_command(two_shots, *arguments, "-o", sheet)
-    assert code == 0, err
-    picture = read_image(sheet)
-    whole = stylize_video(two_shots, tmp_path / "out.mkv", replace(options, codec="ffv1"))
-    painted = frames_of(whole.output)
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("first", [40, 69, 70])
+def test_a_preview_shows_what_the_run_would_paint(two_shots, options, tmp_path, first, backward):
+    """Between --start and --end, and with nothing carried over a cut (at frame 70)."""
+    times = {"start": Fraction(first, 25), "end": Fraction(first + 3, 25)}
+    options = replace(options, backward=backward, codec="ffv1", **times)
+    preview(open_source(two_shots), tmp_path / "sheet.png", options, 3)
+    picture = read_image(tmp_path / "sheet.png")
+    painted = frames_of(stylize_video(two_shots, tmp_path / "out.mkv", options).output)
     for i in range(3):
         column = picture[:, i * (96 + 8) :][:, :96]
-        assert difference(column[:64], frames_of(two_shots)[70 + i]) < 2
-        assert difference(column[64:], painted[70 + i]) < 2
+        assert difference(column[:64], frames_of(two_shots)[first + i]) < 2
+        assert difference(column[64:], painted[i]) < 2
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--dry-run",), ("--jobs", "2"), ("--keep", "flow"), ("--report",)]
+)
+def test_what_only_videos_have_is_refused_for_pictures(
+    two_shots, arguments, monkeypatch, capsys, tmp_path
+):
+    output = tmp_path / "sheet.png"
+    given = [str(two_shots), "--preview", "2", "-o", str(output), *arguments]
+    monkeypatch.setattr(sys, "argv", ["stylize_video.py", *given])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2 and not output.exists()
+    assert f"{arguments[0]} is for videos" in capsys.readouterr().err
 
 
 def test_a_finished_output_is_not_overwritten(two_shots, options, tmp_path):

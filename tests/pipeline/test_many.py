@@ -106,3 +106,12 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(folder, run_command, ti
     assert rows[3][:4] == ["all", "3", "9", "20"]
     assert "free in" in out and Fraction(rows[1][4]) >= 0
     assert sorted(folder.iterdir()) == before
+
+
+def test_what_cannot_be_estimated_does_not_stop_the_rest(folder, run_command, tiny_model_file):
+    options = ("--style", tiny_model_file, "--dry-run", "--compare", "-o", folder / "new")
+    code, out, err = run_command(folder, *options)
+    assert code == 1 and "1 of 3 videos could not be estimated" in err, err
+    assert "b.mp4: " in out and "free in" in out
+    assert [line.split()[0] for line in out.splitlines()[-2:-1]] == ["all"]
+    assert not (folder / "new").exists()
