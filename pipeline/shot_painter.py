@@ -1,5 +1,6 @@
 """Painting the segments of shots: nothing outside a shot need be known for it."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
@@ -63,7 +64,7 @@ class ShotPainter:
         """Paint those of ``segments`` that are not there yet; returns the number of frames.
 
         They are segments of one or several whole shots that follow one another, in the order of
-        the video. ``painted`` is called with every picture that is written; ``check_stop`` before
+        the video. ``painted`` is called with every picture that was missing; ``check_stop`` before
         it, and may raise; ``appeared`` with every finished segment. ShortOfMemory if memory runs
         out.
         """
@@ -76,7 +77,8 @@ class ShotPainter:
             short = False
             try:
                 parts = order[position : missing.stop]
-                self._paint(parts, state, painted, check_stop, appeared)
+                again = sum(map(len, order[position : missing.start]))
+                self._paint(parts, again, state, painted, check_stop, appeared)
             except Exception as error:
                 if not out_of_memory(error):
                     raise
@@ -118,12 +120,16 @@ class ShotPainter:
     def _paint(
         self,
         segments: Sequence[Segment],
+        again: int,
         state: Tensor | None,
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
         appeared: Callable[[Segment], None],
     ) -> None:
-        """Decode, paint and encode segments that follow one another, each in its own thread."""
+        """Decode, paint and encode segments that follow one another, each in its own thread.
+
+        ``again``: how many of their first frames were there, and are only wanted for their state.
+        """
         entry = segments[0].entry(self.step)
         dropped = self._burn_in(entry) if state is None else 0
         lead = dropped if state is None else 1
@@ -133,6 +139,7 @@ class ShotPainter:
         )
         frame_range = sorted((first + dropped * self.step, segments[-1].exit(self.step)))
         latest: list[Tensor | None] = [None]
+        written = itertools.count()
         # What the segment at hand goes on from is needed until its file has appeared.
         states = [first] if state is not None else []
 
@@ -157,7 +164,8 @@ class ShotPainter:
                 picture = np.hstack([stylized.frame, picture])
             latest[0] = stylized.output
             encoder.write(picture)
-            painted(picture)
+            if next(written) >= again:
+                painted(picture)
 
         with (
             closing(prefetch(frames, QUEUED_FRAMES)) as read,

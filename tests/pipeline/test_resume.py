@@ -81,7 +81,9 @@ def test_damaged_or_lost_parts_are_made_again(long_shot, options, undisturbed, t
     segments[3].write_bytes(segments[3].read_bytes()[:2000])
     for state in (folder / "state").iterdir():
         state.write_bytes(b"no state")
-    stylize_video(long_shot, output, options)
+    counted = []
+    stylize_video(long_shot, output, options, watch=lambda picture: counted.append(1))
+    assert len(counted) == 220 - 2 * 48  # not what is only painted again for its state
     assert output.read_bytes() == undisturbed
 
 
