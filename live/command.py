@@ -67,9 +67,8 @@ def paint_live(
     rescued = finish_recording(place)
     if rescued and not quiet:
         click.echo(printable(f"Finished {rescued}, a recording that had been interrupted."))
-    names = {name: name for name in available()}
-    style = next((name for name in names if name == options.style), Path(options.style).stem)
-    studio = Studio(options, {style: options.style, **names})
+    style, styles = offered(options.style)
+    studio = Studio(options, styles)
     controls = Controls(studio.names, style, options.strength, not options.independent)
     controls.recording = record is not None
     studio.load(style, controls.carry)
@@ -93,6 +92,15 @@ def paint_live(
         raise KeyboardInterrupt
     if capture.problem is not None:
         raise capture.problem
+
+
+def offered(style: str) -> tuple[str, dict[str, str]]:
+    """What to call this style, and all styles by name, this one first."""
+    names = {name: name for name in available()}
+    name = style if style in names else Path(style).stem
+    if name in names:  # a file that is called like a bundled style is not that one
+        name = style
+    return name, {name: style, **names}
 
 
 def _check_options(options: StylizeOptions, others: Mapping[str, object]) -> None:

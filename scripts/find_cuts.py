@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from brushflow.cli import printable, run, set_up_logging
+from brushflow.errors import UsageError
 from brushflow.pipeline.shots import CutDetector, scan_size, write_cuts
 from brushflow.pipeline.transitions import Transition
 from brushflow.video import open_source, write_image
@@ -16,13 +17,15 @@ from brushflow.video import open_source, write_image
 _PATH = click.Path(path_type=Path)
 _AROUND = (-8, -2, -1, 0, 1, 8)  # frames shown of each change, relative to the new shot's first
 _LABEL = 14  # pixels
+_TALLEST = 16000  # pixels of a sheet
 
 
 @click.command(context_settings={"max_content_width": 100})
 @click.argument("source")
 @click.option("-o", "--output", type=_PATH, help="List to write [default: SOURCE.cuts.csv].")
 @click.option("--sheet", type=_PATH, help="Picture to write: a row of frames for every change.")
-def command(source: str, output: Path | None, sheet: Path | None) -> None:
+@click.option("--restart", is_flag=True, help="Replace a list that is there already.")
+def command(source: str, output: Path | None, sheet: Path | None, restart: bool) -> None:
     """Find where the shots of SOURCE begin.
 
     Correct the list where it is wrong and give it to stylize_video.py with --cuts. On the sheet,
@@ -31,6 +34,12 @@ def command(source: str, output: Path | None, sheet: Path | None) -> None:
     set_up_logging()
     opened = open_source(source)
     info = opened.info
+    output = output or info.path.with_name(f"{info.path.stem}.cuts.csv")
+    if output.exists() and not restart:
+        raise UsageError(
+            f"{output} exists already, and may hold corrections; choose another --output, or add "
+            f"--restart to make it again."
+        )
     detector = CutDetector()
     small: list[np.ndarray] = []
     seconds: list[float] = []
@@ -41,7 +50,6 @@ def command(source: str, output: Path | None, sheet: Path | None) -> None:
             if sheet is not None:
                 small.append(frame.pixels)
     found = detector.transitions()
-    output = output or info.path.with_name(f"{info.path.stem}.cuts.csv")
     write_cuts(output, found, seconds)
     counts = [sum(one.kind == kind for one in found) for kind in ("cut", "fade", "dissolve")]
     click.echo(
@@ -56,7 +64,11 @@ def command(source: str, output: Path | None, sheet: Path | None) -> None:
 
 
 def _sheet(frames: list[np.ndarray], found: list[Transition]) -> np.ndarray:
-    return np.vstack([_row(frames, one) for one in found])
+    """A row for each, in as many columns as it takes to stay below what pictures can be."""
+    rows = [_row(frames, one) for one in found]
+    count = max(1, _TALLEST // len(rows[0]))
+    rows += [np.full_like(rows[0], 255)] * (-len(rows) % count if len(rows) > count else 0)
+    return np.hstack([np.vstack(rows[i : i + count]) for i in range(0, len(rows), count)])
 
 
 def _row(frames: list[np.ndarray], transition: Transition) -> np.ndarray:

@@ -53,6 +53,10 @@ class FrameScores:
         self.device = device
         self.previous: Stylized | None = None
 
+    def begin(self) -> None:
+        """Forget the rows of an earlier run, which this one does not go on from."""
+        self.table.rows.clear()
+
     @torch.inference_mode()
     def add(self, stylized: Stylized) -> None:
         """Score the next painted frame, in either order of numbers, and write the file."""

@@ -1,12 +1,14 @@
 """Command: a page for the browser, on this computer."""
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from brushflow.cli import run, set_up_logging
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.files import alone_in
 from brushflow.models import DEFAULT_STYLE, available, load
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.devices import choose_device
@@ -53,23 +55,37 @@ def command(
     styles = {name: name for name in (DEFAULT_STYLE, *available())}
     for path in extra:
         load(path)  # a file that is no model is better found now
+        if path.stem in styles:
+            raise UsageError(f"There is another style called {path.stem}; rename the file {path}.")
         styles[path.stem] = str(path.absolute())
-    try:
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(alone_in(folder))
+        except UsageError as error:
+            raise UsageError(f"Another server uses {folder}; choose another --folder.") from error
+        except OSError as error:
+            raise _cannot_open(error) from error
         listener = _listen(host, port)
-        app = create_app(
-            folder.absolute(), styles, StylizeOptions(device=device), max_upload * MEGABYTE, host
+        try:
+            app = create_app(
+                *(folder.absolute(), styles, StylizeOptions(device=device)),
+                *(max_upload * MEGABYTE, host),
+            )
+        except OSError as error:
+            raise _cannot_open(error) from error
+        if host not in _LOOPBACK:
+            click.echo("Everybody who can reach this computer can use the page.", err=True)
+        shown = f"[{host}]" if ":" in host else host
+        click.echo(f"Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
+        config = uvicorn.Config(
+            app, log_level="warning", ws_max_size=_LONGEST_MESSAGE, timeout_graceful_shutdown=5
         )
-    except OSError as error:
-        raise BrushflowError(f"The page cannot be opened: {error.strerror or error}.") from error
-    if host not in _LOOPBACK:
-        click.echo("Everybody who can reach this computer can use the page.", err=True)
-    shown = f"[{host}]" if ":" in host else host
-    click.echo(f"Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
-    config = uvicorn.Config(
-        app, log_level="warning", ws_max_size=_LONGEST_MESSAGE, timeout_graceful_shutdown=5
-    )
-    uvicorn.Server(config).run([listener])
+        uvicorn.Server(config).run([listener])
     raise KeyboardInterrupt  # the only end it has, whether or not the server passes it on
+
+
+def _cannot_open(error: OSError) -> BrushflowError:
+    return BrushflowError(f"The page cannot be opened: {error.strerror or error}.")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """Command: stylize frames whose flow and reliability lie in files.
 
-The options are those of the original fast-artistic-videos program, and mean the same.
+The options are those of the original fast-artistic-videos program, and mean the same; of those,
+scale_factor is not here.
 """
 
 import logging
@@ -143,6 +144,8 @@ def command(
         precision=choose_precision("auto", chosen),
     )
     scores = frame_scores(chosen, **evaluation)
+    if scores and todo[0] == indices[0]:
+        scores.begin()
     prefix = Path(output_prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     first, state = todo[0], None
@@ -206,7 +209,7 @@ def load_state(prefix: Path, index: int) -> Tensor:
     picture = output_path(prefix, index)
     if not picture.exists():
         raise UsageError(f"To go on from there, {picture} must exist; begin earlier.")
-    logger.warning("Going on from %s, which is rounded to 8 bits.", picture)
+    logger.warning("Going on from %s, which is rounded to 8 bits and may be smoothed.", picture)
     return preprocess(read_image(picture))
 
 

@@ -1,6 +1,7 @@
 """Command: stylize the cube faces of a spherical video, with flow and reliability from files.
 
-The options are those of the original fast_artistic_video_vr program, and mean the same.
+The options are those of the original fast_artistic_video_vr program, and mean the same; of those,
+smooth_certainty is not here.
 """
 
 from collections.abc import Sequence
@@ -172,6 +173,8 @@ def command(
     numbers = tuple(FILES[name] for name in FACES)
     scored = partial(FaceScores, numbers=numbers, overlap=overlap_pixel_w)
     scores = frame_scores(chosen, FaceFileMotion, scored, **evaluation)
+    if scores and todo[0] == indices[0]:
+        scores.begin()
     prefix = Path(output_prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
     first, state = todo[0], None

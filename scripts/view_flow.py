@@ -16,6 +16,7 @@ from brushflow.cli import run, set_up_logging
 from brushflow.errors import UsageError
 from brushflow.flow import flow_to_color, load_estimator
 from brushflow.occlusion import RULES
+from brushflow.pipeline.destination import check_destination
 from brushflow.pipeline.motion import EstimatedMotion, Motion
 from brushflow.video import (
     IMAGE_SUFFIXES,
@@ -61,6 +62,7 @@ def command(
     """
     set_up_logging()
     opened = open_source(source)
+    check_destination(source, output, replace=True)
     motion = EstimatedMotion(load_estimator(flow, "cpu", flow_weights), occlusion)
     panels = _Panels(opened, motion, _panel_size(opened, max_size), max_motion)
     if output.suffix.lower() in IMAGE_SUFFIXES:

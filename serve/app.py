@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
+from starlette.requests import ClientDisconnect
 
 from brushflow.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions
@@ -93,12 +95,14 @@ def create_app(
         job_id, place = store.new_place()
         try:
             await _receive(request, place / "source", max_upload)
-            info = open_source(place / "source").info
+            info = (await run_in_threadpool(open_source, place / "source")).info
         except BaseException as error:
             shutil.rmtree(place, ignore_errors=True)
             if isinstance(error, BrushflowError):
                 told = str(error).replace(str(place / "source"), shown_name(name))
                 raise _error(400, told) from error
+            if isinstance(error, ClientDisconnect):
+                raise _error(400, "The video did not arrive as a whole.") from error
             raise
         job = Job(job_id, shown_name(name), info.width, info.height)
         store.add(job)

@@ -48,7 +48,7 @@ class Guard:
     def _problem(self, host: str, origin: str | None) -> str | None:
         if not self._is_own(host):
             return "This server is not called that; open it by the address that it printed."
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and _place(origin) != host.lower():
             return "Other web sites may not use this server."
         return None
 
@@ -65,6 +65,13 @@ class Guard:
         except ValueError:
             return False
         return True
+
+
+def _place(origin: str) -> str | None:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _own_names() -> set[str]:

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -133,15 +133,25 @@ class JobStore:
             partial.write_text(json.dumps(asdict(job)), encoding="utf-8")
 
     def _load(self, place: Path) -> None:
-        try:
-            values = json.loads((place / "job.json").read_text(encoding="utf-8"))
-            choice = values.pop("choice")
-            job = Job(**values, choice=Choice(**choice) if choice else None)
-        except (OSError, ValueError, TypeError, KeyError):
+        path = place / "job.json"
+        if not path.exists():
             # An upload that was cut off; nobody has its id.
             shutil.rmtree(place, ignore_errors=True)
             return
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            choice = values.pop("choice")
+            job = Job(**_known(Job, values))
+            job.choice = Choice(**_known(Choice, choice)) if choice else None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            logger.warning("%s cannot be read (%s); this video is left out.", path, error)
+            return
         self._jobs[job.id] = job
+
+
+def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Without what another version of the program has added."""
+    return {each.name: values[each.name] for each in fields(kind) if each.name in values}
 
 
 def shown_name(name: str) -> str:

@@ -65,8 +65,12 @@ class Thumbnails:
             path = self._store.thumbnail(job, self._digests[style])
             if not path.exists():
                 data = encode_jpeg(self._paint(job, style))
-                with atomic_path(path) as partial:
-                    partial.write_bytes(data)
+                try:
+                    with atomic_path(path) as partial:
+                        partial.write_bytes(data)
+                except FileNotFoundError as error:
+                    raise BrushflowError("The video has been deleted.") from error
+                return data
             return path.read_bytes()
 
     def _paint(self, job: Job, style: str) -> np.ndarray:

@@ -66,7 +66,8 @@ class Worker:
     def submit(self, job: Job, choice: Choice) -> bool:
         """Put a job in the queue; what was painted of it before is deleted. False if it is busy."""
         with self._changed:
-            if job.state in BUSY:
+            # A run that was cancelled takes a moment to end.
+            if job.state in BUSY or self._current is job:
                 return False
             self.store.discard_results(job)
             self.store.change(

@@ -13,6 +13,7 @@ let about = null;
 let camera = null;
 let job = null;
 let timer = 0;
+let visit = 0; // counts the places shown; an answer that comes when another is shown is too late
 
 function show(section) {
   for (const name of sections) pick(name).hidden = name !== section;
@@ -35,11 +36,15 @@ async function go() {
   trouble("");
   if (camera) camera.stop();
   camera = job = null;
+  const mine = ++visit;
   try {
     about = about || await request("/api/about");
+    if (mine !== visit) return;
     const [, place, id] = location.hash.split("/");
     if (place === "video" && id) {
-      job = await request(`/api/videos/${encodeURIComponent(id)}`);
+      const found = await request(`/api/videos/${encodeURIComponent(id)}`);
+      if (mine !== visit) return;
+      job = found;
       localStorage.setItem(REMEMBERED, id);
       return present();
     }
@@ -49,6 +54,7 @@ async function go() {
       return await camera.start();
     }
   } catch (error) {
+    if (mine !== visit) return;
     trouble(error.message);
   }
   await home();
@@ -62,15 +68,17 @@ async function home() {
   const id = localStorage.getItem(REMEMBERED);
   pick("last").hidden = true;
   if (!id) return;
+  const mine = visit;
   try {
     const last = await request(`/api/videos/${encodeURIComponent(id)}`);
+    if (mine !== visit) return;
     const states = { new: "not painted yet", waiting: "waiting", painting: "being painted",
       done: "painted", failed: "failed", cancelled: "cancelled" };
     pick("last-name").textContent = `${last.name} · ${states[last.state]}`;
     pick("last").href = `#/video/${id}`;
     pick("last").hidden = false;
-  } catch {
-    localStorage.removeItem(REMEMBERED);
+  } catch (error) {
+    if (error.status === 404) localStorage.removeItem(REMEMBERED);
   }
 }
 
@@ -223,9 +231,13 @@ function result() {
 async function act(asking) {
   clearTimeout(timer);
   trouble("");
+  const mine = visit;
   try {
-    job = await asking();
+    const changed = await asking();
+    if (mine !== visit) return;
+    job = changed;
   } catch (error) {
+    if (mine !== visit) return;
     trouble(error.message);
   }
   if (job) present();
@@ -233,12 +245,14 @@ async function act(asking) {
 
 async function remove() {
   if (!confirm("Delete the video and its painting?")) return;
+  const mine = visit;
   try {
     await request(address(), { method: "DELETE" });
+    if (mine !== visit) return;
     localStorage.removeItem(REMEMBERED);
     location.hash = "#/";
   } catch (error) {
-    trouble(error.message);
+    if (mine === visit) trouble(error.message);
   }
 }
 

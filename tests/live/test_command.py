@@ -15,6 +15,7 @@ import pytest
 
 import brushflow
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.live.command import offered
 from brushflow.video.devices import is_device, open_device
 
 ROOT = Path(brushflow.__file__).parent
@@ -147,3 +148,11 @@ def test_a_played_video_takes_as_long_as_it_lasts(clip):
         device.read()
     assert time.monotonic() - began >= 0.8  # 20 frames at 25 per second
     device.close()
+
+
+def test_a_file_called_like_a_bundled_style_is_not_that_one():
+    name, styles = offered("starry-night")
+    assert name == "starry-night" and styles[name] == "starry-night"
+    name, styles = offered("mine/starry-night.safetensors")
+    assert styles[name] == "mine/starry-night.safetensors" and styles["starry-night"]
+    assert offered("mine/waves.safetensors")[0] == "waves"

@@ -2,9 +2,11 @@
 
 import sys
 
+import numpy as np
 import pytest
 
 from brushflow.pipeline.shots import read_cuts
+from brushflow.pipeline.transitions import Transition
 from brushflow.scripts import evaluate_cuts, find_cuts
 from brushflow.video import read_image
 
@@ -28,6 +30,24 @@ def test_a_list_and_a_sheet(run, make_clip, drifting, tmp_path):
     assert "2 shots in 28 frames (1 hard cuts" in out
     assert read_cuts(tmp_path / "clip.cuts.csv", 28) == [14]
     assert read_image(tmp_path / "sheet.png").shape == (64 + 16, 6 * 98, 3)
+
+
+def test_a_list_with_corrections_is_not_overwritten(run, make_clip, drifting, tmp_path):
+    clip = make_clip(tmp_path / "clip.mp4", drifting(14))
+    corrected = tmp_path / "clip.cuts.csv"
+    corrected.write_text("7")
+    code, _, err = run(find_cuts, clip)
+    assert code == 2 and "--restart" in err and corrected.read_text() == "7"
+    assert run(find_cuts, clip, "--restart")[0] == 0 and corrected.read_text() != "7"
+
+
+def test_a_sheet_of_many_cuts_has_columns(monkeypatch):
+    monkeypatch.setattr(find_cuts, "_TALLEST", 3 * (20 + 16))
+    frames = [np.full((20, 30), i, np.uint8) for i in range(40)]
+    found = [Transition("cut", at, at, at) for at in (10, 15, 20, 25, 30)]
+    sheet = find_cuts._sheet(frames, found)
+    assert sheet.shape == (3 * (20 + 16), 2 * 6 * 32, 3)
+    assert sheet[-1, -10, 0] == 255 and (sheet[20, 6 * 32 + 3 * 32 + 5] == 25).all()
 
 
 def test_joined_clips_are_scored(run, make_clip, drifting, tmp_path):

@@ -120,3 +120,12 @@ def test_another_file_is_not_written_over(tmp_path, losses):
     with pytest.raises(BrushflowError, match="--evaluation-file"):
         FrameScores(path, losses, shifted_by_two, False, CPU)
     assert path.read_text() == "my notes\n"
+
+
+def test_a_run_that_begins_anew_forgets_the_table(tmp_path, losses, frames, outputs):
+    path = tmp_path / "scores.txt"
+    scored(path, losses, frames, outputs)
+    scores = FrameScores(path, losses, None, False, CPU)
+    scores.begin()
+    scores.add(Stylized(1, frames[0], outputs[0], None))
+    assert set(table(path)) == {"1", "mean"}

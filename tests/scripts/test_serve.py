@@ -46,6 +46,10 @@ def test_it_serves_its_page_until_ctrl_c_and_refuses_a_taken_port(tmp_path):
         _, err = second.communicate(timeout=120)
         assert second.returncode == 1
         assert "--port chooses another" in err and "Traceback" not in err
+        third = start(tmp_path / "jobs", "--port", "1" if port != "1" else "2")
+        _, err = third.communicate(timeout=120)
+        assert third.returncode == 2
+        assert "Another server uses" in err and "Traceback" not in err
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
         assert process.returncode == 130 and "Traceback" not in err

@@ -55,3 +55,10 @@ def test_one_frame_has_no_motion(run, tmp_path):
     write_image(tmp_path / "a.png", np.zeros((40, 40, 3), np.uint8))
     code, error = run(tmp_path / "a.png", "-o", tmp_path / "sheet.png")
     assert code == 2 and "one frame only" in error
+
+
+def test_the_source_is_not_overwritten(run, clip):
+    before = clip.read_bytes()
+    code, err = run(clip, "-o", clip)
+    assert code == 2 and "is the source itself" in err
+    assert clip.read_bytes() == before

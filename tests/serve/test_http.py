@@ -13,6 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from brushflow.serve.app import create_app
 from brushflow.serve.jobs import shown_name
+from brushflow.serve.worker import Worker
 
 LARGEST = 1 << 20
 CAMERA = "ws://127.0.0.1:8500/api/camera"
@@ -157,6 +158,40 @@ def test_styles_and_settings_are_checked(client, clip):
     assert client.get(place).json()["state"] == "new"
 
 
+def test_videos_that_cannot_be_understood_are_left_alone(tmp_path, styles, options, clip):
+    with client_of(tmp_path, styles, options) as client:
+        jobs = [hand_in(client, clip) for _ in range(2)]
+    newer, damaged = (tmp_path / job["id"] / "job.json" for job in jobs)
+    newer.write_text(newer.read_text().replace("{", '{"mood": "good", ', 1))
+    damaged.write_text("[]")
+    with client_of(tmp_path, styles, options) as client:
+        assert client.get(f"/api/videos/{jobs[0]['id']}").json()["state"] == "new"
+        assert client.get(f"/api/videos/{jobs[1]['id']}").status_code == 404
+    assert damaged.exists() and (damaged.parent / "source").exists()
+
+
+def test_a_cancelled_run_has_ended_before_the_next_begins(client, clip, monkeypatch):
+    begun, end = threading.Event(), threading.Event()
+
+    def lingering(self, job):
+        begun.set()
+        end.wait(60)
+        return "waiting", {}
+
+    monkeypatch.setattr(Worker, "_paint", lingering)
+    place = f"/api/videos/{hand_in(client, clip)['id']}"
+    assert client.post(f"{place}/paint", json=CHOICE).status_code == 200
+    begun.wait(60)
+    cancelling = threading.Thread(target=client.post, args=(f"{place}/cancel",))
+    cancelling.start()
+    while client.get(place).json()["state"] != "cancelled":
+        time.sleep(0.02)
+    assert client.post(f"{place}/paint", json=CHOICE).status_code == 409
+    end.set()
+    cancelling.join()
+    assert client.post(f"{place}/paint", json=CHOICE).status_code == 200
+
+
 @pytest.mark.parametrize(
     "headers, allowed",
     [
@@ -170,6 +205,7 @@ def test_styles_and_settings_are_checked(client, clip):
         ({"Host": "evil.example", "Origin": "http://evil.example"}, False),
         ({"Host": "127.0.0.1.evil.example"}, False),
         ({"Host": "[::1"}, False),
+        ({"Origin": "http://[::1"}, False),
     ],
 )
 def test_other_sites_are_kept_out(client, headers, allowed):

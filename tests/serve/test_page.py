@@ -129,6 +129,23 @@ def test_upload_choose_watch_refresh_and_see(visit, server, clip, slowly):
     page.locator("#result").wait_for()
 
 
+def test_an_answer_that_comes_too_late_changes_nothing(visit, server, clip):
+    page = visit(server)
+    hand_in(page, clip)
+    shown = page.url
+    page.route("**/paint", lambda route: late.append(route))
+    late = []
+    page.locator("#paint").click()
+    page.wait_for_timeout(100)
+    page.goto(f"{server}/#/")
+    page.locator("#last").wait_for()
+    late[0].continue_()
+    page.wait_for_timeout(500)
+    assert page.locator("#home").is_visible() and not page.locator("#progress").is_visible()
+    page.goto(shown)
+    page.locator("#result").wait_for()
+
+
 def test_two_visitors_wait_for_each_other(visit, server, clip, gate):
     first, second = visit(server), visit(server)
     for page in (first, second):
