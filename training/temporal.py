@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brushflow.models.preprocessing import VGG_MEAN_BGR
 from brushflow.training.unroll import Step
 
 # Weights as published: Ruder et al. 2018 (50; 100 in mixed training), Xu et al. 2021 (400, 400,
@@ -54,10 +55,12 @@ def pixel_loss(before: Step, step: Step, criterion: str, features: Features) -> 
 def optical_flow_loss(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
     """Σ((output − prior)·m)² / Σm for each sequence, their mean (OFB; REFERENCE F2).
 
-    m is the certainty before the min filter, counted for each of the three channels.
+    m is the certainty before the min filter, counted for each of the three channels. The prior,
+    which is warped, takes no gradient. Here the earlier painting is warped to the later one, there
+    the later one back.
     """
     mask = step.reliable.expand_as(step.output)
-    error = ((step.output - step.prior) * mask).square().sum(dim=(1, 2, 3))
+    error = ((step.output - step.prior.detach()) * mask).square().sum(dim=(1, 2, 3))
     return (error / mask.sum(dim=(1, 2, 3)).clamp(min=1)).mean()
 
 
@@ -85,14 +88,17 @@ def combined_difference_loss(
 def noise_loss(network: nn.Module, step: Step, seed: list[int]) -> Tensor:
     """MSE(network(frame), network(frame + noise)); only the noisy branch learns (REFERENCE G).
 
-    All else that the network sees stays the same. The noise is another one in every iteration:
-    a share of the pixels, moved by up to 100 grey levels in every channel.
+    All else that the network sees stays the same. The noise is another one in every iteration (the
+    original's lasts an epoch): a share of the pixels, moved by up to 100 grey levels in every
+    channel, as far as there are any.
     """
     frame = step.frame
     random = np.random.default_rng(seed)
     hit = random.random((len(frame), 1, *frame.shape[2:])) < NOISY_SHARE
     noise = random.uniform(-NOISE_RANGE, NOISE_RANGE, tuple(frame.shape)) * hit
     noisy = frame + torch.from_numpy(noise.astype(np.float32)).to(frame.device)
+    mean = frame.new_tensor(VGG_MEAN_BGR)[:, None, None]
+    noisy = torch.minimum(torch.maximum(noisy, -mean), 255 - mean)
     output = network(torch.cat([noisy, step.seen[:, 3:]], 1))
     return F.mse_loss(output.float(), step.output.detach())
 

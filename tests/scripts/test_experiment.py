@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from skimage import data, io
 
 from brushflow.scripts import experiment
+from brushflow.training.recipes import RECIPES
 
 
 @pytest.fixture
@@ -20,6 +21,31 @@ def folders(tmp_path, make_clip, drifting):
     make_clip(tmp_path / "videos" / "b.mp4", drifting(8, picture="chelsea"))
     make_clip(tmp_path / "clips" / "held & out.mp4", drifting(14, picture="coffee"))
     return tmp_path
+
+
+def test_at_the_scale_of_the_paper_everything_is_as_published(folders, monkeypatch):
+    seen = []
+
+    def pretend(options, *_):
+        seen.append(options)
+        return options.output
+
+    monkeypatch.setattr(experiment, "train", pretend)
+    monkeypatch.setattr(experiment, "_judge", lambda *_: None)
+    arguments = [
+        *("fdb", "--style", folders / "painting.png", "--images", folders / "images"),
+        *("--videos", folders / "videos", "--clips", folders / "clips", "-o", folders / "out"),
+        *("--scale", "paper", "--networks", "image"),
+    ]
+    result = CliRunner().invoke(experiment.command, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    baseline, *tuned = seen
+    assert (baseline.learning_rate, baseline.batch_schedule) == ("1e-3", "4")
+    assert [options.temporal_loss for options in tuned] == ["none", "ofb", "p-fdb", "c-fdb"]
+    of_the_experiment = {"temporal_loss", "temporal_weight_schedule", "val_batches"}
+    of_the_experiment |= {"validate_every", "loss_weights"}
+    for name in RECIPES["fdb"].keys() - of_the_experiment:
+        assert {getattr(options, name) for options in tuned} == {RECIPES["fdb"][name]}, name
 
 
 @pytest.mark.slow

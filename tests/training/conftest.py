@@ -1,9 +1,12 @@
 """A tiny training set-up made from scikit-image's pictures."""
 
 import pytest
+import torch
 from skimage import data, io
 
+from brushflow.models import load
 from brushflow.training import TrainOptions
+from brushflow.training.network import make_network
 
 
 @pytest.fixture
@@ -49,3 +52,24 @@ def options(tmp_path, photographs, loss_weights):
         checkpoint_every=3,
         images_every=4,
     )
+
+
+@pytest.fixture
+def distance():
+    """How far two models lie apart, in units of what the first was moved by training.
+
+    Kernels count. The gradient of a bias before a norm is rounding alone, which Adam enlarges.
+    """
+
+    def far(*states):
+        kernels = ([w.flatten() for w in state.values() if w.dim() > 1] for state in states)
+        one, other = map(torch.cat, kernels)
+        return float((one - other).norm())
+
+    def measure(options, one, other):
+        torch.manual_seed(options.seed)
+        start = make_network(options.resolved()).state_dict()
+        one, other = (load(path).network.state_dict() for path in (one, other))
+        return far(one, other) / far(one, start)
+
+    return measure

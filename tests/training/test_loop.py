@@ -135,19 +135,27 @@ def test_every_network_learns_with_every_loss(options, network, loss):
         data_mix="shift:1",
         images_every=0,
     )
+    torch.manual_seed(options.seed)
+    before = make_network(options.resolved()).state_dict()
     path = train(options)
+    after = weights(path)
     assert load(path).network.in_channels == {"image": 3, "recurrent": 6, "video": 7}[network]
+    # As far as the first three steps of a warm-up go; biases before a norm change nothing.
+    moved = [name for name in before if (after[name] - before[name]).abs().max() > 5e-5]
+    assert [name for name in before if name.endswith("weight")] == [
+        name for name in moved if name.endswith("weight")
+    ]
     temporal = [row["temporal"] for row in rows_of(options) if "validation" not in row]
     assert all(value == 0 for value in temporal) == (loss == "none")
 
 
-def test_parts_of_a_batch_add_up_to_it(options, tmp_path):
-    options = replace(options, iterations=4, batch_schedule="4")
+def test_parts_of_a_batch_add_up_to_it(options, distance, tmp_path):
+    options = replace(options, iterations=4, batch_schedule="4", one_cycle=False, settle=0)
     whole = train(options)
     parts = train(replace(options, output=tmp_path / "parts.safetensors", accumulate=2))
-    for name, value in weights(whole).items():
-        # Adam divides by the gradient's size, so rounding shows where it is next to nothing.
-        assert torch.allclose(value, weights(parts)[name], atol=2e-3), name
+    other = train(replace(options, output=tmp_path / "other.safetensors", batch_schedule="2"))
+    assert distance(options, whole, parts) < 0.05
+    assert distance(options, whole, other) > 0.3
 
 
 def test_a_new_style_starts_from_a_trained_model(options, tmp_path):

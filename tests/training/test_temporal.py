@@ -1,9 +1,17 @@
 """Temporal losses have the values that their formulas give by hand."""
 
+import numpy as np
 import pytest
 import torch
 
-from brushflow.training.temporal import FEATURE_SHARE, TEMPORAL_LOSSES, noise_loss, temporal_loss
+from brushflow.models import deprocess, preprocess
+from brushflow.training.temporal import (
+    FEATURE_SHARE,
+    TEMPORAL_LOSSES,
+    noise_loss,
+    optical_flow_loss,
+    temporal_loss,
+)
 from brushflow.training.unroll import Step
 
 
@@ -41,6 +49,24 @@ def test_pixel_loss_is_a_mean_over_all_pixels_hidden_ones_counting_zero(criterio
 def test_optical_flow_loss_is_a_mean_over_reliable_pixels():
     steps = [step(0, 0), step(0, 10, prior=6, certainty=0.0, reliable=HALF)]
     assert value("ofb", steps) == pytest.approx(16)
+
+
+def test_the_warped_painting_takes_no_gradient_from_the_optical_flow_loss():
+    before, after = torch.nn.Parameter(torch.tensor(6.0)), torch.nn.Parameter(torch.tensor(10.0))
+    ones = torch.ones(1, 3, 4, 4)
+    here = Step(ones, ones, before * ones, ones[:, :1], ones[:, :1], after * ones)
+    loss = optical_flow_loss(here, here, "l2", None)
+    loss.backward()
+    assert before.grad is None and float(after.grad) == pytest.approx(8)
+
+
+def test_noise_stays_within_what_pixels_can_be():
+    white = preprocess(np.full((16, 16, 3), 255, np.uint8))
+    inputs = []
+    painted = Step(white, white, white, white[:, :1], white[:, :1], white)
+    noise_loss(lambda x: inputs.append(x) or x[:, :3], painted, [0, 0])
+    seen = deprocess(inputs[0][:, :3])
+    assert (inputs[0][:, :3] <= white + 1e-4).all() and seen.min() < 200
 
 
 def test_frame_differences():
