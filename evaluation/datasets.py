@@ -80,7 +80,11 @@ def _sintel(root: Path) -> list[FlowPair]:
     for flow in sorted((root / "flow").glob("*/*.flo")):
         sequence = flow.parent.name
         frames = list_images(str(root / "final" / sequence))
-        place = [frame.stem for frame in frames].index(flow.stem)
+        stems = [frame.stem for frame in frames]
+        if flow.stem not in stems:
+            frame = root / "final" / sequence / flow.stem
+            raise UsageError(f"The frame {frame} is missing, but there is its flow.")
+        place = stems.index(flow.stem)
         masks = [root / kind / sequence / f"{flow.stem}.png" for kind in ("occlusions", "invalid")]
         there = [mask if mask.exists() else None for mask in masks]
         if place + 1 < len(frames):

@@ -15,7 +15,7 @@ from brushflow.errors import UsageError
 from brushflow.evaluation.evaluation import CEILING, FLOOR, RESULT, Evaluation
 from brushflow.evaluation.faithfulness import CONTENT_LAYERS, STYLE_LAYERS, Perceptual
 from brushflow.evaluation.flicker import HOP, WINDOW
-from brushflow.evaluation.inputs import Inputs, fitted_size
+from brushflow.evaluation.inputs import Inputs
 from brushflow.evaluation.jobs import FrameJudge, PairNumbers, measure_pairs, measure_window
 from brushflow.evaluation.lpips import Lpips
 from brushflow.evaluation.tally import Tally
@@ -257,9 +257,10 @@ def _perceptual(
     painting = None
     if style is not None:
         painting = read_image(style)
-        height, width = painting.shape[:2]
-        size = fitted_size(width, height, style_size)
-        painting = cv2.resize(painting, size, interpolation=cv2.INTER_AREA)
+        scale = style_size / max(painting.shape[:2])  # also a small one gets this size, as there
+        size = [max(1, round(n * scale)) for n in painting.shape[1::-1]]
+        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+        painting = cv2.resize(painting, size, interpolation=interpolation)
     return Perceptual(loss_weights, painting, content_layers, style_layers, device)
 
 

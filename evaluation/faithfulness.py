@@ -13,12 +13,14 @@ import torch.nn.functional as F
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
+from brushflow.errors import UsageError
 from brushflow.evaluation.flicker import luminance
 from brushflow.flow.estimators import Frame
 from brushflow.models import preprocess
 from brushflow.models.loss_network import LossNetwork, gram_matrix
 
 CONTENT_LAYERS = ("relu3_3",)
+_WINDOW = 7  # pixels, of scikit-image's SSIM
 STYLE_LAYERS = ("relu1_2", "relu2_2", "relu3_3")
 
 
@@ -84,6 +86,11 @@ def edge_similarity(edges: np.ndarray, source_edges: np.ndarray) -> float:
     """SSIM (Wang et al. 2004) of two edge maps, in [−1, 1]; 1 for equal ones.
 
     Comparing edges instead of pictures forgives new colours and asks whether shapes are kept.
-    scikit-image's SSIM with 7×7 windows and data range 1.
+    scikit-image's SSIM with 7×7 windows and data range 1. UsageError for smaller pictures.
     """
-    return float(structural_similarity(edges, source_edges, data_range=1.0))
+    if min(edges.shape) < _WINDOW:
+        raise UsageError(
+            f"Faithfulness needs pictures of at least {_WINDOW} pixels a side; a larger --max-size "
+            f"gives them."
+        )
+    return float(structural_similarity(edges, source_edges, data_range=1.0, win_size=_WINDOW))

@@ -32,11 +32,12 @@ def report_run(
         UsageError, BrushflowError: see ``evaluate`` and ``write_report``.
     """
     opened = open_source(source, options.fps)
+    options = options.for_source(opened.info)
     width, height = options.output_size(opened.info.width, opened.info.height)
     evaluation = evaluate(
         source,
         {options.style: output},
-        cuts=find_cuts(opened, options.cuts),
+        cuts=find_cuts(opened, options.cuts, options.end),
         max_size=max(width, height),
         end=None if options.end is None else float(options.end),
         fps=options.fps,

@@ -44,6 +44,8 @@ def make_study(
     if folder.exists() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty: a study is made in a folder of its own.")
     clips = {name: _videos(path) for name, path in results.items()}
+    if not any(clips[one].keys() & clips[other].keys() for one, other in combinations(clips, 2)):
+        raise UsageError("No two of the results have a video of the same name to compare.")
     (folder / "videos").mkdir(parents=True, exist_ok=True)
     methods = {name: secrets.token_hex(3) for name in sorted(clips)}
     files: dict[str, str] = {}
@@ -64,8 +66,6 @@ def make_study(
                 }
                 for question in questions
             ]
-    if not trials:
-        raise UsageError("No two of the results have a video of the same name to compare.")
     study = {
         "study": secrets.token_hex(6),
         "questions": {question: QUESTIONS[question] for question in questions},
@@ -134,14 +134,20 @@ def summarize_votes(key: Path, files: Sequence[Path], least_consistency: float =
     counts: dict[tuple[str, str, str], list[int]] = {}
     consistency: dict[str, float] = {}
     excluded: list[str] = []
+    voters: dict[str, Path] = {}
     for file in files:
         exported = _read_json(file)
         if exported.get("study") != names.get("study"):
             raise BrushflowError(f"{file} holds votes of another study than {key}.")
+        voter = exported.get("voter")
+        if voter is not None and voters.setdefault(str(voter), file) is not file:
+            raise BrushflowError(
+                f"{voters[str(voter)]} and {file} hold votes of one voter; leave one of them out."
+            )
         votes = [_vote(vote, methods, file) for vote in exported.get("votes", [])]
-        consistency[file.name] = _consistency(votes)
-        if consistency[file.name] < least_consistency:
-            excluded.append(file.name)
+        consistency[str(file)] = _consistency(votes)
+        if consistency[str(file)] < least_consistency:
+            excluded.append(str(file))
             continue
         for vote in votes:
             if vote["repeat"]:

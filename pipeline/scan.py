@@ -1,7 +1,7 @@
 """One look at every frame of a source, small and grey: timestamps, number, cuts, damage."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from brushflow.pipeline.queues import prefetch
 from brushflow.pipeline.shots import CutDetector, detect_cuts, read_cuts, scan_size
-from brushflow.video import Source
+from brushflow.video import Source, TimedFrame
 
 QUEUED_FRAMES = 64
 CUTS = ("auto", "none")  # or a file that lists them
@@ -81,12 +81,24 @@ def check_cuts(cuts: str) -> None:
         read_cuts(Path(cuts), sys.maxsize)
 
 
-def find_cuts(source: Source, cuts: str) -> list[int]:
-    """The cuts alone, as ``scan_source`` finds them."""
+def find_cuts(source: Source, cuts: str, end: float | None = None) -> list[int]:
+    """The cuts alone, as ``scan_source`` finds them; up to ``end``, in seconds, where it is given.
+
+    What comes later may tell whether a change that is not over by then is one.
+    """
     if cuts == "none":
         return []
     size = scan_size(source.info.width, source.info.height)
     with closing(source.read(size=size, gray=True)) as frames:
         if cuts == "auto":
-            return detect_cuts(frame.pixels for frame in frames)
+            return detect_cuts(frame.pixels for frame in _until(frames, end, source))
         return read_cuts(Path(cuts), sum(1 for _ in frames))
+
+
+def _until(frames: Iterator[TimedFrame], end: float | None, source: Source) -> Iterator[TimedFrame]:
+    first = None
+    for frame in frames:
+        first = frame.pts if first is None else first
+        if end is not None and (frame.pts - first) * source.info.time_base >= end:
+            return
+        yield frame

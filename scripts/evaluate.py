@@ -183,7 +183,7 @@ def video(
             flow_size=flow_size,
             distances=distances,
             truth=SintelTruth(truth, Path(source).absolute().name) if truth else None,
-            cuts=find_cuts(open_source(source, rate), cuts),
+            cuts=find_cuts(open_source(source, rate), cuts, end),
             style=style,
             style_size=style_size,
             loss_weights=loss_weights,

@@ -16,11 +16,12 @@ from brushflow.evaluation.motion import estimated_motion
 from brushflow.evaluation.stability import difference_map
 from brushflow.flow import load_estimator
 from brushflow.flow.estimators import FlowEstimator
+from brushflow.pipeline.scan import find_cuts
 from brushflow.scripts.evaluate import named_results
 from brushflow.spherical import Panorama, default_cube
 from brushflow.spherical.panorama import EquirectSampler
 from brushflow.spherical.seams import SeamMeasure, perspective
-from brushflow.video import write_image
+from brushflow.video import open_source, write_image
 
 # Yaw and pitch in degrees: an edge, two corners, the line at ±180 degrees, the poles.
 VIEWS = ((45, 0), (45, 35.26), (-135, -35.26), (180, 0), (0, 90), (0, -90))
@@ -58,6 +59,7 @@ def command(
     named = named_results(list(results)) if results else {}
     inputs = Inputs(source, named, max_size, end)
     estimator = None if flow == "none" else load_estimator(flow)
+    cuts = set(find_cuts(open_source(source), "auto", end)) if estimator else ()
     names = [Path(source).stem, *named]
     videos = [_Video() for _ in names]
     before: list[np.ndarray] | None = None
@@ -73,7 +75,7 @@ def command(
                 video.seams.append(measure(_tensor(picture)))
             if estimator is not None:
                 faces = [panorama.faces_of(picture) for picture in pictures]
-                if before is not None:
+                if before is not None and count not in cuts:
                     _add_errors(videos, before, faces, estimator)
                 before = faces
             if views is not None and count <= middle:

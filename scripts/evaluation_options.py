@@ -56,7 +56,11 @@ _OPTIONS = (
     ),
     click.option("--style-image", type=click.Path(path_type=Path), help="The painting."),
     click.option(
-        "--style-image-size", default=256, show_default=True, help="Its longest side in pixels."
+        "--style-image-size",
+        default=256,
+        show_default=True,
+        type=click.IntRange(32),
+        help="Its longest side in pixels.",
     ),
     click.option(
         "--style-target-type",

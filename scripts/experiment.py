@@ -17,12 +17,14 @@ from brushflow.files import atomic_path
 from brushflow.flow import load_estimator
 from brushflow.models.network import PAPER_ARCH
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.scan import find_cuts
 from brushflow.scripts.experiment_pages import METRICS, write_pages
 from brushflow.training import TrainOptions, train
 from brushflow.training.clips import find_videos
 from brushflow.training.options import SMALL_ARCH
 from brushflow.training.recipes import RECIPES
 from brushflow.training.temporal import PAPER_WEIGHTS
+from brushflow.video import open_source
 
 _PATH = click.Path(path_type=Path)
 NETWORKS = ("image", "recurrent", "video")
@@ -188,6 +190,7 @@ def _judge(
             source,
             painted,
             flow=estimator,
+            cuts=find_cuts(open_source(source), "auto", setting.clip_seconds),
             distances=(1, 10),
             result_motion=False,
             style=style,

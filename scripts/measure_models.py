@@ -1,9 +1,9 @@
 """Command: every bundled style on every validation clip, measured, as a page of tables."""
 
+import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,16 @@ from brushflow.cli import run, set_up_logging
 from brushflow.errors import UsageError
 from brushflow.evaluation import Evaluation, evaluate
 from brushflow.evaluation.drift import change_percent
-from brushflow.evaluation.evaluation import mean_or_none
-from brushflow.files import atomic_path
+from brushflow.files import atomic_path, file_digest
 from brushflow.flow import load_estimator
 from brushflow.models import available, load
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.scan import find_cuts
+from brushflow.scripts.measure_models_page import APPEARANCE, DISTANCES, Row, results_page
 from brushflow.training.clips import find_videos
 from brushflow.video import open_source
 
 _PATH = click.Path(path_type=Path)
-_DISTANCES = (1, 10)
-_APPEARANCE = ("luminance", "contrast")
 _FAITHFUL_EVERY = 10  # frames; VGG is slow
 # Nearly lossless: what is measured is the painting, not its compression.
 _CRF = 6.0
@@ -68,22 +67,28 @@ def command(
     work.mkdir(parents=True, exist_ok=True)
     sources = find_videos(clips)
     estimator = load_estimator(flow, "cpu", flow_weights)
-    rows: dict[str, list[_Row]] = {name: [] for name in names}
-    # What numbers depend on: those of other settings, or of a style trained anew, do not count.
+    rows: dict[str, list[Row]] = {name: [] for name in names}
+    # What paintings depend on, and then what numbers do: those of other settings or weights, or of
+    # a style trained anew, do not count. Changes of the program do, until WORK is removed.
     places = {name: work / f"{name}-{load(name).digest[:12]}-{max_size}" for name in names}
+    judges = {name: _digest(loss_weights, flow_weights, files[name]) for name in names}
     for source in tqdm(sources, unit="clip"):
         label = "__".join(source.relative_to(clips).with_suffix("").parts)
         painted = {name: _paint(source, label, name, places[name], max_size, end) for name in names}
-        kept = {name: places[name] / f"{label}-{end:g}s-{flow}.json" for name in names}
+        kept = {
+            name: places[name] / f"{label}-{end:g}s-{flow}-{judges[name]}.json" for name in names
+        }
         known = {name: _read(path) for name, path in kept.items() if path.exists()}
         new = [name for name in names if name not in known]
         if new:
+            cuts = find_cuts(open_source(source), "auto", end)
             results = {key: path for name in new for key, path in painted[name].items()}
             stability = evaluate(
                 source,
                 results,
                 flow=estimator,
-                distances=_DISTANCES,
+                cuts=cuts,
+                distances=DISTANCES,
                 result_motion=False,
                 max_size=max_size,
                 end=end,
@@ -93,6 +98,7 @@ def command(
                     source,
                     painted[name],
                     flow="dis-fast",
+                    cuts=cuts,
                     distances=(1,),
                     result_motion=False,
                     style=files[name],
@@ -105,33 +111,11 @@ def command(
                 _write(kept[name], known[name])
         for name in names:
             change = _change(source, label, name, places[name], max_size)
-            rows[name].append(_Row(label, known[name], change))
+            rows[name].append(Row(label, known[name], change))
     longest = max(range(len(sources)), key=lambda i: _frames(sources[i]))
     with atomic_path(output) as partial:
-        partial.write_text(_page(rows, longest, flow, max_size, end), encoding="utf-8")
+        partial.write_text(results_page(rows, longest, flow, max_size, end), encoding="utf-8")
     click.echo(f"Wrote {output}.")
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One clip's numbers of one style.
-
-    By metric the values of floor, ours, alone; by appearance the change of floor, ours.
-    """
-
-    clip: str
-    numbers: dict[str, list[float | None]]
-    change: dict[str, list[float | None]]
-
-    def ratio(self, metric: str) -> str:
-        return _ratio(self.numbers[metric])
-
-    def changes(self) -> str:
-        """Cells of the table: luminance and contrast, of the source and ours."""
-        return " | ".join(
-            f"{_signed(source)} / {_signed(ours)} %"
-            for source, ours in (self.change[key] for key in _APPEARANCE)
-        )
 
 
 def _paint(
@@ -164,6 +148,12 @@ def _paint(
     return painted
 
 
+def _digest(*files: Path | None) -> str:
+    """A few digits that are others for other files."""
+    digests = "".join(file_digest(file) for file in files if file is not None)
+    return hashlib.sha256(digests.encode()).hexdigest()[:8]
+
+
 def _numbers(name: str, stability: Evaluation, faithful: Evaluation) -> dict[str, list[float]]:
     """By metric: floor (the source), with recurrence, frame by frame."""
 
@@ -171,7 +161,7 @@ def _numbers(name: str, stability: Evaluation, faithful: Evaluation) -> dict[str
         ours, alone = (evaluation[f"{name} {kind}"] for kind in ("recurrent", "alone"))
         return [m.means.get(key) for m in (evaluation.floor, ours, alone)]
 
-    keys = [f"e_warp_{distance}" for distance in _DISTANCES]
+    keys = [f"e_warp_{distance}" for distance in DISTANCES]
     values = {key: three(stability, key) for key in [*keys, "flicker"]}
     return values | {key: three(faithful, key) for key in ("style", "content")}
 
@@ -195,7 +185,7 @@ def _change(source: Path, label: str, name: str, place: Path, max_size: int) -> 
             _finite(change_percent(video.series[key], measured.frame_rate))
             for video in (measured.floor, measured[name])
         ]
-        for key in _APPEARANCE
+        for key in APPEARANCE
     }
     _write(kept, values)
     return values
@@ -212,78 +202,6 @@ def _write(path: Path, values: dict[str, Any]) -> None:
 
 def _frames(path: Path) -> int:
     return sum(1 for _ in open_source(path).read(size=(16, 16), gray=True))
-
-
-def _page(
-    rows: dict[str, list[_Row]],
-    longest: int,
-    flow: str,
-    max_size: int,
-    end: float,
-) -> str:
-    """Markdown: one table of all styles, then one per style."""
-    lines = [
-        "# Measurements of the bundled styles",
-        "",
-        f"By `make results`: the first {end:g} seconds of every validation clip, at most "
-        f"{max_size} pixels a side; luminance and contrast of whole clips, in the first table "
-        "of the longest. "
-        f"E_warp is that of Lai et al. 2018 (masked squared error per sample, RGB in [0, 1]; "
-        f"{flow} on the source), times 1000. *Source* is the floor: the video itself, its noise "
-        "and the errors of the flow. *Alone* is the ceiling: the same network without recurrence. "
-        "Style and content losses are divided by those of *alone*. Luminance and contrast: how the "
-        "last second's mean differs from the second second's (of clips under three seconds, the "
-        "last third's from the second's).",
-        "",
-        "| style | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
-        "ours ÷ alone | style | content | luminance: source / ours | contrast |",
-        "|---|---|---:|---|---:|---:|---:|---|---|",
-    ]
-    for name, clips in rows.items():
-        one, ten = (_mean_of(clips, f"e_warp_{d}") for d in _DISTANCES)
-        style, content = (_mean_of(clips, key) for key in ("style", "content"))
-        lines.append(
-            f"| {name} | {_thousandths(one)} | {_ratio(one)} | {_thousandths(ten)} | "
-            f"{_ratio(ten)} | {_ratio(style)} | {_ratio(content)} | "
-            f"{clips[longest].changes()} |"
-        )
-    for name, clips in rows.items():
-        lines += [
-            "",
-            f"## {name}",
-            "",
-            "| clip | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
-            "ours ÷ alone | style | content | luminance: source / ours | contrast |",
-            "|---|---|---:|---|---:|---:|---:|---|---|",
-        ]
-        for row in clips:
-            lines.append(
-                f"| {row.clip} | {_thousandths(row.numbers['e_warp_1'])} | "
-                f"{row.ratio('e_warp_1')} | {_thousandths(row.numbers['e_warp_10'])} | "
-                f"{row.ratio('e_warp_10')} | {row.ratio('style')} | "
-                f"{row.ratio('content')} | {row.changes()} |"
-            )
-    return "\n".join(lines) + "\n"
-
-
-def _mean_of(rows: Sequence[_Row], metric: str) -> list[float | None]:
-    """Means over clips of floor, ours, alone; the losses have no floor, short clips no distance."""
-    columns = zip(*(row.numbers[metric] for row in rows), strict=True)
-    return [mean_or_none(column) for column in columns]
-
-
-def _ratio(values: Sequence[float | None]) -> str:
-    """Ours divided by alone."""
-    _, ours, alone = values
-    return "–" if ours is None or not alone else f"{ours / alone:.2f}"
-
-
-def _thousandths(values: Sequence[float | None]) -> str:
-    return " / ".join("–" if value is None else f"{1000 * value:.2f}" for value in values)
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.1f}"
 
 
 def _finite(value: float) -> float | None:

@@ -61,6 +61,9 @@ def train(
     """
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.output.suffix.lower() != ".safetensors":
+        raise UsageError(f"Models are .safetensors files; call the output {options.output.stem}"
+                         f".safetensors instead of {options.output.name}.")  # fmt: skip
     options = options.resolved()
     workers = Workers(choose_device(worker_device(options.device)))
     folder = options.output.with_name(options.output.name + ".training")

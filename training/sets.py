@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import torch
 
+from brushflow.errors import UsageError
 from brushflow.flow import load_estimator
 from brushflow.training.clips import Clips, find_videos
 from brushflow.training.data import ClipSource, Shapes, TrainingData, parse_mix
@@ -34,6 +35,9 @@ class DataSets:
 
 def open_data(options: TrainOptions, device: torch.device) -> DataSets:
     """Find all photographs and videos; UsageError for folders that hold none."""
+    for name in ("images", "videos"):
+        if getattr(options, f"val_{name}") is not None and getattr(options, name) is None:
+            raise UsageError(f"--val-{name} is to judge what --{name} teaches; name both or none.")
     mix = parse_mix(options.data_mix)
     shapes = Shapes(
         Schedule.parse(options.size_schedule, "--sizes", 16, whole=True),

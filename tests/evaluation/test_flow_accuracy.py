@@ -62,6 +62,14 @@ def test_sintel(tmp_path):
     assert pairs[1].occluded is None
 
 
+def test_a_frame_of_sintel_that_is_missing_is_named(tmp_path):
+    picture(tmp_path / "final/alley/frame_0002.png")
+    (tmp_path / "flow/alley").mkdir(parents=True)
+    write_flo(tmp_path / "flow/alley/frame_0001.flo", constant(-1, 0))
+    with pytest.raises(UsageError, match="frame_0001 is missing"):
+        find_pairs(tmp_path)
+
+
 def test_kitti(tmp_path):
     for number in (10, 11):
         picture(tmp_path / f"image_2/000000_{number}.png")

@@ -30,7 +30,7 @@ def test_every_style_is_measured_on_every_clip(tmp_path, make_clip, drifting, lo
     # The first table has the drift of the longest clip.
     assert drifts["| long"] == drifts["| starry-night"] != drifts["| short"]
     assert re.fullmatch(r"[-+]\d+\.\d / [-+]\d+\.\d % \|", drifts["| short"])
-    (kept,) = (tmp_path / "work").glob("starry-night-*/short-0.48s-dis-fast.json")
+    (kept,) = (tmp_path / "work").glob("starry-night-*/short-0.48s-dis-fast-*.json")
     floor, ours, alone = json.loads(kept.read_text())["e_warp_1"]
     assert 0 < floor < ours and alone > 0
     assert f"{1000 * floor:.2f} / {1000 * ours:.2f} / {1000 * alone:.2f}" in page

@@ -91,11 +91,29 @@ def test_votes_are_counted_with_interval_and_significance(results, tmp_path):
     assert (row.low, row.high) == pytest.approx((0.7018, 0.9881), abs=1e-3)
     assert row.p == pytest.approx(32 / 2**15)
     assert summary.consistency == {
-        **{f"votes-v{i}.json": 1.0 for i in range(4)},
-        "votes-v4.json": 0,
+        **{str(file): 1.0 for file in files[:4]},
+        str(files[4]): 0,
     }
     strict = summarize_votes(folder / "key.json", files, 0.5)
-    assert strict.excluded == ["votes-v4.json"] and strict.preferences[0].votes == 12
+    assert strict.excluded == [str(files[4])] and strict.preferences[0].votes == 12
+
+
+def test_nobody_votes_twice(results, tmp_path):
+    make_study(results, tmp_path / "study", ["quality"], 0)
+    votes = voted(tmp_path / "study", lambda clip: "ours", "v")
+    again = tmp_path / "again.json"
+    again.write_bytes(votes.read_bytes())
+    with pytest.raises(BrushflowError, match=r"again\.json hold votes of one voter"):
+        summarize_votes(tmp_path / "study" / "key.json", [votes, again])
+
+
+def test_a_study_of_nothing_in_common_leaves_nothing(results, tmp_path):
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "unknown.mp4").touch()
+    one = next(iter(results.items()))
+    with pytest.raises(UsageError, match="video of the same name"):
+        make_study(dict([one, ("others", tmp_path / "others")]), tmp_path / "s", ["quality"], 0)
+    assert not (tmp_path / "s").exists()
 
 
 def test_the_command_makes_and_summarizes(results, tmp_path):

@@ -329,3 +329,14 @@ def test_defaults_of_the_mix_use_what_is_there(options):
     assert "video:3" in replace(options, videos=options.images).resolved().data_mix
     only = TrainOptions(options.style, options.output, videos=options.images)
     assert only.resolved().data_mix == "video:3"
+
+
+def test_models_are_called_safetensors_before_anything_is_trained(options):
+    with pytest.raises(UsageError, match=r"call the output mine\.safetensors instead of mine\.pth"):
+        train(replace(options, output=options.output.with_name("mine.pth")))
+
+
+def test_judging_by_what_is_not_taught_is_refused(options, photographs):
+    options = replace(options, val_videos=photographs)
+    with pytest.raises(UsageError, match="--val-videos is to judge what --videos teaches"):
+        train(options)
