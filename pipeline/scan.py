@@ -12,6 +12,7 @@ from brushflow.pipeline.shots import CutDetector, detect_cuts, read_cuts, scan_s
 from brushflow.video import Source, TimedFrame
 
 QUEUED_FRAMES = 64
+_LONGEST_CHANGE = 64  # frames that decide about one
 CUTS = ("auto", "none")  # or a file that lists them
 
 # (stage, frames done, frames in all or None if unknown)
@@ -82,10 +83,7 @@ def check_cuts(cuts: str) -> None:
 
 
 def find_cuts(source: Source, cuts: str, end: float | None = None) -> list[int]:
-    """The cuts alone, as ``scan_source`` finds them; up to ``end``, in seconds, where it is given.
-
-    What comes later may tell whether a change that is not over by then is one.
-    """
+    """The cuts alone, as ``scan_source`` finds them; at least up to ``end`` seconds, if given."""
     if cuts == "none":
         return []
     size = scan_size(source.info.width, source.info.height)
@@ -96,9 +94,11 @@ def find_cuts(source: Source, cuts: str, end: float | None = None) -> list[int]:
 
 
 def _until(frames: Iterator[TimedFrame], end: float | None, source: Source) -> Iterator[TimedFrame]:
-    first = None
+    """Frames before ``end``, and those that tell what a change is that begins there."""
+    first, beyond = None, 0
     for frame in frames:
         first = frame.pts if first is None else first
-        if end is not None and (frame.pts - first) * source.info.time_base >= end:
+        beyond += end is not None and (frame.pts - first) * source.info.time_base >= end
+        if beyond > _LONGEST_CHANGE:
             return
         yield frame

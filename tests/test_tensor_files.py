@@ -32,6 +32,7 @@ def saved(content, new_format):
     return stream.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 @pytest.mark.parametrize("new_format", [True, False])
 def test_damaged_files_are_told_from_others(new_format, tmp_path):
     data = saved({"weight": torch.arange(6.0), "settings": {"a": 1}}, new_format)

@@ -143,21 +143,32 @@ class SegmentWriter:
 
 
 def try_settings(settings: EncodeSettings, width: int, height: int, color: ColorTags) -> None:
-    """Encode one frame of this size; UsageError if the encoder does not take the settings."""
-    frame = np.zeros((height, width, 3), np.uint8 if settings.bit_depth == 8 else "<u2")
-    try:
-        with (
-            TemporaryDirectory() as folder,
-            SegmentWriter(
-                Path(folder) / "trial.mkv", width, height, settings, _TRIAL_RATE, color
-            ) as writer,
-        ):
-            writer.write(frame)
-    except BrushflowError as error:
+    """Encode one frame of this size; UsageError if the encoder does not take the settings.
+
+    What the usual settings meet as well, a full disk say, is not theirs to tell.
+    """
+    problem = _trial(settings, width, height, color)
+    usual = EncodeSettings(bit_depth=settings.bit_depth)
+    if problem is not None and _trial(usual, width, height, color) is None:
         raise UsageError(
             f"Frames of {width}×{height} cannot be encoded like this; look at --codec, --preset, "
-            f"--crf and --pix-fmt. {error}"
-        ) from error
+            f"--crf and --pix-fmt. {problem}"
+        ) from problem
+
+
+def _trial(
+    settings: EncodeSettings, width: int, height: int, color: ColorTags
+) -> BrushflowError | None:
+    """What goes wrong with a black frame, if anything does."""
+    frame = np.zeros((height, width, 3), np.uint8 if settings.bit_depth == 8 else "<u2")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "trial.mkv"
+        try:
+            with SegmentWriter(path, width, height, settings, _TRIAL_RATE, color) as writer:
+                writer.write(frame)
+        except BrushflowError as error:
+            return error
+    return None
 
 
 def verify_segment(path: Path) -> int:

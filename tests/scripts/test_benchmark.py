@@ -65,6 +65,7 @@ def test_ways_of_computing_that_are_not_here_are_named(run, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Dynamo does not know")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_the_compiled_network_is_the_plain_one(run, tmp_path):
     result = tmp_path / "network.json"

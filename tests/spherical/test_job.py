@@ -155,7 +155,7 @@ def test_cubemaps_stay_cubemaps(make_clip, options, tmp_path):
     source = make_clip(tmp_path / "cube.mp4", frames)
     stylize_video(source, tmp_path / "out.mp4", replace(options, spherical="cubemap", max_size=64))
     info = probe(tmp_path / "out.mp4")
-    assert (info.width, info.height) == (66, 44)
+    assert (info.width, info.height) == (60, 40)
     assert info.sphere == new_sphere("cubemap")
 
 
