@@ -245,6 +245,8 @@ def command(
     as it happens, in a window.
     """
     set_up_logging(quiet, verbose)
+    if not all(sources):
+        raise UsageError("The name of a source is empty; is a variable of the shell not set?")
     for name in ("median_filter", "bit_depth"):
         values[name] = int(values[name])
     options = StylizeOptions(**values)

@@ -165,7 +165,13 @@ def write_still(
     check_destination(source.info.path, output, options.restart)
     started = time.monotonic()
     if moments:
-        shown = preview(source, output, options, moments)
+        with stop_on_interrupt() as stop:
+
+            def check_stop() -> None:
+                if stop.is_set():
+                    raise KeyboardInterrupt
+
+            shown = preview(source, output, options, moments, check_stop)
         summary = f"{shown} moments"
     else:
         stylize_image(source, output, options)

@@ -96,6 +96,10 @@ def _find(name: str) -> Path:
         if path.is_file():
             return path
         raise UsageError(f"There is no model file {name}.")
+    if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
+        raise UsageError(
+            f"{name} is a picture, and a style is a model: train_video.py --style {name} makes one."
+        )
     near = difflib.get_close_matches(name, available(), n=3, cutoff=0.3)
     hint = f"did you mean {' or '.join(near)}?" if near else "--list-styles names them."
     raise UsageError(f"There is no style called {name!r}; {hint}")

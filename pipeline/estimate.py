@@ -56,7 +56,7 @@ def estimate_run(
     shots = [(row[0].first, row[-1].last + 1 - row[0].first) for row in plan_rows(plan, scan, True)]
     begin, longest = max(shots, key=lambda shot: shot[1])
     first = begin + max(0, (longest - _MEASURED) // 2)
-    seconds, size = _measure(source, output, options, painter, first, scan.pts)
+    seconds, size = _measure(source, output, options, painter, first, scan.pts, check_stop)
     frames = sum(map(len, plan))
     again = painter.stylizer.settle if painter.stylizer else 0
     width, height = options.output_size(source.info.width, source.info.height)
@@ -79,6 +79,7 @@ def _measure(
     painter: Painter,
     first: int,
     table: list[int],
+    check_stop: Callable[[], None],
 ) -> tuple[float, float]:
     """Seconds and encoded bytes per frame."""
     size = options.output_size(source.info.width, source.info.height)
@@ -100,6 +101,7 @@ def _measure(
         ) as writer:
 
             def write(stylized: Stylized) -> None:
+                check_stop()
                 picture = painter.finish(stylized)
                 if options.compare:
                     picture = np.hstack([stylized.frame, picture])

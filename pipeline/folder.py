@@ -72,9 +72,10 @@ class RunFolder:
             if difference:
                 known = None
         if restart or known is None:
+            earlier = (self._read_json("run.json") or {}).get("replaces")
             self.clear()
-            note = {"replaces": _identity(replaces)} if replaces else {}
-            self._write_json("run.json", settings | note)
+            note = {"replaces": _identity(replaces) if replaces else earlier}
+            self._write_json("run.json", settings | (note if note["replaces"] else {}))
         self.segments.mkdir(exist_ok=True)
         self.states.mkdir(exist_ok=True)
 
@@ -99,6 +100,11 @@ class RunFolder:
             for note in _NOTES:
                 known.pop(note, None)
         return known
+
+    def announce(self, output: Path) -> None:
+        """Note that a run that has yet to begin here is to overwrite this file."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self._write_json("run.json", {"replaces": _identity(output)})
 
     def may_replace(self, output: Path) -> bool:
         """Whether the run that lies here was begun to overwrite this very file."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.pipeline.destination import run_folder
+from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.job import ProgressCallback, RunReport
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.run import one_opencv_thread, run_job
@@ -47,6 +48,7 @@ def stylize_videos(
     ``options.restart`` is set. KeyboardInterrupt when ``stop`` is set.
     """
     common = _CommonProgress(progress)
+    announced = _announce(work, options) if options.restart else []
 
     def paint(source: str, output: Path) -> Outcome:
         if stop.is_set():
@@ -71,12 +73,27 @@ def stylize_videos(
     with one_opencv_thread(), ThreadPoolExecutor(at_once, "video") as pool:
         begun = [pool.submit(paint, *pair) for pair in work]
         try:
-            return [future.result() for future in begun]
+            outcomes = [future.result() for future in begun]
+            for folder in announced:
+                if folder.settings == {}:  # of one that failed before it began
+                    folder.remove()
+            return outcomes
         except BaseException:
             stop.set()
             for future in begun:
                 future.cancel()
             raise
+
+
+def _announce(work: Sequence[tuple[str, Path]], options: StylizeOptions) -> list[RunFolder]:
+    """Note which outputs are wanted anew, for the case that this is interrupted before."""
+    folders = []
+    for _, output in work:
+        folder = RunFolder(run_folder(output, options.work_dir))
+        if output.exists() and not folder.path.exists():
+            folder.announce(output)
+            folders.append(folder)
+    return folders
 
 
 def _is_there(output: Path, options: StylizeOptions) -> bool:

@@ -1,6 +1,6 @@
 """Single pictures out: one image stylized, or a contact sheet of a video's moments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -33,16 +33,23 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
     write_image(output, np.hstack([stylized.frame, picture]) if options.compare else picture)
 
 
-def preview(source: Source, output: Path, options: StylizeOptions, moments: int) -> int:
+def preview(
+    source: Source,
+    output: Path,
+    options: StylizeOptions,
+    moments: int,
+    check_stop: Callable[[], None] = lambda: None,
+) -> int:
     """Write a contact sheet of moments between ``start`` and ``end``, each source above painting.
 
-    Returns their number, fewer than asked for if the video is that short.
+    Returns their number, fewer than asked for if the video is that short. ``check_stop`` is called
+    at every frame that is scanned and every moment, and may raise.
     """
     info = source.info
     options = options.for_source(info)
     painter = Painter(options)
     size = options.output_size(info.width, info.height)
-    scan = scan_source(source, options.cuts, lambda stage, done, total: None, lambda: None)
+    scan = scan_source(source, options.cuts, lambda stage, done, total: None, check_stop)
     inside = first, last = frames_between(scan, options, info)
     step = -1 if options.backward else 1
     count = last + 1 - first
@@ -52,7 +59,10 @@ def preview(source: Source, output: Path, options: StylizeOptions, moments: int)
             f"A sheet of {len(places)} moments {size[0]} pixels wide is too large; ask for fewer "
             f"with --preview, or for smaller ones with --max-size."
         )
-    columns = [_moment(source, scan, painter, place, inside, step, size) for place in places]
+    columns = []
+    for place in places:
+        columns.append(_moment(source, scan, painter, place, inside, step, size))
+        check_stop()
     write_image(output, _sheet(columns))
     return len(places)
 

@@ -28,6 +28,8 @@ def command(model: str, out: Path, half: bool) -> None:
     if half and suffix == ".onnx":
         raise UsageError("--half is for .safetensors files; an ONNX file keeps 32 bits.")
     loaded = load(model)
+    if out.exists() and Path(model).exists() and out.samefile(model):
+        raise UsageError(f"'{out}' is the model itself; choose another name.")
     network = loaded.network
     click.echo(
         f"{model}: {network.arch}, {network.in_channels} channels in, {network.norm} norm, "

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli import printable, run, set_up_logging
+from brushflow.cli import printable, run, set_up_logging, stop_on_interrupt
 from brushflow.errors import UsageError
 from brushflow.pipeline.shots import CutDetector, scan_size, write_cuts
 from brushflow.pipeline.transitions import Transition
@@ -43,8 +43,11 @@ def command(source: str, output: Path | None, sheet: Path | None, restart: bool)
     detector = CutDetector()
     small: list[np.ndarray] = []
     seconds: list[float] = []
-    with closing(opened.read(size=scan_size(info.width, info.height), gray=True)) as frames:
+    read = opened.read(size=scan_size(info.width, info.height), gray=True)
+    with stop_on_interrupt() as stop, closing(read) as frames:
         for frame in tqdm(frames, unit=" frames", total=info.expected_frames, disable=None):
+            if stop.is_set():
+                raise KeyboardInterrupt("Interrupted; no list was written.")
             detector.add(frame.pixels)
             seconds.append(float(frame.pts * info.time_base))
             if sheet is not None:
@@ -76,7 +79,8 @@ def _row(frames: list[np.ndarray], transition: Transition) -> np.ndarray:
     for offset in _AROUND:
         index = min(max(transition.at + offset, 0), len(frames) - 1)
         cell = cv2.copyMakeBorder(frames[index], _LABEL, 2, 0, 2, cv2.BORDER_CONSTANT, value=(255,))
-        text = f"{index} {transition.kind}" if offset == 0 else str(index)
+        number = index + 1  # as in the list
+        text = f"{number} {transition.kind}" if offset == 0 else str(number)
         cv2.putText(cell, text, (2, _LABEL - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.35, (0,), 1)
         cells.append(cell)
     return cv2.cvtColor(np.hstack(cells), cv2.COLOR_GRAY2RGB)

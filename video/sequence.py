@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
 from fractions import Fraction
@@ -15,6 +16,8 @@ from brushflow.video.color import ColorTags
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, stored_bit_depth
 from brushflow.video.probe import VideoInfo
 from brushflow.video.read import TimedFrame
+
+logger = logging.getLogger(__name__)
 
 # What a screen takes an untagged picture for, and what encoders of video expect.
 _SRGB = ColorTags("gbr", "bt709", "iec61966-2-1", "pc")
@@ -69,6 +72,13 @@ def _numbered(pattern: Path) -> list[Path]:
     while number in numbers:
         images.append(numbers[number])
         number += 1
+    if len(images) < len(numbers):
+        logger.warning(
+            "%s ends at the gap before number %d; %d later pictures are left out.",
+            pattern,
+            number,
+            len(numbers) - len(images),
+        )
     return images
 
 

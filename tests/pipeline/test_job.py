@@ -100,6 +100,28 @@ def test_no_side_exceeds_max_size():
             assert not any(side % 2 for side in sides)
 
 
+def test_a_pattern_with_a_gap_says_what_it_leaves_out(tmp_path, drifting, caplog):
+    for number, frame in zip((1, 2, 5, 6), drifting(4), strict=True):
+        write_image(tmp_path / f"f_{number}.png", frame)
+    assert sum(1 for _ in open_source(tmp_path / "f_%d.png").read()) == 2
+    assert "ends at the gap before number 3; 2 later pictures are left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("clip.mp4", "--style", "painting.jpg"), "train_video.py --style painting.jpg makes one"),
+        (("",), "The name of a source is empty"),
+    ],
+)
+def test_usual_mistakes_are_understood(two_shots, arguments, words, monkeypatch, capsys):
+    given = [str(two_shots) if name == "clip.mp4" else name for name in arguments]
+    monkeypatch.setattr(sys, "argv", ["stylize_video.py", *given])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert stop.value.code == 2 and words in capsys.readouterr().err
+
+
 def test_a_float_picture_with_alpha_is_read(tmp_path):
     picture = np.full((40, 50, 4), 0.5, np.float32)
     picture[:, 25:, 3] = 1

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import pytest
 
 from brushflow.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.inputs import find_videos, is_video_folder
 from brushflow.pipeline.many import stylize_videos
-from brushflow.video import write_image
+from brushflow.video import open_source, write_image
 
 
 @pytest.fixture
@@ -108,6 +110,24 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(folder, run_command, ti
     assert sorted(folder.iterdir()) == before
 
 
+def test_an_estimate_ends_when_it_is_told_to(folder, tiny_model_file):
+    def check_stop():
+        raise KeyboardInterrupt
+
+    options = StylizeOptions(style=str(tiny_model_file), device="cpu", cuts="none")
+    source = open_source(folder / "a9.mp4")
+    scanned = []
+    with pytest.raises(KeyboardInterrupt):
+        estimate_run(
+            source,
+            folder / "out.mp4",
+            options,
+            lambda *step: scanned.append(step),
+            lambda: check_stop() if len(scanned) == 9 else None,
+        )
+    assert len(scanned) == 9  # the scan was over
+
+
 def test_what_cannot_be_estimated_does_not_stop_the_rest(folder, run_command, tiny_model_file):
     options = ("--style", tiny_model_file, "--dry-run", "--compare", "-o", folder / "new")
     code, out, err = run_command(folder, *options)
@@ -115,3 +135,23 @@ def test_what_cannot_be_estimated_does_not_stop_the_rest(folder, run_command, ti
     assert "b.mp4: " in out and "free in" in out
     assert [line.split()[0] for line in out.splitlines()[-2:-1]] == ["all"]
     assert not (folder / "new").exists()
+
+
+def test_an_interrupted_restart_of_many_leaves_no_old_painting(folder, tiny_model_file, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    old = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
+    work = find_videos([str(folder)], old.style, out)
+    stylize_videos(work, old, lambda *step: None, threading.Event())
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    (out / "b.tiny.mp4").write_bytes(b"of another time")
+    new, stop = replace(old, keep_colors=True), threading.Event()
+    with pytest.raises(KeyboardInterrupt):
+        stylize_videos(work, replace(new, restart=True), lambda *step: stop.set(), stop)
+    outcomes = stylize_videos(work, new, lambda *step: None, threading.Event())
+    assert sorted(outcome.failed for outcome in outcomes) == [False, False, True]
+    for name, painting in before.items():
+        assert (out / name).read_bytes() != painting
+    again = stylize_videos(work, replace(new, restart=True), lambda *step: None, threading.Event())
+    assert sum(outcome.failed for outcome in again) == 1
+    assert not list(out.glob("a*.brushflow"))

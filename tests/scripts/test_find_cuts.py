@@ -1,5 +1,6 @@
 """The list is one that --cuts reads, the sheet shows a row for every change."""
 
+import signal
 import sys
 
 import numpy as np
@@ -39,6 +40,20 @@ def test_a_list_with_corrections_is_not_overwritten(run, make_clip, drifting, tm
     code, _, err = run(find_cuts, clip)
     assert code == 2 and "--restart" in err and corrected.read_text() == "7"
     assert run(find_cuts, clip, "--restart")[0] == 0 and corrected.read_text() != "7"
+
+
+def test_an_interrupted_search_writes_no_list(run, make_clip, drifting, tmp_path, monkeypatch):
+    clip = make_clip(tmp_path / "clip.mp4", drifting(14))
+    add = find_cuts.CutDetector.add
+
+    def interrupted(self, frame):
+        signal.raise_signal(signal.SIGINT)
+        add(self, frame)
+
+    monkeypatch.setattr(find_cuts.CutDetector, "add", interrupted)
+    code, _, err = run(find_cuts, clip)
+    assert code == 130 and "no list was written" in err
+    assert not (tmp_path / "clip.cuts.csv").exists()
 
 
 def test_a_sheet_of_many_cuts_has_columns(monkeypatch):
