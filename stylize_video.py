@@ -282,8 +282,7 @@ def command(
     if moments or opened.kind == "image":
         of_videos = {"--report": report, "--dry-run": dry_run, "--keep": options.keep}
         of_videos |= {"--jobs": jobs != 1, "--cluster": cluster}
-        unfit = [name for name, given in of_videos.items() if given]
-        if unfit:
+        if unfit := [name for name, given in of_videos.items() if given]:
             raise UsageError(f"{unfit[0]} is for videos, and this makes a picture; leave it out.")
         write_still(opened, output, options, moments, quiet)
     elif dry_run:

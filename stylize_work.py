@@ -87,11 +87,6 @@ class Work:
 
     def estimate(self, work: list[tuple[str, Path]]) -> None:
         """Say what painting would take; videos that cannot be read do not stop the rest."""
-
-        def check_stop() -> None:
-            if stop.is_set():
-                raise KeyboardInterrupt
-
         estimates, problems = [], []
         with (
             one_opencv_thread(),
@@ -101,7 +96,9 @@ class Work:
             for source, output in work:
                 try:
                     opened = open_source(source, self.options.fps)
-                    found = estimate_run(opened, output, self.options, display.show, check_stop)
+                    found = estimate_run(
+                        opened, output, self.options, display.show, partial(_check, stop)
+                    )
                 except BrushflowError as error:
                     if len(work) == 1:
                         raise
@@ -147,6 +144,11 @@ class Work:
         return painting_processes(self.jobs, self.options.device, size)
 
 
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
 def make_folder(folder: Path) -> None:
     """The folder that ``--output`` names when there are several videos."""
     try:
@@ -166,12 +168,7 @@ def write_still(
     started = time.monotonic()
     if moments:
         with stop_on_interrupt() as stop:
-
-            def check_stop() -> None:
-                if stop.is_set():
-                    raise KeyboardInterrupt
-
-            shown = preview(source, output, options, moments, check_stop)
+            shown = preview(source, output, options, moments, partial(_check, stop))
         summary = f"{shown} moments"
     else:
         stylize_image(source, output, options)

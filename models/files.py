@@ -1,7 +1,6 @@
 """Model files: one ``.safetensors`` with weights and everything needed to run them."""
 
 import difflib
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
+from brushflow.files import atomic_path, file_digest
 from brushflow.models.imported import network_from_other
 from brushflow.models.network import StyleNetwork
 from brushflow.models.weights import network_from_state
@@ -80,7 +79,7 @@ def load(path_or_name: Path | str) -> StyleModel:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise BrushflowError(f"{path} is far larger than a stylization network.")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = file_digest(path)
     except OSError as error:
         raise BrushflowError(f"Could not read the model {path}: {error.strerror}.") from error
     if path.suffix.lower() == ".safetensors":

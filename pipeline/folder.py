@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import alone_in, atomic_path, file_digest
+from brushflow.pipeline.checked_tensors import load_checked, save_checked
 from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.scan import Scan
 from brushflow.video import verify_segment
@@ -74,8 +73,8 @@ class RunFolder:
         if restart or known is None:
             earlier = (self._read_json("run.json") or {}).get("replaces")
             self.clear()
-            note = {"replaces": _identity(replaces) if replaces else earlier}
-            self._write_json("run.json", settings | (note if note["replaces"] else {}))
+            replaced = _identity(replaces) if replaces else earlier
+            self._write_json("run.json", settings | ({"replaces": replaced} if replaced else {}))
         self.segments.mkdir(exist_ok=True)
         self.states.mkdir(exist_ok=True)
 
@@ -187,7 +186,7 @@ class RunFolder:
 
     def save_state(self, index: int, output: Tensor) -> None:
         """Keep the recurrent state after frame ``index``."""
-        _save_tensors(self._state_path(index), {"output": output.cpu().contiguous()})
+        save_checked(self._state_path(index), {"output": output.cpu().contiguous()})
 
     def drop_states(self, first: int, last: int, but: Container[int] = ()) -> None:
         """Remove the states after frames ``first`` to ``last``, except those after ``but``."""
@@ -198,7 +197,7 @@ class RunFolder:
 
     def load_state(self, index: int) -> Tensor | None:
         """The state after frame ``index``, None if it is not there or damaged."""
-        known = _load_tensors(self._state_path(index))
+        known = load_checked(self._state_path(index))
         return known and known.get("output")
 
     def save_motion(self, mark: str, index: int, flow: NDArray, reliability: NDArray) -> None:
@@ -209,12 +208,12 @@ class RunFolder:
         tensors = {"flow": torch.from_numpy(flow), "reliability": torch.from_numpy(reliability)}
         path = self._motion_path(mark, index)
         path.parent.mkdir(exist_ok=True)
-        _save_tensors(path, tensors)
+        save_checked(path, tensors)
 
     def take_motion(self, mark: str, index: int) -> tuple[NDArray, NDArray] | None:
         """The motion of frame ``index``, and remove it; None if it is not there or damaged."""
         path = self._motion_path(mark, index)
-        known = _load_tensors(path)
+        known = load_checked(path)
         if known is None:
             return None
         path.unlink(missing_ok=True)
@@ -265,30 +264,6 @@ def _identity(path: Path) -> list[int]:
 
 def _checksum_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
-
-
-def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    with atomic_path(path) as partial:
-        partial.write_bytes(save(tensors, {"sha256": _tensor_digest(tensors)}))
-
-
-def _load_tensors(path: Path) -> dict[str, Tensor] | None:
-    """What ``_save_tensors`` has written, None if it is not there or damaged."""
-    try:
-        with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            known = (file.metadata() or {}).get("sha256")
-    except (OSError, RuntimeError, SafetensorError):  # RuntimeError: removed at this moment
-        return None
-    return tensors if known == _tensor_digest(tensors) else None
-
-
-def _tensor_digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _json_digest(value: dict[str, Any]) -> str:

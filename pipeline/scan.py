@@ -33,6 +33,10 @@ class Scan:
     problem: str | None
     filled: list[int]
 
+    def without_prior(self, step: int) -> set[int]:
+        """Indices of the frames that follow a cut, going forward (``step`` 1) or backward (−1)."""
+        return {cut if step > 0 else cut - 1 for cut in self.cuts}
+
     def about_filled(self, first: int, last: int, time_base: Fraction) -> list[str]:
         """A sentence about the frames from ``first`` to ``last`` that cannot be decoded, if any."""
         filled = [index for index in self.filled if first <= index <= last]

@@ -47,8 +47,7 @@ class ShotPainter:
         self.kept = kept_folder(output, options)
         self.size = options.output_size(source.info.width, source.info.height)
         self.step = -1 if options.backward else 1
-        # Going backward, the frame before a cut is the one without a prior.
-        self.cuts = {cut if self.step > 0 else cut - 1 for cut in scan.cuts}
+        self.cuts = scan.without_prior(self.step)
         self.inside = frames_between(scan, options, source.info)
         joints = find_joints(*self.inside, scan.cuts, options.max_shot)
         # A part that begins in the middle of a shot goes on from no state: its recurrence burns in.

@@ -76,13 +76,14 @@ def _moment(
     step: int,
     size: tuple[int, int],
 ) -> np.ndarray:
-    """Source above painting of frame ``place``, after some of the frames before it (in ``step``)
-    that are ``inside``, as they are in a run."""
+    """Source above painting of frame ``place``, both RGB uint8: (2·height, width, 3).
+
+    The frames before it, going by ``step``, are painted too, as far as they are ``inside``.
+    """
     first = int(np.clip(place - step * RUN_IN, *inside))
-    cuts = {cut if step > 0 else cut - 1 for cut in scan.cuts}
     with closing(source.read(first=min(first, place), table=scan.pts, size=size)) as read:
         frames = [frame.pixels for frame in islice(read, abs(place - first) + 1)][::step]
-    *_, stylized = painter.paint(frames, cuts, first, step)
+    *_, stylized = painter.paint(frames, scan.without_prior(step), first, step)
     return np.vstack([stylized.frame, painter.finish(stylized)])
 
 

@@ -1,0 +1,173 @@
+"""What cannot be done is said in a sentence, as early as it can be known, and spoils nothing."""
+
+import resource
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.video import open_source
+
+
+@pytest.fixture
+def options(tiny_model_file):
+    return StylizeOptions(style=str(tiny_model_file), device="cpu")
+
+
+def frames_of(path):
+    return [frame.pixels for frame in open_source(path).read()]
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("clip.mp4", "--style", "painting.jpg"), "train_video.py --style painting.jpg makes one"),
+        (("",), "The name of a source is empty"),
+    ],
+)
+def test_usual_mistakes_are_understood(two_shots, arguments, words, run_command):
+    given = [two_shots if name == "clip.mp4" else name for name in arguments]
+    code, _, err = run_command(*given)
+    assert code == 2 and words in err
+
+
+def test_a_finished_output_is_not_overwritten(two_shots, options, tmp_path):
+    output = tmp_path / "out.mp4"
+    output.write_bytes(b"precious")
+    with pytest.raises(UsageError, match=r"exists already.*--restart"):
+        stylize_video(two_shots, output, options)
+    assert output.read_bytes() == b"precious"
+    stylize_video(two_shots, output, replace(options, restart=True, end=Fraction(1, 5)))
+    assert len(frames_of(output)) == 5
+
+
+def test_a_truncated_source_gives_what_there_is_and_says_so(
+    two_shots, run_command, tiny_model_file, tmp_path
+):
+    whole = tmp_path / "whole.mkv"
+    # Matroska can be read from the front, as far as it goes.
+    stylize_video(two_shots, whole, StylizeOptions(strength=0))
+    data = whole.read_bytes()
+    cut_off = tmp_path / "cut.mkv"
+    cut_off.write_bytes(data[: len(data) * 2 // 3])
+    code, _, err = run_command(cut_off, "--style", tiny_model_file, "-o", tmp_path / "out.mp4")
+    assert code == 1
+    assert "is damaged" in err and "Traceback" not in err
+    assert 10 < len(frames_of(tmp_path / "out.mp4")) < 110
+
+
+@pytest.mark.slow
+def test_wrong_requests_are_answered_with_a_sentence(
+    two_shots, run_command, tiny_model_file, tmp_path
+):
+    text = tmp_path / "text.mp4"
+    text.write_text("This is no video at all. " * 50)
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    weights = tmp_path / "weights.safetensors"
+    weights.write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
+    out = tmp_path / "out.mp4"
+    style = ("--style", tiny_model_file)
+    cases = [
+        ((tmp_path / "absent.mp4",), (1, 2), "absent.mp4"),
+        ((text, *style), (1,), "text.mp4"),
+        ((empty, *style), (1,), "empty.mp4"),
+        ((two_shots, "--style", "stary-night"), (2,), "starry-night"),
+        ((two_shots, "--style", weights), (1,), "weights.safetensors"),
+        ((two_shots, *style, "--flow", "diss"), (2,), "dis"),
+        ((two_shots, *style, "--flow", "ptlflow:raft"), (1, 2), "ptlflow"),
+        ((two_shots, *style, "--device", "cuda:77"), (2,), "cuda:77"),
+        ((two_shots, *style, "--device", "toaster"), (2,), "toaster"),
+        ((two_shots, *style, "--cuts", tmp_path / "no.csv"), (2,), "no.csv"),
+        ((two_shots, *style, "--start", "later"), (2,), "later"),
+        ((two_shots, *style, "--codec", "libx263"), (2,), "libx26"),
+        ((two_shots, *style, "--keep", "sound"), (2,), "sound"),
+        ((two_shots, *style, "--median-filter", "4"), (2,), "median"),
+        ((two_shots, *style, "--min-filter", "4"), (2,), "odd"),
+        ((two_shots, *style, "-o", tmp_path / "out.txt"), (2,), "out.txt"),
+        ((two_shots, *style, "-o", tmp_path / "no" / "where" / "out.mp4"), (1, 2), "where"),
+        ((two_shots, *style, "-o", two_shots), (2,), "clip.mp4"),
+        ((two_shots, *style, "--image-model", tiny_model_file), (2,), "image-model"),
+    ]
+    for arguments, codes, part in cases:
+        if "-o" not in arguments:
+            arguments = (*arguments, "-o", out)
+        code, _, err = run_command(*arguments)
+        assert code in codes, (arguments, code, err)
+        assert "Traceback" not in err, (arguments, err)
+        assert part in err, (arguments, err)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "change, executor, words",
+    [
+        ({"pix_fmt": "yuv420"}, None, "cannot be encoded like this"),
+        ({"preset": "hasty"}, None, "look at --codec, --preset"),
+        ({"cuts": "absent.csv"}, None, "no list of cuts absent.csv"),
+        ({"precision": "fp16"}, "processes", "does not compute in fp16"),
+    ],
+)
+def test_wrong_options_are_found_before_anything_is_done(
+    change, executor, words, two_shots, options, tmp_path
+):
+    seen = []
+    with ExitStack() as stack:
+        if executor:
+            executor = stack.enter_context(ThreadPoolExecutor(1))
+        with pytest.raises(UsageError, match=words):
+            stylize_video(
+                two_shots,
+                tmp_path / "out.mp4",
+                replace(options, **change),
+                lambda *step: seen.append(step),
+                executor=executor,
+            )
+    assert not seen and not list(tmp_path.iterdir())
+
+
+def test_a_source_that_ends_early_the_second_time_is_an_error(
+    two_shots, options, tmp_path, monkeypatch
+):
+    from brushflow.video.source import VideoSource
+
+    read = VideoSource.read
+
+    def shorter(self, **request):
+        for frame in read(self, **request):
+            if frame.index == 60 and not request.get("gray"):
+                return
+            yield frame
+
+    monkeypatch.setattr(VideoSource, "read", shorter)
+    with pytest.raises(BrushflowError, match="ended before frame 69"):
+        stylize_video(two_shots, tmp_path / "out.mp4", options)
+    assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", [20_000, 60_000, 110_000])
+def test_a_full_disk_is_a_sentence_and_the_run_goes_on_afterwards(
+    limit, drifting, make_clip, command_line, run_command, tiny_model_file, tmp_path
+):
+    source = make_clip(tmp_path / "clip.mp4", drifting(120), sound=True)
+    arguments = (source, "--style", tiny_model_file, "-o", tmp_path / "out.mp4")
+
+    def small_files():
+        # A write beyond this fails with an error instead of a signal.
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    process = command_line(*arguments, preexec_fn=small_files)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 1, err
+    assert "Traceback" not in err and err.strip().startswith("Error: ")
+    assert not (tmp_path / "out.mp4").exists()
+    code, _, err = run_command(*arguments)
+    assert code == 0, err
+    assert len(frames_of(tmp_path / "out.mp4")) == 120
