@@ -145,11 +145,15 @@ class SegmentWriter:
 def try_settings(settings: EncodeSettings, width: int, height: int, color: ColorTags) -> None:
     """Encode one frame of this size; UsageError if the encoder does not take the settings.
 
-    What the usual settings meet as well, a full disk say, is not theirs to tell.
+    What the usual settings meet as well, a full disk say, is not the settings' fault, nor is what
+    does not happen again: an ffmpeg that something killed.
     """
-    problem = _trial(settings, width, height, color)
     usual = EncodeSettings(bit_depth=settings.bit_depth)
-    if problem is not None and _trial(usual, width, height, color) is None:
+    problem = _trial(settings, width, height, color)
+    if problem is None or _trial(usual, width, height, color) is not None:
+        return
+    problem = _trial(settings, width, height, color)
+    if problem is not None:
         raise UsageError(
             f"Frames of {width}×{height} cannot be encoded like this; look at --codec, --preset, "
             f"--crf and --pix-fmt. {problem}"

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.video import EncodeSettings, SegmentWriter, check_encoder, open_source
+from brushflow.video import (
+    EncodeSettings,
+    SegmentWriter,
+    check_encoder,
+    open_source,
+    try_settings,
+)
+from brushflow.video.color import BT709
 from brushflow.video.ffmpeg import FFmpegProcess, ffmpeg_binary
 
 
@@ -103,6 +110,29 @@ def test_bad_option_comes_back_in_ffmpegs_words(tmp_path):
         for _ in range(500):
             writer.write(frame)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_only_a_trial_that_dies_again_makes_the_settings_wrong(tmp_path, monkeypatch):
+    deaths = tmp_path / "deaths"
+    ffmpeg = tmp_path / "ffmpeg"
+    ffmpeg.write_text(
+        textwrap.dedent(f"""\
+            #!/bin/sh
+            case "$*" in
+            *superfast*) if [ -s "{deaths}" ]; then truncate -s -1 "{deaths}"; kill -9 $$; fi ;;
+            esac
+            exec "{ffmpeg_binary()}" "$@"
+        """)
+    )
+    ffmpeg.chmod(0o755)
+    monkeypatch.setenv("BRUSHFLOW_FFMPEG", str(ffmpeg))
+    settings = EncodeSettings(preset="superfast")
+    deaths.write_text("x")
+    try_settings(settings, 64, 48, BT709)
+    deaths.write_text("xx")
+    with pytest.raises(UsageError, match="--preset"):
+        try_settings(settings, 64, 48, BT709)
+    assert deaths.read_text() == ""
 
 
 def test_unknown_encoder_names_its_neighbours():
