@@ -159,12 +159,16 @@ class FFmpegProcess:
         if process.poll() is None:
             process.kill()
         process.wait()
-        self._drain.join()
-        for pipe in (process.stdin, process.stdout, process.stderr):
+        for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 # Bytes still buffered for a process that is gone cannot be flushed.
                 with suppress(OSError):
                     pipe.close()
+        # Last, as it waits for all who hold the pipe: a child of the process, where that is a
+        # script, which may itself wait for the end of its input.
+        self._drain.join()
+        assert process.stderr is not None
+        process.stderr.close()
 
     def _read_messages(self) -> None:
         pipe = self._process.stderr

@@ -76,6 +76,13 @@ def test_terminal_interrupt_does_not_reach_ffmpeg():
         assert int(run.stdout.readline()) != os.getsid(0)
 
 
+def test_a_child_that_outlives_ffmpeg_is_not_waited_for():
+    with FFmpegProcess(
+        ["/bin/sh", "-c", "exec 3<&0; cat <&3 & echo; wait"], stdin=True, stdout=True
+    ) as run:
+        run.stdout.readline()
+
+
 def test_full_disk_is_an_error_with_nothing_left(tmp_path):
     script = """
         import resource, sys
