@@ -239,7 +239,7 @@ def command(
     """Turn each of SOURCES into a moving painting.
 
     A source is a video file, a folder of videos, a folder or pattern of images (frame_%05d.png),
-    or one image. Type the same command again to go on after an interruption.
+    which make a video, or one image. Type the same command again to go on after an interruption.
 
     SOURCE may also be camera:0, camera:VIDEO, screen: or screen:640x480+100+50, which are painted
     as it happens, in a window.
@@ -277,6 +277,8 @@ def command(
         return
     source = sources[0]
     opened = open_source(source, options.fps)
+    if opened.kind == "video" and options.fps != StylizeOptions.fps:
+        raise UsageError(f"--fps is for images; {opened.info.path} keeps its own times.")
     ending = ".preview.png" if moments else ".png" if opened.kind == "image" else ".mp4"
     output = output or default_output(opened.info.path, options.style, ending)
     if moments or opened.kind == "image":

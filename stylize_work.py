@@ -11,7 +11,7 @@ import click
 
 from brushflow.cli import printable, stop_on_interrupt
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
+from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.many import stylize_videos
@@ -50,17 +50,33 @@ class Work:
             from brushflow.evaluation.of_run import check_measurable, report_run
 
             check_measurable(self.options)
+        place = source.info.path
         with self._ready([source]) as (display, stop, executor):
+
+            def measure(report: RunReport) -> None:
+                def show(done: int, total: int | None) -> None:
+                    if stop.is_set():
+                        raise KeyboardInterrupt(
+                            f"Interrupted. {output} is painted; the same command without --restart "
+                            f"only measures it."
+                        )
+                    display.show("measure", done, total)
+
+                pages.append(report_run(place, output, self.options, show))
+
+            pages: list[Path] = []
             report = stylize_video(
-                source.info.path, output, self.options, display.show, stop, executor
+                place,
+                output,
+                self.options,
+                display.show,
+                stop,
+                executor,
+                afterwards=measure if self.report else lambda report: None,
             )
         if not self.quiet:
             tell_report(report)
-        if self.report:
-            with ProgressDisplay(self.quiet) as display:
-                show = partial(display.show, "measure")
-                page = report_run(source.info.path, output, self.options, show)
-            if not self.quiet:
+            for page in pages:
                 click.echo(printable(f"Look at {page}."))
         if report.problem:
             raise BrushflowError(
@@ -96,6 +112,8 @@ class Work:
             for source, output in work:
                 try:
                     opened = open_source(source, self.options.fps)
+                    if opened.kind == "image":
+                        raise UsageError("A picture takes no time to speak of; just paint it.")
                     found = estimate_run(
                         opened, output, self.options, display.show, partial(_check, stop)
                     )

@@ -61,8 +61,8 @@ def paint_live(
     _check_options(options, others)
     place = record or DEFAULT_RECORDING
     encoding = options.encoding(place)
-    check_output(place, encoding.codec)
     check_encoder(encoding)
+    check_output(place, encoding.codec)
     check_destination(source, place, replace=True)
     rescued = finish_recording(place)
     if rescued and not quiet:

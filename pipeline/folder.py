@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -62,7 +63,7 @@ class RunFolder:
         known = self.settings
         if known is not None and not restart:
             difference = _difference(known, settings)
-            if difference and self._has_segments():
+            if difference and self.painted:
                 name, old, new = difference
                 raise UsageError(
                     f"{self.path} holds an unfinished run with {name} {old}, and now it is {new}; "
@@ -121,9 +122,9 @@ class RunFolder:
         return all(entry.name == "lock" for entry in self.path.iterdir())
 
     @property
-    def empty(self) -> bool:
-        """Whether a run has begun here and nothing has come of it."""
-        return not (self.path / "scan.json").exists() and not self._has_segments()
+    def painted(self) -> bool:
+        """Whether anything of a run is painted here."""
+        return any(self.segments.glob("*.mkv"))
 
     def remove(self) -> None:
         """Remove the folder when the output is complete.
@@ -233,9 +234,6 @@ class RunFolder:
                 total += path.stat().st_size
         return total
 
-    def _has_segments(self) -> bool:
-        return any(self.segments.glob("*.mkv"))
-
     def _state_path(self, index: int) -> Path:
         return self.states / f"{index:08d}.safetensors"
 
@@ -270,6 +268,13 @@ def _json_digest(value: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
+def _told(value: Any) -> str:
+    """A setting for people: of a file's digest, as much as shows that it is another one."""
+    if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value):
+        return f"{value[:8]}…"
+    return json.dumps(value)
+
+
 def _difference(
     old: dict[str, Any], new: dict[str, Any], prefix: str = ""
 ) -> tuple[str, Any, Any] | None:
@@ -280,5 +285,5 @@ def _difference(
             if inner:
                 return inner
         elif before != now:
-            return f"{prefix}{name}", json.dumps(before), json.dumps(now)
+            return f"{prefix}{name}", _told(before), _told(now)
     return None

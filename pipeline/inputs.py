@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from brushflow.errors import UsageError
+from brushflow.models import available
 from brushflow.pipeline.destination import shortened
 from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
 
@@ -37,10 +38,12 @@ def is_video_folder(place: str) -> bool:
 
 
 def find_videos(places: Sequence[str], style: str, folder: Path | None) -> list[tuple[str, Path]]:
-    """Every video that ``places`` stand for, with its output, beside it or in ``folder``.
+    """Every video or picture that ``places`` stand for, each with its output.
+
+    That lies beside it, or in ``folder``.
 
     A folder of videos stands for those right in it, except what earlier commands have painted
-    of them. UsageError for two with the same output.
+    of them in this style or a bundled one. UsageError for two with the same output.
     """
     sources: dict[str, None] = {}
     outputs: set[Path] = set()
@@ -48,12 +51,14 @@ def find_videos(places: Sequence[str], style: str, folder: Path | None) -> list[
         found = [place]
         if is_video_folder(place):
             videos = _videos_in(Path(place))
-            outputs |= {default_output(video, style, ".mp4") for video in videos}
+            styles = (style, *available())
+            outputs |= {default_output(video, s, ".mp4") for video in videos for s in styles}
             found = [str(video) for video in videos if video not in outputs]
         sources |= dict.fromkeys(found)
     work = []
     for source in sources:
-        output = default_output(Path(source), style, ".mp4")
+        ending = ".png" if _is_picture(Path(source)) else ".mp4"
+        output = default_output(Path(source), style, ending)
         work.append((source, folder / output.name if folder else output))
     first_by_output: dict[Path, str] = {}
     for source, output in work:
@@ -64,6 +69,10 @@ def find_videos(places: Sequence[str], style: str, folder: Path | None) -> list[
                 f"or paint them one by one."
             )
     return work
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def _videos_in(folder: Path) -> list[Path]:

@@ -74,10 +74,11 @@ class VideoJob:
         self.stop = stop
         self.executor = executor
         encoding = options.encoding(output)
-        check_output(output, encoding.codec)
         check_encoder(encoding)
+        check_output(output, encoding.codec)
         self._check_early()
         self.watch: Callable[[np.ndarray], None] = lambda picture: None
+        self.afterwards: Callable[[RunReport], None] = lambda report: None
         self.folder = RunFolder(run_folder(output, options.work_dir))
         self.kept = kept_folder(output, options)
         self.size = options.output_size(source.info.width, source.info.height)
@@ -104,28 +105,42 @@ class VideoJob:
         settings = {
             "brushflow": brushflow.__version__,
             "source": self.source.identity(),
-            "models": painter.digests,
             "options": self.options.settings(),
+            "models": painter.digests,
         }
         if self.options.cuts not in CUTS:
             settings["list of cuts"] = file_digest(Path(self.options.cuts))
-        painted = 0
         with self.folder.locked():
-            there = self.output.exists()
-            if there and not self.options.restart:
-                self._check_ours(settings)
-            else:
-                self.folder.begin(settings, self.options.restart, self.output if there else None)
-            summary = self.folder.complete
-            if summary is None:
-                if isinstance(self.executor, ClusterExecutor):
-                    run = describe_run(self.source, self.output, self.folder.path, self.options)
-                    self.executor.check(run)
-                painted, summary = self._make(painter, settings)
-                self.folder.mark_complete(summary)
+            try:
+                painted, summary = self._complete(painter, settings)
+            except BrushflowError:
+                if not self.folder.painted:
+                    self.folder.remove()
+                raise
+            seconds = time.monotonic() - started
+            report = RunReport(
+                self.output, painted=painted, seconds=seconds, kept=self.kept, **summary
+            )
+            self.afterwards(report)
             self.folder.remove()
-        seconds = time.monotonic() - started
-        return RunReport(self.output, painted=painted, seconds=seconds, kept=self.kept, **summary)
+        return report
+
+    def _complete(self, painter: Painter, settings: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """See that the output is there: the number of frames painted, and a summary."""
+        there = self.output.exists()
+        if there and not self.options.restart:
+            self._check_ours(settings)
+        else:
+            self.folder.begin(settings, self.options.restart, self.output if there else None)
+        summary = self.folder.complete
+        if there and summary is not None:
+            return 0, summary
+        if isinstance(self.executor, ClusterExecutor):
+            run = describe_run(self.source, self.output, self.folder.path, self.options)
+            self.executor.check(run)
+        painted, summary = self._make(painter, settings)
+        self.folder.mark_complete(summary)
+        return painted, summary
 
     def _check_ours(self, settings: dict[str, Any]) -> None:
         """Raise UsageError unless the output that exists is what this very run has written.
@@ -134,7 +149,6 @@ class VideoJob:
         begun to overwrite the one that is there and has not come so far.
         """
         if self.folder.abandoned:
-            self.folder.remove()
             raise already_there(self.output)
         self.folder.begin(settings, restart=False)
         if self.folder.complete is not None or self.folder.may_replace(self.output):
@@ -144,8 +158,6 @@ class VideoJob:
             plan = plan_video(scan, self.options, self.source.info)
             if len(self.folder.finished(plan)) == len(plan):
                 return
-        if self.folder.empty:
-            self.folder.remove()
         raise already_there(self.output)
 
     def _make(self, painter: Painter, settings: dict[str, Any]) -> tuple[int, dict[str, Any]]:

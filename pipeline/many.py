@@ -1,19 +1,24 @@
-"""Several videos, one queue: all their shots share the executor, and no failure stops the rest."""
+"""Several videos, one queue: all their shots share the executor, and no failure stops the rest.
+
+Pictures may be among them.
+"""
 
 import logging
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.pipeline.destination import run_folder
+from brushflow.pipeline.destination import check_destination, run_folder
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.job import ProgressCallback, RunReport
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.run import one_opencv_thread, run_job
-from brushflow.video import open_source
+from brushflow.pipeline.stills import stylize_image
+from brushflow.video import Source, open_source
 
 logger = logging.getLogger(__name__)
 
@@ -55,10 +60,10 @@ def stylize_videos(
             raise KeyboardInterrupt
         try:
             opened = open_source(source, options.fps)
-            if opened.kind == "image":
-                raise UsageError(f"{source} is a single picture; paint it by itself.")
             if _is_there(output, options):
                 return Outcome(source, output)
+            if opened.kind == "image":
+                return Outcome(source, output, _paint_picture(opened, output, options))
             report = run_job(opened, output, options, common.part(source), stop, executor)
         except BrushflowError as error:
             return Outcome(source, output, error=str(error))
@@ -94,6 +99,15 @@ def _announce(work: Sequence[tuple[str, Path]], options: StylizeOptions) -> list
             folder.announce(output)
             folders.append(folder)
     return folders
+
+
+def _paint_picture(source: Source, output: Path, options: StylizeOptions) -> RunReport:
+    if options.keep:
+        raise UsageError(f"--keep is for videos, and {source.info.path} is a picture.")
+    check_destination(source.info.path, output, options.restart)
+    started = time.monotonic()
+    stylize_image(source, output, options)
+    return RunReport(output, frames=1, painted=1, seconds=time.monotonic() - started)
 
 
 def _is_there(output: Path, options: StylizeOptions) -> bool:

@@ -23,6 +23,7 @@ def stylize_video(
     stop: threading.Event | None = None,
     executor: Executor | None = None,
     watch: Callable[[np.ndarray], None] = lambda picture: None,
+    afterwards: Callable[[RunReport], None] = lambda report: None,
 ) -> RunReport:
     """Paint a video (or a folder or pattern of images) into the file ``output``.
 
@@ -31,7 +32,8 @@ def stylize_video(
     the run at the next frame with KeyboardInterrupt; finished segments are kept. An ``executor``
     (see ``processes`` and ``cluster``) paints several shots at a time; the file is the same, byte
     for byte. ``watch`` is called, in another thread, with every picture that is written, RGB
-    (H, W, 3), unless an executor paints.
+    (H, W, 3), unless an executor paints. ``afterwards`` is called when the output is there; if it
+    raises, the same call does nothing but call it again.
 
     Raises:
         UsageError: options that do not fit, an output that exists, an unfinished other run.
@@ -40,9 +42,8 @@ def stylize_video(
     options = options or StylizeOptions()
     with one_opencv_thread():
         opened = open_source(source, options.fps)
-        return run_job(
-            opened, output, options, progress, stop or threading.Event(), executor, watch
-        )
+        stop = stop or threading.Event()
+        return run_job(opened, output, options, progress, stop, executor, watch, afterwards)
 
 
 def run_job(
@@ -53,6 +54,7 @@ def run_job(
     stop: threading.Event,
     executor: Executor | None,
     watch: Callable[[np.ndarray], None] = lambda picture: None,
+    afterwards: Callable[[RunReport], None] = lambda report: None,
 ) -> RunReport:
     """The same for an opened source; the caller sees to OpenCV's threads."""
     # An output with a run beside it may be that run's, which was stopped before it had tidied up.
@@ -60,6 +62,7 @@ def run_job(
     check_destination(source.info.path, output, options.restart or unfinished)
     job = VideoJob(source, output, options, progress, stop, executor)
     job.watch = watch
+    job.afterwards = afterwards
     return job.run()
 
 

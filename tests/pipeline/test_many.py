@@ -54,6 +54,35 @@ def test_a_folder_is_painted_whatever_is_wrong_with_one_of_them(
     assert first.stat().st_mtime_ns == before
 
 
+def test_pictures_may_be_among_them(folder, drifting, run_command, tiny_model_file, tmp_path):
+    frame = drifting(1, width=64, height=48)[0]
+    for name in ("p.png", "q.jpg"):
+        write_image(tmp_path / name, frame)
+    out = tmp_path / "out"
+    places = (folder / "a9.mp4", tmp_path / "p.png", tmp_path / "q.jpg")
+    arguments = ("--style", tiny_model_file, "--device", "cpu", "-o", out)
+    code, said, err = run_command(*places, *arguments)
+    assert code == 0, err
+    names = ["a9.tiny.mp4", "p.tiny.png", "q.tiny.png"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    alone = tmp_path / "alone.png"
+    assert run_command(tmp_path / "p.png", *arguments[:-1], alone)[0] == 0
+    assert (out / "p.tiny.png").read_bytes() == alone.read_bytes()
+    code, said, _ = run_command(*places, *arguments)
+    assert code == 0 and said.count("was there") == 3
+    code, said, _ = run_command(*places[1:], *arguments, "--keep", "flow", "--restart")
+    assert code == 1 and said.count("--keep is for videos") == 2
+
+
+def test_a_folders_paintings_in_bundled_styles_are_no_sources(folder):
+    for name in ("a9.great-wave.mp4", "a9.take2.mp4"):
+        (folder / name).touch()
+    found = [
+        Path(source).name for source, _ in find_videos([str(folder)], "mine.safetensors", None)
+    ]
+    assert found == ["a9.mp4", "a9.take2.mp4", "a10.mkv", "b.mp4"]
+
+
 def test_videos_share_an_executor_and_a_bar(folder, tiny_model_file, tmp_path):
     (folder / "b.mp4").unlink()
     out = tmp_path / "out"

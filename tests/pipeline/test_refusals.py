@@ -131,6 +131,24 @@ def test_wrong_options_are_found_before_anything_is_done(
     assert not seen and not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--start", "99"), "no frame between --start"),
+        (("--codec", "nosuch"), "no encoder nosuch"),
+        (("--fps", "12"), "--fps is for images"),
+        (("--face-size", "512"), "--face-size is for spherical"),
+    ],
+)
+def test_a_refused_run_leaves_no_folder(
+    arguments, words, two_shots, tiny_model_file, run_command, tmp_path
+):
+    output = tmp_path / "out.mp4"
+    code, _, error = run_command(two_shots, "--style", tiny_model_file, "-o", output, *arguments)
+    assert code == 2 and words in error
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_source_that_ends_early_the_second_time_is_an_error(
     two_shots, options, tmp_path, monkeypatch
 ):

@@ -1,8 +1,11 @@
 """``--report``: the page about a run, from the run's own options."""
 
 import json
+import signal
 
 import pytest
+
+from brushflow.evaluation import of_run
 
 
 @pytest.mark.slow
@@ -17,6 +20,29 @@ def test_a_run_is_measured_at_its_own_size_and_cuts(
     assert measured["frames"] == 25 and measured["settings"]["cuts"] == [70]
     assert [video["role"] for video in measured["videos"]] == ["floor", "result"]
     assert "<video" in (tmp_path / "out.report/report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_an_interrupted_measurement_is_repeated_without_painting_again(
+    two_shots, tiny_model_file, run_command, tmp_path, monkeypatch
+):
+    output = tmp_path / "out.mp4"
+    command = (two_shots, "--style", tiny_model_file, "--end", 1, "-o", output, "--report")
+    measure = of_run.evaluate
+
+    def interrupted(*arguments, progress, **options):
+        signal.raise_signal(signal.SIGINT)
+        return measure(*arguments, progress=progress, **options)
+
+    monkeypatch.setattr(of_run, "evaluate", interrupted)
+    code, _, error = run_command(*command)
+    assert code == 130 and "out.mp4 is painted" in error
+    painted = output.read_bytes()
+    monkeypatch.setattr(of_run, "evaluate", measure)
+    code, out, _ = run_command(*command)
+    assert code == 0 and "25 frames, 0 of them now" in out and "report.html" in out
+    assert output.read_bytes() == painted
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "out.report"]
 
 
 @pytest.mark.parametrize(
