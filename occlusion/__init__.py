@@ -1,8 +1,9 @@
 """Which pixels of a frame can be traced into the previous one."""
 
+from brushflow.occlusion.appearance import rescue
 from brushflow.occlusion.consistency import RULES, reliability
 from brushflow.occlusion.files import read_pgm, write_pgm
 from brushflow.occlusion.min_filter import min_filter
 from brushflow.occlusion.structure import structure_map
 
-__all__ = ["RULES", "min_filter", "read_pgm", "reliability", "structure_map", "write_pgm"]
+__all__ = ["RULES", "min_filter", "read_pgm", "reliability", "rescue", "structure_map", "write_pgm"]

@@ -11,7 +11,7 @@ import numpy as np
 from brushflow.flow.estimators import FlowEstimator
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import fit, resize_flow
-from brushflow.occlusion import reliability
+from brushflow.occlusion import reliability, rescue
 
 _LEAST, _MOST = 320, 1024
 
@@ -43,6 +43,8 @@ class MotionSource(Protocol):
 class EstimatedMotion:
     """Flow in both directions, and reliability by their consistency (Ruder et al. 2018).
 
+    What looks as it did counts as reliable as well, see ``occlusion.rescue``.
+
     Both are found on smaller frames, as if they were the video, and enlarged: that takes a quarter
     of the time at half the size, and what is painted is as stable (docs/performance.md).
 
@@ -69,7 +71,8 @@ class EstimatedMotion:
         longest = self.max_size or usual_size(max(frame.shape[:2]))
         small, small_previous = (fit(picture, longest) for picture in (frame, previous))
         flow, reverse = bidirectional(self.estimator, small, small_previous, executor)
-        return Motion(flow, reliability(flow, reverse, small, self.rule), reverse)
+        known = reliability(flow, reverse, small, self.rule)
+        return Motion(flow, rescue(known, flow, small, small_previous), reverse)
 
     def enlarge(self, small: Motion, frame: np.ndarray) -> Motion:
         """The same on the frame's grid."""

@@ -1,0 +1,47 @@
+"""Which pixels may keep their painting although the flow cannot be believed."""
+
+import cv2
+import numpy as np
+
+from brushflow.flow.warp import warp_array
+
+_WINDOW = 9  # pixels that a colour is averaged over, in both directions
+_LIMIT = 16.0  # of 255, in each channel
+
+
+def rescue(
+    reliability: np.ndarray, flow: np.ndarray, frame: np.ndarray, previous: np.ndarray
+) -> np.ndarray:
+    """Count as reliable, too, what looks as it did where the flow points.
+
+    On water, glass, smoke or a plain wall no flow is consistent, and yet nothing new comes to
+    light: the mean colour of a window around the pixel is that of the window it is said to come
+    from. A painting that is carried along there stays a painting of the same thing, while a hole
+    in the prior is painted anew in every frame, and flickers. Where something was hidden, or hides
+    something else now, colours differ. This is ours, not the published systems'.
+
+    Args:
+        reliability: float32 (H, W) in [0, 1], 1 = reliable.
+        flow: float32 (H, W, 2) in pixels, (x, y), from ``frame`` into ``previous``.
+        frame, previous: uint8 or uint16 (H, W, 3).
+
+    Returns:
+        float32 (H, W) in [0, 1], nowhere less than ``reliability``; unchanged where the flow
+        leaves the picture.
+    """
+    if reliability.min() == 1:
+        return reliability
+    scale = np.float32(255 / np.iinfo(frame.dtype).max)
+    change = warp_array(previous.astype(np.float32), flow) - frame
+    change = np.abs(cv2.blur(change, (_WINDOW, _WINDOW))).max(axis=2) * scale
+    alike = (change < _LIMIT) & _stays_inside(flow)
+    return np.maximum(reliability, alike.astype(np.float32))
+
+
+@np.errstate(invalid="ignore")
+def _stays_inside(flow: np.ndarray) -> np.ndarray:
+    """Not in the last row or column, as for ``reliability``; what is no number is outside."""
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)

@@ -1,0 +1,87 @@
+"""What keeps its painting although no flow is consistent there, and what must not."""
+
+import numpy as np
+import pytest
+
+from brushflow.occlusion import reliability, rescue
+
+H, W = 48, 64
+
+
+def noise(seed, color=(60, 90, 120)):
+    """Water: the same colours everywhere and at all times, and nothing that stays."""
+    ripples = np.random.default_rng(seed).integers(-30, 31, (H, W, 1))
+    return (np.array(color) + ripples).astype(np.uint8)
+
+
+def still(dx=0.0, dy=0.0):
+    return np.tile(np.array([dx, dy], np.float32), (H, W, 1))
+
+
+def test_ripples_are_carried_along_up_to_the_last_row_and_column():
+    nowhere = np.zeros((H, W), np.float32)
+    known = rescue(nowhere, still(), noise(0), noise(1))
+    assert known.dtype == np.float32
+    assert known[:-1, :-1].all() and not known[-1].any() and not known[:, -1].any()
+
+
+def test_what_something_else_has_covered_or_uncovered_stays_unknown():
+    before, now = noise(0), noise(1)
+    before[16:32, 8:24] = noise(2, (200, 160, 40))[16:32, 8:24]
+    now[16:32, 36:52] = noise(3, (200, 160, 40))[16:32, 36:52]
+    known = rescue(np.zeros((H, W), np.float32), still(), now, before)
+    for left in (8, 36):
+        assert not known[16:32, left : left + 16].any()
+    assert known[:8, :-1].all()
+
+
+def test_nothing_becomes_less_reliable_and_what_leaves_the_picture_stays_unknown():
+    random = np.random.default_rng(4)
+    soft = random.random((H, W), dtype=np.float32)
+    flow = random.normal(0, 4, (H, W, 2)).astype(np.float32)
+    known = rescue(soft, flow, noise(0, (200, 0, 0)), noise(1))
+    assert np.array_equal(known, soft)  # another colour everywhere
+    known = rescue(soft, still(-10.5, 3), noise(0), noise(1))
+    assert (known >= soft).all()
+    assert np.array_equal(known[:, :11], soft[:, :11])
+    assert np.array_equal(known[-4:], soft[-4:])
+    assert (known[:-9, 20:-1] == 1).all()
+
+
+def test_a_flow_that_is_no_number_is_not_believed():
+    flow = still()
+    flow[10, 20] = np.nan
+    known = rescue(np.zeros((H, W), np.float32), flow, noise(0), noise(1))
+    assert known[10, 20] == 0
+
+
+def test_ten_bit_frames_are_judged_alike():
+    flow = still(1.25, -2.5)
+    nowhere = np.zeros((H, W), np.float32)
+    now, before = noise(0), np.roll(noise(1, (70, 100, 132)), 9, axis=1)
+    wide = [frame.astype(np.uint16) * 257 for frame in (now, before)]
+    assert np.array_equal(rescue(nowhere, flow, now, before), rescue(nowhere, flow, *wide))
+
+
+@pytest.mark.parametrize("speed", [3, 9])
+def test_what_a_passing_thing_uncovers_is_painted_anew(speed):
+    """Exact flow in both directions: the consistency check's answer for the ground stays."""
+    ground, thing = noise(0), noise(1, (220, 210, 60))
+
+    def frame(left):
+        picture = ground.copy()
+        picture[12:36, left : left + 20] = thing[12:36, :20]
+        return picture
+
+    def motion(left, by):
+        flow = still()
+        flow[12:36, left : left + 20, 0] = by
+        return flow
+
+    before, now = frame(20), frame(20 + speed)
+    flow = motion(20 + speed, -speed)
+    checked = reliability(flow, motion(20, speed), now)
+    uncovered = checked[12:36, 20 : 20 + speed]
+    assert not uncovered.any()
+    known = rescue(checked, flow, now, before)
+    assert not known[14:34, 20 : 20 + speed].any()
