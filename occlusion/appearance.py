@@ -40,8 +40,8 @@ def rescue(
 
 @np.errstate(invalid="ignore")
 def _stays_inside(flow: np.ndarray) -> np.ndarray:
-    """Not in the last row or column, as for ``reliability``; what is no number is outside."""
+    """The last row and column are inside here; what is no number is not."""
     height, width = flow.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
     y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return (x >= 0) & (x < width - 1) & (y >= 0) & (y < height - 1)
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)

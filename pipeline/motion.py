@@ -8,6 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
+from brushflow.flow.borders import hold_inside
 from brushflow.flow.estimators import FlowEstimator
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import fit, resize_flow
@@ -43,7 +44,8 @@ class MotionSource(Protocol):
 class EstimatedMotion:
     """Flow in both directions, and reliability by their consistency (Ruder et al. 2018).
 
-    What looks as it did counts as reliable as well, see ``occlusion.rescue``.
+    What looks as it did counts as reliable as well, see ``occlusion.rescue``; so do the last row
+    and column, which the check cannot judge.
 
     Both are found on smaller frames, as if they were the video, and enlarged: that takes a quarter
     of the time at half the size, and what is painted is as stable (docs/performance.md).
@@ -72,6 +74,7 @@ class EstimatedMotion:
         small, small_previous = (fit(picture, longest) for picture in (frame, previous))
         flow, reverse = bidirectional(self.estimator, small, small_previous, executor)
         known = reliability(flow, reverse, small, self.rule)
+        flow = hold_inside(flow)
         return Motion(flow, rescue(known, flow, small, small_previous), reverse)
 
     def enlarge(self, small: Motion, frame: np.ndarray) -> Motion:

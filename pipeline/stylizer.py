@@ -210,11 +210,9 @@ class Stylizer:
         return torch.cat([preprocess(picture, self.device) for picture in noise])
 
     def _still(self, frame: np.ndarray) -> Motion:
-        """No motion, known wherever the consistency check can know anything."""
-        height, width = frame.shape[:2]
-        known = np.zeros((height, width), np.float32)
-        known[:-1, :-1] = 1
-        return Motion(np.zeros((height, width, 2), np.float32), known)
+        """No motion, known everywhere."""
+        size = frame.shape[:2]
+        return Motion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))
 
 
 def for_inference(network: nn.Module, device: torch.device, precision: str) -> nn.Module:

@@ -18,11 +18,11 @@ def still(dx=0.0, dy=0.0):
     return np.tile(np.array([dx, dy], np.float32), (H, W, 1))
 
 
-def test_ripples_are_carried_along_up_to_the_last_row_and_column():
+def test_ripples_are_carried_along():
     nowhere = np.zeros((H, W), np.float32)
     known = rescue(nowhere, still(), noise(0), noise(1))
-    assert known.dtype == np.float32
-    assert known[:-1, :-1].all() and not known[-1].any() and not known[:, -1].any()
+    assert known.dtype == np.float32 and known.shape == (H, W)
+    assert known.all()
 
 
 def test_what_something_else_has_covered_or_uncovered_stays_unknown():
@@ -32,7 +32,7 @@ def test_what_something_else_has_covered_or_uncovered_stays_unknown():
     known = rescue(np.zeros((H, W), np.float32), still(), now, before)
     for left in (8, 36):
         assert not known[16:32, left : left + 16].any()
-    assert known[:8, :-1].all()
+    assert known[:8].all()
 
 
 def test_nothing_becomes_less_reliable_and_what_leaves_the_picture_stays_unknown():
@@ -44,7 +44,7 @@ def test_nothing_becomes_less_reliable_and_what_leaves_the_picture_stays_unknown
     known = rescue(soft, still(-10.5, 3), noise(0), noise(1))
     assert (known >= soft).all()
     assert np.array_equal(known[:, :11], soft[:, :11])
-    assert np.array_equal(known[-4:], soft[-4:])
+    assert np.array_equal(known[-3:], soft[-3:])
     assert (known[:-9, 20:-1] == 1).all()
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from skimage import data
 
-from brushflow.flow import load_estimator
+from brushflow.flow import hold_inside, load_estimator
 from brushflow.flow.resize import resize_flow
-from brushflow.occlusion import reliability
+from brushflow.occlusion import reliability, rescue
 from brushflow.pipeline.motion import EstimatedMotion, usual_size
 
 
@@ -37,8 +37,16 @@ def test_the_frames_own_size_is_what_the_parts_give(frames):
     estimator = load_estimator("dis")
     found = find(EstimatedMotion(estimator, "fast", 512), frames)
     flow, reverse = estimator(*frames), estimator(*frames[::-1])
-    assert np.array_equal(found.flow, flow) and np.array_equal(found.reverse, reverse)
-    assert np.array_equal(found.reliability, reliability(flow, reverse, frames[0]))
+    held = hold_inside(flow)
+    assert np.array_equal(found.flow, held) and np.array_equal(found.reverse, reverse)
+    checked = reliability(flow, reverse, frames[0])
+    assert np.array_equal(found.reliability, rescue(checked, held, *frames))
+    assert checked.sum() < found.reliability.sum() < checked.size
+
+
+def test_all_of_a_still_picture_is_known_its_border_too(frames):
+    found = find(EstimatedMotion(load_estimator("dis")), (frames[0], frames[0]))
+    assert (found.reliability == 1).all()
 
 
 def test_half_the_size_finds_the_same_motion(frames):
