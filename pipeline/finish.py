@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 
 from brushflow.models import deprocess
+from brushflow.pipeline.contents import contents
 from brushflow.pipeline.stylizer import Stylized
 
 
@@ -14,10 +15,13 @@ def finish(
 
     A median filter takes out single odd pixels (size kept, borders replicated); ``keep_colors``
     takes the colours of the frame and only the brightness of the painting; ``strength`` mixes
-    frame (0) and painting (1).
+    frame (0) and painting (1). What fades to one colour fades from painting to frame.
     """
     frame = stylized.frame
-    if stylized.output is None or strength == 0:
+    if stylized.output is None:
+        return frame
+    strength *= contents(frame)
+    if strength == 0:
         return frame
     picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
     if median_filter > 1:

@@ -17,6 +17,7 @@ from brushflow.models import StyleModel, StyleNetwork, preprocess, upload
 from brushflow.models.cuda_graph import Graphed
 from brushflow.models.folding import fold
 from brushflow.occlusion import min_filter
+from brushflow.pipeline.contents import contents
 from brushflow.pipeline.devices import autocast
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
 
@@ -109,7 +110,8 @@ class Stylizer:
     ) -> Iterator[Stylized]:
         """Paint frames, uint8 or uint16 (H, W, 3) RGB of one size, in the order they come.
 
-        ``cuts``: indices whose frame has nothing to do with the one that came before it.
+        ``cuts``: indices whose frame has nothing to do with the one that came before it; nor has
+        what follows a frame of one colour.
         ``first``, ``step``: indices of the frames are first, first + step, …
         ``state``: goes on from this output of the first frame, which is not painted again.
         """
@@ -117,13 +119,16 @@ class Stylizer:
             prepared = self._with_motion(frames, cuts, first, step, pool)
             with closing(prepared):
                 output = state.to(self.device) if state is not None else None
-                if state is not None:
-                    next(prepared, None)
+                known = next(prepared, None) if state is not None else None
+                before = known and known[1]
                 for index, frame, pending in prepared:
+                    if before is not None and contents(before) == 0:
+                        output = pending = None
                     motion = pending.result() if pending else None
                     alone = self.independent or index in cuts
                     output = self._paint(index, frame, motion, None if alone else output)
                     yield Stylized(index, frame, output, motion)
+                    before = frame
 
     def _with_motion(
         self,

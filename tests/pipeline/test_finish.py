@@ -30,7 +30,7 @@ def test_strength_mixes_frame_and_painting(stylized):
 
 def test_keep_colors_takes_brightness_only(stylized):
     item, painting = stylized
-    grey = np.full_like(item.frame, 128)
+    grey = cv2.cvtColor(cv2.cvtColor(item.frame, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     result = finish(Stylized(0, grey, item.output, None), keep_colors=True)
     assert np.ptp(result.astype(int), axis=2).max() <= 1
     luma = cv2.cvtColor(painting, cv2.COLOR_RGB2GRAY).astype(int)
@@ -55,3 +55,21 @@ def test_sixteen_bit_frames_give_sixteen_bit_pictures(stylized):
         result = finish(deep, **options)
         assert result.dtype == np.uint16
     assert np.abs(finish(deep).astype(int) - painting.astype(int) * 257).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_fades_to_one_colour_fades_from_painting_to_frame(stylized, dtype):
+    item, painting = stylized
+    shares = []
+    for contrast in (1, 0.5, 0.2, 0.1, 0.05, 0.02, 0):
+        frame = np.round(item.frame * contrast * (np.iinfo(dtype).max / 255)).astype(dtype)
+        picture = finish(Stylized(0, frame, item.output, None))
+        assert picture.dtype == dtype
+        scale = 255 / np.iinfo(dtype).max
+        away, whole = (
+            np.abs(other.astype(float) - frame * scale).sum()
+            for other in (picture * scale, painting)
+        )
+        shares.append(away / whole)
+    assert shares == sorted(shares, reverse=True)
+    assert shares[1] > 0.99 and 0.05 < shares[3] < 0.95 and shares[-1] == 0

@@ -66,6 +66,19 @@ def test_a_recurrent_model_sees_the_output_before_as_it_is_and_no_motion(driftin
     assert not network.inputs[-1][:, 3:].any()
 
 
+@pytest.mark.parametrize("level", [0, 255])
+def test_a_frame_of_one_colour_leaves_no_trace(drifting, level):
+    network, stylizer = recorder()
+    first, second, third = drifting(3)
+    plain = np.full_like(first, level)
+    plain[::2] ^= 1  # a little noise
+    stylized = list(stylizer.stylize([first, plain, second, third]))
+    assert network.inputs[1][:, 3:].any() and network.inputs[3][:, 3:].any()
+    assert not network.inputs[2][:, 3:].any()
+    resumed = list(stylizer.stylize([plain, second], first=1, state=stylized[1].output))
+    assert torch.equal(resumed[0].output, stylized[2].output)
+
+
 def test_a_first_frame_settles_on_its_own_painting(drifting):
     network, stylizer = recorder(settle=2)
     first, second = stylizer.stylize(drifting(2))
