@@ -25,7 +25,13 @@ from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import Segment, find_joints, plan_video
 from brushflow.pipeline.processes import PaintingProcesses
 from brushflow.pipeline.scan import CUTS, ProgressCallback, Scan, check_cuts, scan_source
-from brushflow.pipeline.shortage import ShortOfMemory, release, too_large, with_smaller_flow
+from brushflow.pipeline.shortage import (
+    ShortOfMemory,
+    release,
+    too_large,
+    warn_of_shortage,
+    with_smaller_flow,
+)
 from brushflow.pipeline.shot_painter import ShotPainter, kept_folder
 from brushflow.video import Source, assemble, check_encoder, check_output, try_settings
 from brushflow.video.sphere import Sphere, new_sphere
@@ -189,6 +195,8 @@ class VideoJob:
         painted = self.total - self._count_finished(plan)
         if painted < self.total and painted:
             logger.info("Going on after %d of %d frames.", self.done, self.total)
+        if painted and self.executor is None and painter.on_cpu:
+            warn_of_shortage(painter.pixels(self.size))
         if self._paint_rest(painter, self.options, scan, plan):
             return painted
         release()

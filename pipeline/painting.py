@@ -14,7 +14,7 @@ from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.finish import finish
 from brushflow.pipeline.motion import EstimatedMotion, SharedMotion, TakeMotion
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
+from brushflow.pipeline.spherical_stylizer import GROUPS, EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import LAYOUTS
 
@@ -94,6 +94,10 @@ class Painter:
         return self.stylizer is not None and not self.stylizer.independent
 
     @property
+    def on_cpu(self) -> bool:
+        return self.stylizer is not None and self.stylizer.device.type == "cpu"
+
+    @property
     def shares_motion(self) -> bool:
         """Whether motion may be found by others, see ``shared_motion``.
 
@@ -122,6 +126,12 @@ class Painter:
         if isinstance(self.stylizer, SphericalStylizer):
             return self.stylizer.cube(*size).size
         return max(size)
+
+    def pixels(self, size: tuple[int, int]) -> int:
+        """How many pixels of a frame of this size (width, height) are painted at once."""
+        if isinstance(self.stylizer, SphericalStylizer):
+            return max(map(len, GROUPS)) * self.stylizer.cube(*size).size ** 2
+        return size[0] * size[1]
 
     def paint(
         self,

@@ -1,20 +1,48 @@
-"""Too little memory: recognising it, and what may be made smaller."""
+"""Too little memory: foreseeing and recognising it, and what may be made smaller."""
 
 import gc
+import logging
 from dataclasses import replace
 
 import cv2
 import torch
 
 from brushflow.errors import BrushflowError
+from brushflow.memory import available_memory
 from brushflow.pipeline.motion import usual_size
 from brushflow.pipeline.options import StylizeOptions
 
 _SMALLEST_FLOW = 128  # pixels on the longest side; motion is not found on less
+# What a process takes: PyTorch and OpenCV, and for each pixel of a frame the network's layers,
+# queued frames and the encoder's; the paper's network needs 2 GB at 1920×1080, ffmpeg half of one.
+_BASE = 700 << 20
+_PER_PIXEL = 1300
+
+logger = logging.getLogger(__name__)
 
 
 class ShortOfMemory(Exception):  # noqa: N818
     """Memory ran out while frames were painted; what was finished before is kept."""
+
+
+def memory_to_paint(pixels: int) -> int:
+    """Bytes that a process takes for so many pixels at once; small networks take less."""
+    return _BASE + _PER_PIXEL * pixels
+
+
+def warn_of_shortage(pixels: int) -> None:
+    """Say so if there is less memory than so many pixels at once may take.
+
+    A system that is out of memory ends processes without a word.
+    """
+    need, free = memory_to_paint(pixels), available_memory()
+    if free is not None and need > free:
+        logger.warning(
+            "Painting may take %.1f GB of memory, and %.1f GB are free; if it is ended by the "
+            "system, --max-size makes frames smaller.",
+            need / 1e9,
+            free / 1e9,
+        )
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -9,11 +9,7 @@ import torch
 from brushflow.memory import CGROUP, available_memory
 from brushflow.pipeline.devices import choose_device
 from brushflow.pipeline.processes import PaintingProcesses
-
-# What a process takes: PyTorch and OpenCV, and for each pixel of a frame the network's layers,
-# queued frames and the encoder's; the paper's network needs 2 GB at 1920×1080, ffmpeg half of one.
-_BASE = 700 << 20
-_PER_PIXEL = 1300
+from brushflow.pipeline.shortage import memory_to_paint
 
 
 @contextmanager
@@ -51,8 +47,7 @@ def usable_cores() -> int:
 
 def _that_fit(size: tuple[int, int]) -> int:
     free = available_memory()
-    need = _BASE + _PER_PIXEL * size[0] * size[1]
-    return usable_cores() if free is None else free // need
+    return usable_cores() if free is None else free // memory_to_paint(size[0] * size[1])
 
 
 def _visible_gpus() -> list[str]:

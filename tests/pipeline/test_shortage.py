@@ -1,11 +1,14 @@
 """Memory that does not suffice: once on smaller motion, else a sentence; never a frame less."""
 
+from dataclasses import replace
+from fractions import Fraction
+
 import cv2
 import pytest
 import torch
 
 from brushflow.errors import BrushflowError
-from brushflow.pipeline import StylizeOptions, painting, stylize_video
+from brushflow.pipeline import StylizeOptions, painting, shortage, stylize_video
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.video import open_source
 
@@ -115,3 +118,20 @@ def test_other_errors_are_not_taken_for_it(hungry_flow, clip, options, tmp_path)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         stylize_video(clip, tmp_path / "out.mp4", options)
     assert not (tmp_path / "out.mp4").exists()
+
+
+@pytest.mark.parametrize("face_size", [None, 64])
+def test_a_shortage_is_foreseen(face_size, clip, tiny_model_file, tmp_path, monkeypatch, caplog):
+    """In flat frames, and in faces, of which two are painted at once."""
+    options = StylizeOptions(style=str(tiny_model_file), device="cpu", end=Fraction(1, 5))
+    info = open_source(clip).info
+    pixels = info.width * info.height
+    if face_size:
+        options = replace(options, spherical="equirect", face_size=face_size)
+        pixels = 2 * face_size**2
+    for free, told in ((1, True), (0, False)):
+        free = shortage.memory_to_paint(pixels) - free
+        monkeypatch.setattr(shortage, "available_memory", lambda free=free: free)
+        caplog.clear()
+        stylize_video(clip, tmp_path / f"{free}.mp4", options)
+        assert ("--max-size makes frames smaller" in caplog.text) == told
