@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -107,6 +109,11 @@ class SegmentWriter:
 
     def _failure(self) -> BrushflowError:
         reason = self._process.last_message() or f"it ended with code {self._process.finish()}"
+        if os.strerror(errno.ENOSPC) in reason:
+            return BrushflowError(
+                f"The disk is full, and {self.path} could not be written; make room and type the "
+                f"same command again."
+            )
         return BrushflowError(
             f"ffmpeg could not encode {self.path.name} with {self.settings.codec}: {reason}."
         )

@@ -119,20 +119,37 @@ def test_bad_option_comes_back_in_ffmpegs_words(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_only_a_trial_that_dies_again_makes_the_settings_wrong(tmp_path, monkeypatch):
+@pytest.fixture
+def replace_ffmpeg(tmp_path, monkeypatch):
+    """Put a script before ffmpeg that does something else for some command lines."""
+
+    def replace(case):
+        script = tmp_path / "bin" / "ffmpeg"
+        script.parent.mkdir()
+        lines = ["#!/bin/sh", 'case "$*" in', case, "esac", f'exec "{ffmpeg_binary()}" "$@"', ""]
+        script.write_text("\n".join(lines))
+        script.chmod(0o755)
+        monkeypatch.setenv("BRUSHFLOW_FFMPEG", str(script))
+
+    return replace
+
+
+def test_a_full_disk_is_told_with_the_place_and_what_to_do(replace_ffmpeg, tmp_path):
+    replace_ffmpeg("*matroska*) cat > /dev/null; echo 'No space left on device' >&2; exit 1;;")
+    path = tmp_path / "a.mkv"
+    with (
+        pytest.raises(BrushflowError, match=rf"full, and {path}.*make room") as caught,
+        SegmentWriter(path, 64, 64, EncodeSettings(), Fraction(25)) as writer,
+    ):
+        writer.write(np.zeros((64, 64, 3), np.uint8))
+    assert not isinstance(caught.value, UsageError)
+
+
+def test_only_a_trial_that_dies_again_makes_the_settings_wrong(replace_ffmpeg, tmp_path):
     deaths = tmp_path / "deaths"
-    ffmpeg = tmp_path / "ffmpeg"
-    ffmpeg.write_text(
-        textwrap.dedent(f"""\
-            #!/bin/sh
-            case "$*" in
-            *superfast*) if [ -s "{deaths}" ]; then truncate -s -1 "{deaths}"; kill -9 $$; fi ;;
-            esac
-            exec "{ffmpeg_binary()}" "$@"
-        """)
+    replace_ffmpeg(
+        f'*superfast*) if [ -s "{deaths}" ]; then truncate -s -1 "{deaths}"; kill -9 $$; fi ;;'
     )
-    ffmpeg.chmod(0o755)
-    monkeypatch.setenv("BRUSHFLOW_FFMPEG", str(ffmpeg))
     settings = EncodeSettings(preset="superfast")
     deaths.write_text("x")
     try_settings(settings, 64, 48, BT709)
