@@ -7,14 +7,24 @@ Google's Spherical Video V2 puts boxes into the description of the video track (
 from __future__ import annotations
 
 import logging
-import os
 import re
 import shutil
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+
+from brushflow.video.boxes import (
+    Box,
+    boxes_in,
+    child,
+    copy_bytes,
+    find_moov,
+    first_data,
+    insert,
+    make_box,
+    move_data,
+    path_to,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +39,6 @@ _XML = (
     "<GSpherical:ProjectionType>equirectangular</GSpherical:ProjectionType>"
     "</rdf:SphericalVideo>"
 )
-_LARGEST_MOOV = 1 << 28  # bytes; one of an hour has about 2 MB
 _VISUAL_ENTRY = 78  # bytes of a video's description before its boxes
 
 
@@ -47,26 +56,16 @@ class Sphere:
     track: bytes
 
 
-@dataclass(frozen=True)
-class _Box:
-    """A box in a byte string: where it begins, where its content does, and where it ends."""
-
-    kind: bytes
-    start: int
-    content: int
-    end: int
-
-
 def new_sphere(layout: str) -> Sphere:
     """What to write for a video that has not said that it is spherical."""
     full = bytes(4)  # version and flags
-    projection = _box(b"equi", full + bytes(16)) if layout == "equirect" else b""
-    projection = projection or _box(b"cbmp", full + bytes(8))
-    header = _box(b"svhd", full + b"brushflow\0")
-    pose = _box(b"prhd", full + bytes(12))
-    sphere = _box(b"sv3d", header + _box(b"proj", pose + projection))
-    xml = _box(b"uuid", _XML_UUID + _XML.encode()) if layout == "equirect" else b""
-    return Sphere(layout, _box(b"st3d", full + b"\0") + sphere, xml)
+    projection = make_box(b"equi", full + bytes(16)) if layout == "equirect" else b""
+    projection = projection or make_box(b"cbmp", full + bytes(8))
+    header = make_box(b"svhd", full + b"brushflow\0")
+    pose = make_box(b"prhd", full + bytes(12))
+    sphere = make_box(b"sv3d", header + make_box(b"proj", pose + projection))
+    xml = make_box(b"uuid", _XML_UUID + _XML.encode()) if layout == "equirect" else b""
+    return Sphere(layout, make_box(b"st3d", full + b"\0") + sphere, xml)
 
 
 def read_sphere(path: Path, container: str) -> Sphere | None:
@@ -78,7 +77,7 @@ def read_sphere(path: Path, container: str) -> Sphere | None:
         return None
     try:
         with path.open("rb") as file:
-            place = _find_moov(file)
+            place = find_moov(file)
             if place is None:
                 return None
             file.seek(place.start)
@@ -96,24 +95,24 @@ def write_sphere(path: Path, is_mov: bool, sphere: Sphere) -> list[str]:
             f"show it as a sphere."
         ]
     with path.open("rb") as file:
-        place = _find_moov(file)
+        place = find_moov(file)
         file.seek(place.start)
         moov = bytearray(file.read(place.end - place.start))
         track, entry = _video_track(moov)
         before = len(moov)
         # The later place first, so that the earlier one stays where it is.
-        _insert(moov, [*_path_to(moov, track.start), track], track.end, sphere.track)
-        _insert(moov, [*_path_to(moov, entry.start), entry], entry.end, sphere.entry)
-        if place.start < _first_data(file):
+        insert(moov, [*path_to(moov, track.start), track], track.end, sphere.track)
+        insert(moov, [*path_to(moov, entry.start), entry], entry.end, sphere.entry)
+        if place.start < first_data(file):
             try:
-                _move_data(moov, len(moov) - before)
+                move_data(moov, len(moov) - before)
             except struct.error:
                 return ["The result ends so close to 4 GB that it cannot be marked as spherical."]
         rewritten = path.with_name(f"{path.name}.sphere")
         try:
             with rewritten.open("wb") as target:
                 file.seek(0)
-                _copy(file, target, place.start)
+                copy_bytes(file, target, place.start)
                 target.write(moov)
                 file.seek(place.end)
                 shutil.copyfileobj(file, target)
@@ -128,11 +127,11 @@ def _describe(moov: bytes, path: Path) -> Sphere | None:
     if found is None:
         return None
     track, entry = found
-    boxes = {box.kind: box for box in _boxes(moov, entry.content + _VISUAL_ENTRY, entry.end)}
+    boxes = {box.kind: box for box in boxes_in(moov, entry.content + _VISUAL_ENTRY, entry.end)}
     xml = next(
         (
             box
-            for box in _boxes(moov, track.content, track.end)
+            for box in boxes_in(moov, track.content, track.end)
             if box.kind == b"uuid" and moov[box.content : box.content + 16] == _XML_UUID
         ),
         None,
@@ -159,11 +158,11 @@ def _describe(moov: bytes, path: Path) -> Sphere | None:
     )
 
 
-def _projection(moov: bytes, sphere: _Box) -> str:
-    for outer in _boxes(moov, sphere.content, sphere.end):
+def _projection(moov: bytes, sphere: Box) -> str:
+    for outer in boxes_in(moov, sphere.content, sphere.end):
         if outer.kind != b"proj":
             continue
-        for box in _boxes(moov, outer.content, outer.end):
+        for box in boxes_in(moov, outer.content, outer.end):
             values = moov[box.content + 4 : box.end]
             if box.kind == b"equi":
                 return "only a part of the sphere" if any(values[:16]) else "equirect"
@@ -188,116 +187,21 @@ def _xml_projection(xml: str) -> str:
     return "equirect" if value("ProjectionType") == "equirectangular" else "in another projection"
 
 
-def _video_track(moov: bytes) -> tuple[_Box, _Box] | None:
+def _video_track(moov: bytes) -> tuple[Box, Box] | None:
     """The first video track and its description (the first entry of ``stsd``)."""
-    (root,) = _boxes(moov, 0, len(moov))
-    for track in _boxes(moov, root.content, root.end):
+    (root,) = boxes_in(moov, 0, len(moov))
+    for track in boxes_in(moov, root.content, root.end):
         if track.kind != b"trak":
             continue
-        media = _child(moov, track, b"mdia")
-        handler = media and _child(moov, media, b"hdlr")
+        media = child(moov, track, b"mdia")
+        handler = media and child(moov, media, b"hdlr")
         if not handler or moov[handler.content + 8 : handler.content + 12] != b"vide":
             continue
         table = media
         for kind in (b"minf", b"stbl", b"stsd"):
-            table = table and _child(moov, table, kind)
+            table = table and child(moov, table, kind)
         # version, flags and a count come before the entries
-        entries = table and list(_boxes(moov, table.content + 8, table.end))
+        entries = table and list(boxes_in(moov, table.content + 8, table.end))
         if entries:
             return track, entries[0]
     return None
-
-
-def _child(data: bytes, parent: _Box, kind: bytes) -> _Box | None:
-    boxes = _boxes(data, parent.content, parent.end)
-    return next((box for box in boxes if box.kind == kind), None)
-
-
-def _boxes(data: bytes, start: int, end: int) -> Iterator[_Box]:
-    """The boxes that lie side by side; ValueError where there is something else."""
-    while start + 8 <= end:
-        length, kind = struct.unpack_from(">I4s", data, start)
-        content = start + 8
-        if length == 1:
-            (length,) = struct.unpack_from(">Q", data, content)
-            content += 8
-        elif length == 0:
-            length = end - start
-        if not content <= start + length <= end:
-            raise ValueError("a box that is longer than what it lies in")
-        yield _Box(kind, start, content, start + length)
-        start += length
-
-
-def _top_level(file: BinaryIO) -> Iterator[_Box]:
-    size = file.seek(0, os.SEEK_END)
-    start = 0
-    while start + 8 <= size:
-        file.seek(start)
-        header = file.read(16).ljust(16, b"\0")
-        length, kind, large = struct.unpack(">I4sQ", header)
-        content = start + 16 if length == 1 else start + 8
-        length = {0: size - start, 1: large}.get(length, length)
-        if start + length < content:
-            return
-        yield _Box(kind, start, content, start + length)
-        start += length
-
-
-def _find_moov(file: BinaryIO) -> _Box | None:
-    for box in _top_level(file):
-        if box.kind == b"moov" and box.end - box.start <= _LARGEST_MOOV:
-            return box
-    return None
-
-
-def _first_data(file: BinaryIO) -> int:
-    return min((box.start for box in _top_level(file) if box.kind == b"mdat"), default=0)
-
-
-def _path_to(moov: bytes, place: int) -> list[_Box]:
-    """The boxes around the one that begins at ``place``, from the outermost on."""
-    around = []
-    (box,) = _boxes(moov, 0, len(moov))
-    while box.start != place:
-        around.append(box)
-        content = box.content + (8 if box.kind == b"stsd" else 0)
-        inner = _boxes(moov, content, box.end)
-        box = next(candidate for candidate in inner if candidate.start <= place < candidate.end)
-    return around
-
-
-def _insert(moov: bytearray, around: list[_Box], place: int, addition: bytes) -> None:
-    """Put boxes in at ``place`` and let those ``around`` it grow."""
-    for box in around:
-        struct.pack_into(">I", moov, box.start, box.end - box.start + len(addition))
-    moov[place:place] = addition
-
-
-def _move_data(moov: bytearray, distance: int) -> None:
-    """Let the chunk tables of all tracks point this many bytes further."""
-    (root,) = _boxes(moov, 0, len(moov))
-    for track in _boxes(moov, root.content, root.end):
-        table = track if track.kind == b"trak" else None
-        for kind in (b"mdia", b"minf", b"stbl"):
-            table = table and _child(moov, table, kind)
-        for box in _boxes(moov, table.content, table.end) if table else ():
-            form = {b"stco": "I", b"co64": "Q"}.get(box.kind)
-            if form is None:
-                continue
-            (count,) = struct.unpack_from(">I", moov, box.content + 4)
-            table_form = f">{count}{form}"
-            offsets = struct.unpack_from(table_form, moov, box.content + 8)
-            moved = (offset + distance for offset in offsets)
-            struct.pack_into(table_form, moov, box.content + 8, *moved)
-
-
-def _copy(file: BinaryIO, target: BinaryIO, count: int) -> None:
-    while count:
-        block = file.read(min(count, 1 << 20))
-        target.write(block)
-        count -= len(block)
-
-
-def _box(kind: bytes, content: bytes) -> bytes:
-    return struct.pack(">I4s", 8 + len(content), kind) + content

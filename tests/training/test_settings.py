@@ -1,0 +1,83 @@
+"""What a training run is asked for: checked before it begins, and kept in the model."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from brushflow.errors import UsageError
+from brushflow.models import load
+from brushflow.training import TrainOptions, train
+from brushflow.training.schedule import WARM_UP, Schedule, one_cycle
+
+
+def test_the_model_holds_its_settings(options):
+    settings = load(train(options)).training
+    assert settings["style"] == ["painting.png"]
+    assert (settings["iterations"], settings["network"]) == (8, "video")
+
+
+def test_finished_models_paint_a_margin(options):
+    assert load(train(options)).network.margin == 16
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arch": "c3s1-8,x8,c3s1-3"}, r"x8"),
+        ({"temporal_loss": "magic"}, r"--temporal-loss has no 'magic'"),
+        ({"style_blend": (1.0, 2.0)}, "--style-blend needs one share"),
+        ({"style_weights": (1.0, 2.0)}, "--style-weights has 2 values for 3 layers"),
+        ({"min_filter": 4}, "--reliable-map-min-filter is an odd width"),
+        ({"learning_rate": "fast"}, "--learning-rate 'fast'"),
+        ({"size_schedule": "8"}, "--sizes '8': every value is a whole number from 16 up"),
+        ({"accumulate": 3}, "cannot be shared evenly"),
+        ({"data_mix": "video:1"}, "--videos"),
+    ],
+)
+def test_wrong_options_are_named(options, change, message):
+    with pytest.raises(UsageError, match=message):
+        train(replace(options, **change))
+
+
+def test_a_style_picture_must_be_large_enough(options, tmp_path):
+    from skimage import io
+
+    io.imsave(tmp_path / "small.png", np.zeros((40, 90, 3), np.uint8), check_contrast=False)
+    with pytest.raises(UsageError, match="only 90×40"):
+        train(replace(options, style=(tmp_path / "small.png",)))
+
+
+def test_schedules_change_at_their_iterations():
+    schedule = Schedule.parse("1,50:2,60:4", "--num-frame-steps")
+    assert [schedule(i) for i in (0, 49, 50, 59, 60, 999)] == [1, 1, 2, 2, 4, 4]
+    assert schedule.largest == 4
+    assert Schedule.parse("0:1e-3", "--x")(5) == 1e-3
+    for text in ("", "5:1", "1,9:2,3:4", "a", "1,:", "-1", "nan"):
+        with pytest.raises(UsageError, match="--sizes"):
+            Schedule.parse(text, "--sizes")
+
+
+def test_one_cycle_rises_and_falls():
+    shares = [one_cycle(i, 1000) for i in range(1000)]
+    assert shares[0] < 0.05 and max(shares) == pytest.approx(1, abs=0.02) and shares[-1] < 0.03
+    top = shares.index(max(shares))
+    assert top < WARM_UP and shares[top:] == sorted(shares[top:], reverse=True)
+
+
+def test_defaults_of_the_mix_use_what_is_there(options):
+    assert "video" not in options.resolved().data_mix
+    assert "video:3" in replace(options, videos=options.images).resolved().data_mix
+    only = TrainOptions(options.style, options.output, videos=options.images)
+    assert only.resolved().data_mix == "video:3"
+
+
+def test_models_are_called_safetensors_before_anything_is_trained(options):
+    with pytest.raises(UsageError, match=r"call the output mine\.safetensors instead of mine\.pth"):
+        train(replace(options, output=options.output.with_name("mine.pth")))
+
+
+def test_judging_by_what_is_not_taught_is_refused(options, photographs):
+    options = replace(options, val_videos=photographs)
+    with pytest.raises(UsageError, match="--val-videos is to judge what --videos teaches"):
+        train(options)
