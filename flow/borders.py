@@ -20,14 +20,14 @@ def hold_inside(flow: Flow) -> Flow:
     Returns:
         float32 (H, W, 2); what points farther away, or is no number, is as it was.
     """
-    held = np.empty_like(flow)
+    held = flow.copy()
     for axis, length in enumerate(flow.shape[1::-1]):
         places = np.arange(length, dtype=flow.dtype)
-        places = places if axis == 0 else places[:, None]
-        target = flow[..., axis] + places
-        border = np.clip(target, 0, length - 1)
-        outside = np.abs(target - border)
-        held[..., axis] = np.where(
-            (outside > 0) & (outside <= _MARGIN), border - places, flow[..., axis]
-        )
+        target = flow[..., axis] + (places if axis == 0 else places[:, None])
+        border = target.clip(0, length - 1)
+        beyond = np.nonzero(target != border)  # few, most often
+        target, border = target[beyond], border[beyond]
+        near = np.abs(target - border) <= _MARGIN
+        to_border = border - places[beyond[1 - axis]]
+        held[..., axis][beyond] = np.where(near, to_border, flow[..., axis][beyond])
     return held

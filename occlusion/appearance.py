@@ -31,11 +31,11 @@ def rescue(
     """
     if reliability.min() == 1:
         return reliability
-    scale = np.float32(255 / np.iinfo(frame.dtype).max)
-    change = warp_array(previous.astype(np.float32), flow) - frame
-    change = np.abs(cv2.blur(change, (_WINDOW, _WINDOW))).max(axis=2) * scale
-    alike = (change < _LIMIT) & _stays_inside(flow)
-    return np.maximum(reliability, alike.astype(np.float32))
+    change = cv2.subtract(warp_array(previous.astype(np.float32), flow), frame, dtype=cv2.CV_32F)
+    change = cv2.blur(change, (_WINDOW, _WINDOW), dst=change)
+    limit = _LIMIT / 255 * np.iinfo(frame.dtype).max
+    alike = cv2.inRange(change, (-limit,) * 3, (limit,) * 3) != 0
+    return np.maximum(reliability, (alike & _stays_inside(flow)).astype(np.float32))
 
 
 @np.errstate(invalid="ignore")
