@@ -31,9 +31,10 @@ def _say_interrupted(
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("Interrupted.\n")
     else:
-        sys.__excepthook__(kind, error, trace)
+        _tell_others(kind, error, trace)
 
 
+_tell_others = sys.excepthook
 # ``run`` answers to Ctrl-C, but the imports before it take seconds. Python leaves by the signal
 # itself then, which shells know as 130.
 sys.excepthook = _say_interrupted

@@ -28,7 +28,7 @@ def tell_report(report: RunReport) -> None:
 
 def tell_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
     """Several videos: notes and errors, then a line for each."""
-    rows = [["video", "frames", "painted now", "result"]]
+    rows = [["source", "frames", "painted now", "result"]]
     for outcome in outcomes:
         report = outcome.report
         said = [*report.notes, *([report.problem] if report.problem else [])] if report else []
@@ -51,7 +51,7 @@ def _result(outcome: Outcome) -> str:
 
 def tell_estimates(estimates: Sequence[tuple[str, Path, Estimate]]) -> None:
     """What runs would take on this machine, in one process."""
-    rows = [["video", "shots", "longest", "frames", "s/frame", "time", "disk"]]
+    rows = [["source", "shots", "longest", "frames", "s/frame", "time", "disk"]]
     for source, _, estimate in estimates:
         rows.append(
             [

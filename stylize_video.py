@@ -277,8 +277,7 @@ def command(
         return
     source = sources[0]
     opened = open_source(source, options.fps)
-    if opened.kind == "video" and options.fps != StylizeOptions.fps:
-        raise UsageError(f"--fps is for images; {opened.info.path} keeps its own times.")
+    options.check_use(opened)
     ending = ".preview.png" if moments else ".png" if opened.kind == "image" else ".mp4"
     output = output or default_output(opened.info.path, options.style, ending)
     if moments or opened.kind == "image":

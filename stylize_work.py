@@ -11,12 +11,12 @@ import click
 
 from brushflow.cli import printable, stop_on_interrupt
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.pipeline import RunReport, StylizeOptions, check_destination, stylize_video
+from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.many import stylize_videos
 from brushflow.pipeline.processes import PaintingProcesses
-from brushflow.pipeline.run import one_opencv_thread
+from brushflow.pipeline.run import forget_run, one_opencv_thread
 from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.workers import painting_processes, usable_cores
 from brushflow.progress import ProgressDisplay
@@ -52,31 +52,22 @@ class Work:
             check_measurable(self.options)
         place = source.info.path
         with self._ready([source]) as (display, stop, executor):
-
-            def measure(report: RunReport) -> None:
-                def show(done: int, total: int | None) -> None:
-                    if stop.is_set():
-                        raise KeyboardInterrupt(
-                            f"Interrupted. {output} is painted; the same command without --restart "
-                            f"only measures it."
-                        )
-                    display.show("measure", done, total)
-
-                pages.append(report_run(place, output, self.options, show))
-
-            pages: list[Path] = []
             report = stylize_video(
-                place,
-                output,
-                self.options,
-                display.show,
-                stop,
-                executor,
-                afterwards=measure if self.report else lambda report: None,
+                place, output, self.options, display.show, stop, executor, keep_note=self.report
             )
         if not self.quiet:
             tell_report(report)
-            for page in pages:
+        if self.report:
+            try:
+                with ProgressDisplay(self.quiet) as display:
+                    show = partial(display.show, "measure")
+                    page = report_run(place, output, self.options, show)
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(
+                    "Interrupted. The same command without --restart measures, and paints nothing."
+                ) from None
+            forget_run(output, self.options)
+            if not self.quiet:
                 click.echo(printable(f"Look at {page}."))
         if report.problem:
             raise BrushflowError(
@@ -99,11 +90,11 @@ class Work:
             tell_outcomes(outcomes, time.monotonic() - started)
         failed = sum(outcome.failed for outcome in outcomes)
         if failed:
-            raise BrushflowError(f"{failed} of {len(outcomes)} videos failed.")
+            raise BrushflowError(f"{failed} of {len(outcomes)} sources failed.")
 
     def estimate(self, work: list[tuple[str, Path]]) -> None:
         """Say what painting would take; videos that cannot be read do not stop the rest."""
-        estimates, problems = [], []
+        estimates, problems, notes = [], [], []
         with (
             one_opencv_thread(),
             stop_on_interrupt() as stop,
@@ -113,7 +104,8 @@ class Work:
                 try:
                     opened = open_source(source, self.options.fps)
                     if opened.kind == "image":
-                        raise UsageError("A picture takes no time to speak of; just paint it.")
+                        notes.append(f"{source}: a picture, which takes no time to speak of.")
+                        continue
                     found = estimate_run(
                         opened, output, self.options, display.show, partial(_check, stop)
                     )
@@ -123,12 +115,12 @@ class Work:
                     problems.append(f"{source}: {error}")
                 else:
                     estimates.append((source, output, found))
-        for problem in problems:
-            click.echo(printable(problem))
+        for sentence in notes + problems:
+            click.echo(printable(sentence))
         if estimates:
             tell_estimates(estimates)
         if problems:
-            raise BrushflowError(f"{len(problems)} of {len(work)} videos could not be estimated.")
+            raise BrushflowError(f"{len(problems)} of {len(work)} sources could not be estimated.")
 
     def _opened(self, work: list[tuple[str, Path]]) -> list[Source]:
         """Those that can be opened; what is wrong with the others is said in their turn."""

@@ -4,15 +4,16 @@ import numpy as np
 
 from brushflow.flow.estimators import Flow
 
-_MARGIN = 1.0  # pixels
+_MARGIN = 1.0  # pixels of the grid that the flow is on
 
 
 @np.errstate(invalid="ignore")
 def hold_inside(flow: Flow) -> Flow:
     """Make what points up to a pixel outside the picture point to its border.
 
-    Even where nothing moves, an estimate does by a hundredth of a pixel, and half of that border
-    would be lost to the painting in every frame.
+    Even where nothing moves, an estimate does by a hundredth of a pixel, and half of the border
+    would be lost to the painting in every frame. In a slow pan, what comes in is given the
+    border's painting to begin with, and changes less than if it were painted from nothing.
 
     Args:
         flow: float32 (H, W, 2) in pixels, (x, y), on a picture of the same size; not changed.

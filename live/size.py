@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.contents import contents
 
 # Longest sides in pixels, a quarter to a third apart.
 SIZES = (128, 160, 192, 256, 320, 400, 512, 640, 800, 960, 1280, 1600, 1920)
@@ -37,6 +38,8 @@ def choose_size(
     ``frame`` is one of the device's. Sizes are tried from the smallest on, which is taken if none
     is fast enough; none is larger than the frame.
     """
+    if contents(frame) == 0:  # which takes less time, and cameras often begin black
+        frame = np.random.default_rng(0).integers(0, 256, frame.shape, np.uint8)
     longest = max(frame.shape[:2])
     tried = [*(size for size in sizes if size < longest), longest]
     chosen = None

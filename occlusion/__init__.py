@@ -1,4 +1,4 @@
-"""Which pixels of a frame can be traced into the previous one."""
+"""Which pixels of a frame can be traced into the previous one, or may count as if they could."""
 
 from brushflow.occlusion.appearance import rescue
 from brushflow.occlusion.consistency import RULES, reliability

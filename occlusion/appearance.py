@@ -29,13 +29,13 @@ def rescue(
         float32 (H, W) in [0, 1], nowhere less than ``reliability``; unchanged where the flow
         leaves the picture.
     """
-    if reliability.min() == 1:
-        return reliability
+    inside = _stays_inside(flow)
     change = cv2.subtract(warp_array(previous.astype(np.float32), flow), frame, dtype=cv2.CV_32F)
+    change[~inside] = 0  # and what is no number would spread
     change = cv2.blur(change, (_WINDOW, _WINDOW), dst=change)
     limit = _LIMIT / 255 * np.iinfo(frame.dtype).max
     alike = cv2.inRange(change, (-limit,) * 3, (limit,) * 3) != 0
-    return np.maximum(reliability, (alike & _stays_inside(flow)).astype(np.float32))
+    return np.maximum(reliability, (alike & inside).astype(np.float32))
 
 
 @np.errstate(invalid="ignore")

@@ -9,7 +9,7 @@ _EVERY = 4  # of how many rows one is looked at
 
 
 def contents(frame: np.ndarray) -> float:
-    """How far a frame is a picture, from 0, all of one colour, to 1.
+    """How far a frame is a picture, from 0, all of one colour but for a few pixels, to 1.
 
     Networks with instance normalization see no contrast: they turn what little noise a black
     frame has into glaring strokes.

@@ -20,6 +20,7 @@ from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.scan import Scan
 from brushflow.video import verify_segment
 
+_LAST = ("run.json", "lock")
 _NOTES = ("complete", "replaces")  # in run.json beside what decides the result
 
 
@@ -101,6 +102,11 @@ class RunFolder:
                 known.pop(note, None)
         return known
 
+    def is_of(self, settings: dict[str, Any]) -> bool:
+        """Whether the run that lies here is one with these settings."""
+        known = self.settings
+        return known is not None and _difference(known, settings) is None
+
     def announce(self, output: Path) -> None:
         """Note that a run that has yet to begin here is to overwrite this file."""
         self.path.mkdir(parents=True, exist_ok=True)
@@ -124,7 +130,20 @@ class RunFolder:
     @property
     def painted(self) -> bool:
         """Whether anything of a run is painted here."""
-        return any(self.segments.glob("*.mkv"))
+        return any(self.segments.glob("[0-9]*.mkv"))
+
+    @property
+    def empty(self) -> bool:
+        """Whether a run has begun here and nothing has come of it."""
+        return not (self.path / "scan.json").exists() and not self.painted
+
+    def tidy(self) -> None:
+        """Remove what was needed to make the output, but not the note that it is complete."""
+        for entry in self.path.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name not in _LAST:
+                entry.unlink()
 
     def remove(self) -> None:
         """Remove the folder when the output is complete.
@@ -132,13 +151,8 @@ class RunFolder:
         ``run.json`` goes last, because it is what an interrupted removal is recognised by, and
         then the lock. A run that comes in after that keeps the folder, which is its own then.
         """
-        last = ("run.json", "lock")
-        for entry in self.path.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name not in last:
-                entry.unlink()
-        for name in last:
+        self.tidy()
+        for name in _LAST:
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()

@@ -1,4 +1,4 @@
-"""From what a command is given to the videos it means, and where each one's painting goes."""
+"""From what a command is given to the videos and pictures it means, and where each goes."""
 
 from collections.abc import Sequence
 from pathlib import Path

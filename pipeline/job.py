@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import brushflow
-from brushflow.errors import BrushflowError
+from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import file_digest
 from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.destination import already_there, run_folder
@@ -84,7 +85,7 @@ class VideoJob:
         check_output(output, encoding.codec)
         self._check_early()
         self.watch: Callable[[np.ndarray], None] = lambda picture: None
-        self.afterwards: Callable[[RunReport], None] = lambda report: None
+        self.keep_note = False
         self.folder = RunFolder(run_folder(output, options.work_dir))
         self.kept = kept_folder(output, options)
         self.size = options.output_size(source.info.width, source.info.height)
@@ -116,20 +117,22 @@ class VideoJob:
         }
         if self.options.cuts not in CUTS:
             settings["list of cuts"] = file_digest(Path(self.options.cuts))
+        fresh = not self.folder.path.exists()
         with self.folder.locked():
             try:
                 painted, summary = self._complete(painter, settings)
-            except BrushflowError:
-                if not self.folder.painted:
-                    self.folder.remove()
+            except BrushflowError as error:
+                refused = isinstance(error, UsageError) and not self.folder.painted
+                if fresh and (refused or self.folder.empty):
+                    with suppress(OSError):
+                        self.folder.remove()
                 raise
-            seconds = time.monotonic() - started
-            report = RunReport(
-                self.output, painted=painted, seconds=seconds, kept=self.kept, **summary
-            )
-            self.afterwards(report)
-            self.folder.remove()
-        return report
+            if self.keep_note:
+                self.folder.tidy()
+            else:
+                self.folder.remove()
+        seconds = time.monotonic() - started
+        return RunReport(self.output, painted=painted, seconds=seconds, kept=self.kept, **summary)
 
     def _complete(self, painter: Painter, settings: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         """See that the output is there: the number of frames painted, and a summary."""
@@ -144,6 +147,8 @@ class VideoJob:
         if isinstance(self.executor, ClusterExecutor):
             run = describe_run(self.source, self.output, self.folder.path, self.options)
             self.executor.check(run)
+        if self.executor is None and painter.on_cpu:
+            warn_of_shortage(painter.pixels(self.size), self.options)
         painted, summary = self._make(painter, settings)
         self.folder.mark_complete(summary)
         return painted, summary
@@ -155,6 +160,9 @@ class VideoJob:
         begun to overwrite the one that is there and has not come so far.
         """
         if self.folder.abandoned:
+            self.folder.remove()
+            raise already_there(self.output)
+        if self.folder.complete is not None and not self.folder.is_of(settings):
             raise already_there(self.output)
         self.folder.begin(settings, restart=False)
         if self.folder.complete is not None or self.folder.may_replace(self.output):
@@ -164,6 +172,8 @@ class VideoJob:
             plan = plan_video(scan, self.options, self.source.info)
             if len(self.folder.finished(plan)) == len(plan):
                 return
+        if self.folder.empty:
+            self.folder.remove()
         raise already_there(self.output)
 
     def _make(self, painter: Painter, settings: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -195,21 +205,19 @@ class VideoJob:
         painted = self.total - self._count_finished(plan)
         if painted < self.total and painted:
             logger.info("Going on after %d of %d frames.", self.done, self.total)
-        if painted and self.executor is None and painter.on_cpu:
-            warn_of_shortage(painter.pixels(self.size))
         if self._paint_rest(painter, self.options, scan, plan):
             return painted
         release()
         smaller = with_smaller_flow(self.options, painter.longest_for_motion(self.size))
         if smaller is None:
-            raise too_large(self.size)
+            raise too_large(self.size, self.options)
         self.shortages.append(
             f"There was too little memory to find motion on full frames; after frame "
             f"{self._count_finished(plan)} it was found at {smaller.flow_size} pixels."
         )
         logger.warning(self.shortages[-1])
         if not self._paint_rest(self._painter(smaller), smaller, scan, plan):
-            raise too_large(self.size)
+            raise too_large(self.size, self.options)
         return painted
 
     def _painter(self, options: StylizeOptions) -> Painter:

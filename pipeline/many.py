@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one video: a ``report``, an ``error``, or neither: it was there already."""
+    """What became of a source: a ``report``, an ``error``, or neither: it was there already."""
 
     source: str
     output: Path
@@ -53,6 +53,7 @@ def stylize_videos(
     ``options.restart`` is set. KeyboardInterrupt when ``stop`` is set.
     """
     common = _CommonProgress(progress)
+    one_picture = threading.Lock()  # whose network has all of PyTorch's threads
     announced = _announce(work, options) if options.restart else []
 
     def paint(source: str, output: Path) -> Outcome:
@@ -63,7 +64,8 @@ def stylize_videos(
             if _is_there(output, options):
                 return Outcome(source, output)
             if opened.kind == "image":
-                return Outcome(source, output, _paint_picture(opened, output, options))
+                with one_picture:
+                    return Outcome(source, output, _paint_picture(opened, output, options))
             report = run_job(opened, output, options, common.part(source), stop, executor)
         except BrushflowError as error:
             return Outcome(source, output, error=str(error))
@@ -104,9 +106,13 @@ def _announce(work: Sequence[tuple[str, Path]], options: StylizeOptions) -> list
 def _paint_picture(source: Source, output: Path, options: StylizeOptions) -> RunReport:
     if options.keep:
         raise UsageError(f"--keep is for videos, and {source.info.path} is a picture.")
-    check_destination(source.info.path, output, options.restart)
+    folder = RunFolder(run_folder(output, options.work_dir))
+    announced = folder.path.is_dir() and output.exists() and folder.may_replace(output)
+    check_destination(source.info.path, output, options.restart or announced)
     started = time.monotonic()
     stylize_image(source, output, options)
+    if folder.path.is_dir():
+        folder.remove()
     return RunReport(output, frames=1, painted=1, seconds=time.monotonic() - started)
 
 

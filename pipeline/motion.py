@@ -44,8 +44,8 @@ class MotionSource(Protocol):
 class EstimatedMotion:
     """Flow in both directions, and reliability by their consistency (Ruder et al. 2018).
 
-    What looks as it did counts as reliable as well, see ``occlusion.rescue``; so do the last row
-    and column, which the check cannot judge.
+    With rule "fast", what looks as it did counts as reliable as well, the last row and column
+    among it, which the check cannot judge: see ``occlusion.rescue``.
 
     Both are found on smaller frames, as if they were the video, and enlarged: that takes a quarter
     of the time at half the size, and what is painted is as stable (docs/performance.md).
@@ -75,7 +75,9 @@ class EstimatedMotion:
         flow, reverse = bidirectional(self.estimator, small, small_previous, executor)
         known = reliability(flow, reverse, small, self.rule)
         flow = hold_inside(flow)
-        return Motion(flow, rescue(known, flow, small, small_previous), reverse)
+        if self.rule == "fast":
+            known = rescue(known, flow, small, small_previous)
+        return Motion(flow, known, reverse)
 
     def enlarge(self, small: Motion, frame: np.ndarray) -> Motion:
         """The same on the frame's grid."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from brushflow.errors import UsageError
 from brushflow.spherical import LAYOUTS
-from brushflow.video import EncodeSettings, VideoInfo, default_codec
+from brushflow.video import EncodeSettings, Source, VideoInfo, default_codec
 
 KEEPS = ("frames", "flow", "reliability")
 # What frames are: whatever the file says of itself, the layout of a sphere, or flat pictures.
@@ -78,25 +78,27 @@ class StylizeOptions:
         return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
     def for_source(self, info: VideoInfo) -> "StylizeOptions":
-        """The same with ``spherical`` decided: a layout, or "off".
+        """The same with ``spherical`` decided: a layout, or "off"."""
+        if self.spherical != "auto":
+            return self
+        return replace(self, spherical=info.sphere.layout if info.sphere else "off")
 
-        UsageError for options of spheres where there is none.
-        """
-        decided = self
-        if self.spherical == "auto":
-            decided = replace(self, spherical=info.sphere.layout if info.sphere else "off")
+    def check_use(self, source: Source) -> None:
+        """UsageError for options that this source has no use for."""
+        path = source.info.path
+        if source.kind != "images" and self.fps != StylizeOptions.fps:
+            raise UsageError(f"--fps is for images that make a video; {path} is none of that.")
         of_spheres = {
             "--face-size": self.face_size,
             "--overlap": self.overlap,
             "--no-border-consistency": not self.border_consistency,
         }
         unfit = [name for name, given in of_spheres.items() if given]
-        if decided.spherical == "off" and unfit:
+        if unfit and self.for_source(source.info).spherical == "off":
             raise UsageError(
-                f"{unfit[0]} is for spherical frames, and those of {info.path} are taken for flat "
+                f"{unfit[0]} is for spherical frames, and those of {path} are taken for flat "
                 f"ones; leave it out or add --spherical."
             )
-        return decided
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as JSON values by field name."""

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from brushflow.pipeline.destination import check_destination, run_folder
+from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.job import ProgressCallback, RunReport, VideoJob
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.video import Source, open_source
@@ -23,7 +24,7 @@ def stylize_video(
     stop: threading.Event | None = None,
     executor: Executor | None = None,
     watch: Callable[[np.ndarray], None] = lambda picture: None,
-    afterwards: Callable[[RunReport], None] = lambda report: None,
+    keep_note: bool = False,
 ) -> RunReport:
     """Paint a video (or a folder or pattern of images) into the file ``output``.
 
@@ -32,8 +33,8 @@ def stylize_video(
     the run at the next frame with KeyboardInterrupt; finished segments are kept. An ``executor``
     (see ``processes`` and ``cluster``) paints several shots at a time; the file is the same, byte
     for byte. ``watch`` is called, in another thread, with every picture that is written, RGB
-    (H, W, 3), unless an executor paints. ``afterwards`` is called when the output is there; if it
-    raises, the same call does nothing but call it again.
+    (H, W, 3), unless an executor paints. ``keep_note`` leaves a note beside the output, by which
+    the same call without ``restart`` knows that nothing is left to paint, until ``forget_run``.
 
     Raises:
         UsageError: options that do not fit, an output that exists, an unfinished other run.
@@ -43,7 +44,7 @@ def stylize_video(
     with one_opencv_thread():
         opened = open_source(source, options.fps)
         stop = stop or threading.Event()
-        return run_job(opened, output, options, progress, stop, executor, watch, afterwards)
+        return run_job(opened, output, options, progress, stop, executor, watch, keep_note)
 
 
 def run_job(
@@ -54,7 +55,7 @@ def run_job(
     stop: threading.Event,
     executor: Executor | None,
     watch: Callable[[np.ndarray], None] = lambda picture: None,
-    afterwards: Callable[[RunReport], None] = lambda report: None,
+    keep_note: bool = False,
 ) -> RunReport:
     """The same for an opened source; the caller sees to OpenCV's threads."""
     # An output with a run beside it may be that run's, which was stopped before it had tidied up.
@@ -62,8 +63,15 @@ def run_job(
     check_destination(source.info.path, output, options.restart or unfinished)
     job = VideoJob(source, output, options, progress, stop, executor)
     job.watch = watch
-    job.afterwards = afterwards
+    job.keep_note = keep_note
     return job.run()
+
+
+def forget_run(output: Path, options: StylizeOptions) -> None:
+    """Remove the note that ``keep_note`` has left."""
+    folder = RunFolder(run_folder(output, options.work_dir))
+    with folder.locked():
+        folder.remove()
 
 
 @contextmanager

@@ -30,7 +30,7 @@ def memory_to_paint(pixels: int) -> int:
     return _BASE + _PER_PIXEL * pixels
 
 
-def warn_of_shortage(pixels: int) -> None:
+def warn_of_shortage(pixels: int, options: StylizeOptions) -> None:
     """Say so if there is less memory than so many pixels at once may take.
 
     A system that is out of memory ends processes without a word.
@@ -38,11 +38,17 @@ def warn_of_shortage(pixels: int) -> None:
     need, free = memory_to_paint(pixels), available_memory()
     if free is not None and need > free:
         logger.warning(
-            "Painting may take %.1f GB of memory, and %.1f GB are free; if it is ended by the "
-            "system, --max-size makes frames smaller.",
+            "Painting may take up to %.1f GB of memory, and %.1f GB are free; if the system ends "
+            "it, %s makes what is painted smaller.",
             need / 1e9,
             free / 1e9,
+            _option_of_size(options),
         )
+
+
+def _option_of_size(options: StylizeOptions) -> str:
+    """Faces whose size was given do not depend on the frame's."""
+    return "--max-size" if options.face_size is None else "--face-size"
 
 
 def out_of_memory(error: BaseException) -> bool:
@@ -73,11 +79,12 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def too_large(size: tuple[int, int]) -> BrushflowError:
+def too_large(size: tuple[int, int], options: StylizeOptions) -> BrushflowError:
     """The error that names the size to try; ``size`` is (width, height)."""
     width, height = size
+    largest = options.face_size or max(size)
     return BrushflowError(
-        f"There is not enough memory to paint frames of {width}×{height}; --max-size "
-        f"{max(16, max(size) // 2)} makes them smaller. What is finished is kept, but belongs to "
-        f"the old size: add --restart."
+        f"There is not enough memory to paint frames of {width}×{height}; "
+        f"{_option_of_size(options)} {max(16, largest // 2)} makes what is painted smaller. What "
+        f"is finished is kept, but belongs to the old size: add --restart."
     )

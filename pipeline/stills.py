@@ -8,11 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from brushflow.errors import UsageError
+from brushflow.errors import BrushflowError, UsageError
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import frames_between
 from brushflow.pipeline.scan import Scan, scan_source
+from brushflow.pipeline.shortage import out_of_memory, warn_of_shortage
 from brushflow.video import Source, write_image
 
 # Frames painted before each moment, so that it shows what the recurrence does.
@@ -27,8 +28,18 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
     painter = Painter(options)
     size = options.output_size(source.info.width, source.info.height)
     frames = (frame.pixels for frame in source.read(size=size, bit_depth=options.bit_depth))
-    with closing(painter.paint(frames)) as painted:
-        stylized = next(painted)
+    if painter.on_cpu:
+        warn_of_shortage(painter.pixels(size), options)
+    try:
+        with closing(painter.paint(frames)) as painted:
+            stylized = next(painted)
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise BrushflowError(
+            f"There is not enough memory to paint {source.info.path}; --max-size "
+            f"{max(16, max(size) // 2)} makes it smaller."
+        ) from error
     picture = painter.finish(stylized)
     write_image(output, np.hstack([stylized.frame, picture]) if options.compare else picture)
 

@@ -166,7 +166,7 @@ class Stylizer:
             known = self._carried(motion, previous) if motion is not None else None
             return self._run(self.network, index, picture, previous, known)
         output = self._run(self.first_network, index, picture, None, None)
-        for _ in range(self.settle):
+        for _ in range(self.settle if contents(frame) > 0 else 0):
             known = self._carried(self._still(frame), output)
             output = self._run(self.network, index, picture, output, known)
         return output

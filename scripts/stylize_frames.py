@@ -1,7 +1,7 @@
 """Command: stylize frames whose flow and reliability lie in files.
 
 The options are those of the original fast-artistic-videos program, and mean the same; of those,
-scale_factor is not here.
+scale_factor is not here. Frames of one colour, which that program paints, are shown as they are.
 """
 
 import logging

@@ -1,7 +1,7 @@
 """Command: stylize the cube faces of a spherical video, with flow and reliability from files.
 
 The options are those of the original fast_artistic_video_vr program, and mean the same; of those,
-smooth_certainty is not here.
+smooth_certainty is not here. Nothing is carried over from frames of one colour.
 """
 
 from collections.abc import Sequence

@@ -7,6 +7,7 @@ import logging
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -157,15 +158,15 @@ class FFmpegProcess:
     ) -> None:
         process = self._process
         if process.poll() is None:
-            process.kill()
+            # It leads a session: what it has started, where it is a script, ends as well.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 # Bytes still buffered for a process that is gone cannot be flushed.
                 with suppress(OSError):
                     pipe.close()
-        # Last, as it waits for all who hold the pipe: a child of the process, where that is a
-        # script, which may itself wait for the end of its input.
         self._drain.join()
         assert process.stderr is not None
         process.stderr.close()

@@ -35,7 +35,7 @@ def test_a_folder_is_painted_whatever_is_wrong_with_one_of_them(
     arguments = (folder, "--style", tiny_model_file, "--device", "cpu", "--preset", "ultrafast")
     code, out, err = run_command(*arguments)
     assert code == 1
-    assert "1 of 3 videos failed" in err and "Traceback" not in err
+    assert "1 of 3 sources failed" in err and "Traceback" not in err
     lines = [line.split() for line in out.splitlines()]
     assert [Path(line[0]).name for line in lines[-4:-1]] == ["a9.mp4", "a10.mkv", "b.mp4"]
     assert [line[1:3] for line in lines[-4:-1]] == [["9", "9"], ["11", "11"], ["–", "–"]]
@@ -70,6 +70,8 @@ def test_pictures_may_be_among_them(folder, drifting, run_command, tiny_model_fi
     assert (out / "p.tiny.png").read_bytes() == alone.read_bytes()
     code, said, _ = run_command(*places, *arguments)
     assert code == 0 and said.count("was there") == 3
+    code, said, _ = run_command(*places, *arguments, "--dry-run")
+    assert code == 0 and said.count("a picture, which takes no time") == 2
     code, said, _ = run_command(*places[1:], *arguments, "--keep", "flow", "--restart")
     assert code == 1 and said.count("--keep is for videos") == 2
 
@@ -131,7 +133,7 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(folder, run_command, ti
     code, out, err = run_command(folder, "--style", tiny_model_file, "--dry-run", "--device", "cpu")
     assert code == 0, err
     rows = [line.split() for line in out.splitlines()]
-    assert rows[0][:4] == ["video", "shots", "longest", "frames"]
+    assert rows[0][:4] == ["source", "shots", "longest", "frames"]
     assert rows[1][1:4] == ["1", "9", "9"]
     assert rows[2][1:4] == ["2", "6", "11"]
     assert rows[3][:4] == ["all", "3", "9", "20"]
@@ -160,17 +162,22 @@ def test_an_estimate_ends_when_it_is_told_to(folder, tiny_model_file):
 def test_what_cannot_be_estimated_does_not_stop_the_rest(folder, run_command, tiny_model_file):
     options = ("--style", tiny_model_file, "--dry-run", "--compare", "-o", folder / "new")
     code, out, err = run_command(folder, *options)
-    assert code == 1 and "1 of 3 videos could not be estimated" in err, err
+    assert code == 1 and "1 of 3 sources could not be estimated" in err, err
     assert "b.mp4: " in out and "free in" in out
     assert [line.split()[0] for line in out.splitlines()[-2:-1]] == ["all"]
     assert not (folder / "new").exists()
 
 
-def test_an_interrupted_restart_of_many_leaves_no_old_painting(folder, tiny_model_file, tmp_path):
+def test_an_interrupted_restart_of_many_leaves_no_old_painting(
+    folder, drifting, tiny_model_file, tmp_path
+):
     out = tmp_path / "out"
     out.mkdir()
     old = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
-    work = find_videos([str(folder)], old.style, out)
+    for name in ("a.png", "z.png"):
+        write_image(tmp_path / name, drifting(1, width=64, height=48)[0])
+    places = [tmp_path / "a.png", folder, tmp_path / "z.png"]
+    work = find_videos([str(place) for place in places], old.style, out)
     stylize_videos(work, old, lambda *step: None, threading.Event())
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     (out / "b.tiny.mp4").write_bytes(b"of another time")
@@ -178,7 +185,7 @@ def test_an_interrupted_restart_of_many_leaves_no_old_painting(folder, tiny_mode
     with pytest.raises(KeyboardInterrupt):
         stylize_videos(work, replace(new, restart=True), lambda *step: stop.set(), stop)
     outcomes = stylize_videos(work, new, lambda *step: None, threading.Event())
-    assert sorted(outcome.failed for outcome in outcomes) == [False, False, True]
+    assert [outcome.error is not None for outcome in outcomes] == [False, False, False, True, False]
     for name, painting in before.items():
         assert (out / name).read_bytes() != painting
     again = stylize_videos(work, replace(new, restart=True), lambda *step: None, threading.Event())

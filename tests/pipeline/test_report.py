@@ -30,14 +30,19 @@ def test_an_interrupted_measurement_is_repeated_without_painting_again(
     command = (two_shots, "--style", tiny_model_file, "--end", 1, "-o", output, "--report")
     measure = of_run.evaluate
 
-    def interrupted(*arguments, progress, **options):
+    def interrupted(*arguments, **options):
         signal.raise_signal(signal.SIGINT)
-        return measure(*arguments, progress=progress, **options)
+        raise AssertionError
 
     monkeypatch.setattr(of_run, "evaluate", interrupted)
-    code, _, error = run_command(*command)
-    assert code == 130 and "out.mp4 is painted" in error
+    code, out, error = run_command(*command)
+    assert code == 130 and "measures, and paints nothing" in error
+    assert f"Wrote {output}: 25 frames in" in out
     painted = output.read_bytes()
+    left = [path.name for path in (tmp_path / "out.mp4.brushflow").iterdir()]
+    assert sorted(left) == ["lock", "run.json"]
+    code, _, error = run_command(*command, "--crf", 20)
+    assert code == 2 and "out.mp4 exists already" in error
     monkeypatch.setattr(of_run, "evaluate", measure)
     code, out, _ = run_command(*command)
     assert code == 0 and "25 frames, 0 of them now" in out and "report.html" in out

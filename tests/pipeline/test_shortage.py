@@ -134,4 +134,5 @@ def test_a_shortage_is_foreseen(face_size, clip, tiny_model_file, tmp_path, monk
         monkeypatch.setattr(shortage, "available_memory", lambda free=free: free)
         caplog.clear()
         stylize_video(clip, tmp_path / f"{free}.mp4", options)
-        assert ("--max-size makes frames smaller" in caplog.text) == told
+        option = "--face-size" if face_size else "--max-size"
+        assert (f"{option} makes what is painted smaller" in caplog.text) == told

@@ -77,6 +77,9 @@ def test_a_frame_of_one_colour_leaves_no_trace(drifting, level):
     assert not network.inputs[2][:, 3:].any()
     resumed = list(stylizer.stylize([plain, second], first=1, state=stylized[1].output))
     assert torch.equal(resumed[0].output, stylized[2].output)
+    network, stylizer = recorder(settle=2)
+    list(stylizer.stylize([plain, plain, plain, first, second]))
+    assert len(network.inputs) == 3 + (1 + 2) + 1  # what nobody will see is not painted again
 
 
 def test_a_first_frame_settles_on_its_own_painting(drifting):

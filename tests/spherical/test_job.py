@@ -131,10 +131,10 @@ def test_off_paints_flat_and_matroska_is_told_about(marked, spheres, options, tm
     sphere = stylize_video(source, tmp_path / "a.mkv", options)
     assert any(".mkv files are not marked as spherical" in note for note in sphere.notes)
     options = replace(options, spherical="off")
-    with pytest.raises(UsageError, match="--face-size is for spherical frames"):
-        stylize_video(source, tmp_path / "flat.mp4", options)
-    options = replace(options, face_size=None, overlap=None)
     report = stylize_video(source, tmp_path / "flat.mp4", options)
+    with pytest.raises(UsageError, match="--face-size is for spherical frames"):
+        options.check_use(open_source(source))
+    replace(options, spherical="auto").check_use(open_source(source))
     assert report.notes == [] and probe(tmp_path / "flat.mp4").sphere is None
     flat, round_ = pictures(tmp_path / "flat.mp4"), pictures(tmp_path / "a.mkv")
     assert not np.array_equal(flat[0], round_[0])
