@@ -20,6 +20,7 @@ from brushflow.pipeline.destination import already_there, run_folder
 from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.dispatch import Row, paint_rows, plan_rows
 from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.joining import join_segments
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.paint_shots import describe_run
 from brushflow.pipeline.painting import Painter
@@ -34,8 +35,7 @@ from brushflow.pipeline.shortage import (
     with_smaller_flow,
 )
 from brushflow.pipeline.shot_painter import ShotPainter, kept_folder
-from brushflow.video import Source, assemble, check_encoder, check_output, try_settings
-from brushflow.video.sphere import Sphere, new_sphere
+from brushflow.video import Source, check_encoder, check_output, try_settings
 
 logger = logging.getLogger(__name__)
 
@@ -192,7 +192,8 @@ class VideoJob:
                 f"anew."
             )
         filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
-        notes = [*self.source.notes, *filled, *self.shortages, *self._assemble(scan, plan)]
+        said = join_segments(self.source, self.options, self.folder, scan, plan, self.output)
+        notes = [*self.source.notes, *filled, *self.shortages, *said]
         return painted, {"frames": self.total, "notes": notes, "problem": scan.problem}
 
     def _paint_missing(self, painter: Painter, scan: Scan, plan: Sequence[Segment]) -> int:
@@ -276,30 +277,6 @@ class VideoJob:
     def _show_done(self, done: int) -> None:
         self.done = done
         self.progress("stylize", done, self.total)
-
-    def _assemble(self, scan: Scan, plan: Sequence[Segment]) -> list[str]:
-        info, options = self.source.info, self.options
-        origin = scan.pts[0] * info.time_base
-        report = assemble(
-            [self.folder.segment_path(segment) for segment in plan],
-            scan.pts[plan[0].first : plan[-1].last + 1],
-            info.time_base,
-            self.output,
-            info.path if self.source.kind == "video" else None,
-            start=None if options.start is None else origin + options.start,
-            end=None if options.end is None else origin + options.end,
-            sphere=self._sphere(),
-        )
-        return report.notes
-
-    def _sphere(self) -> Sphere | None:
-        """What the output says of itself: two spheres side by side are none."""
-        if self.options.spherical == "off" or self.options.compare:
-            return None
-        known = self.source.info.sphere
-        if known is not None and known.layout == self.options.spherical:
-            return known
-        return new_sphere(self.options.spherical)
 
     def _check_stop(self) -> None:
         if self.stop.is_set():
