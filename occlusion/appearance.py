@@ -40,7 +40,7 @@ def rescue(
 
 @np.errstate(invalid="ignore")
 def _stays_inside(flow: np.ndarray) -> np.ndarray:
-    """The last row and column are inside here; what is no number is not."""
+    """What is no number does not."""
     height, width = flow.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
     y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]

@@ -44,8 +44,7 @@ class MotionSource(Protocol):
 class EstimatedMotion:
     """Flow in both directions, and reliability by their consistency (Ruder et al. 2018).
 
-    With rule "fast", what looks as it did counts as reliable as well, the last row and column
-    among it, which the check cannot judge: see ``occlusion.rescue``.
+    With rule "fast", what looks as it did counts as reliable as well, see ``occlusion.rescue``.
 
     Both are found on smaller frames, as if they were the video, and enlarged: that takes a quarter
     of the time at half the size, and what is painted is as stable (docs/performance.md).
@@ -77,6 +76,9 @@ class EstimatedMotion:
         flow = hold_inside(flow)
         if self.rule == "fast":
             known = rescue(known, flow, small, small_previous)
+        # The check believes them when noise in the flow points inwards: they would come and go, and
+        # flicker. Networks have learned to paint them anew.
+        known[-1] = known[:, -1] = 0
         return Motion(flow, known, reverse)
 
     def enlarge(self, small: Motion, frame: np.ndarray) -> Motion:

@@ -215,9 +215,11 @@ class Stylizer:
         return torch.cat([preprocess(picture, self.device) for picture in noise])
 
     def _still(self, frame: np.ndarray) -> Motion:
-        """No motion, known everywhere."""
+        """No motion, known wherever it would be."""
         size = frame.shape[:2]
-        return Motion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))
+        known = np.ones(size, np.float32)
+        known[-1] = known[:, -1] = 0
+        return Motion(np.zeros((*size, 2), np.float32), known)
 
 
 def for_inference(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
