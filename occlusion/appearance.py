@@ -40,7 +40,7 @@ def rescue(
 
 @np.errstate(invalid="ignore")
 def _stays_inside(flow: np.ndarray) -> np.ndarray:
-    """What is no number does not."""
+    """(H, W) bool: where a flow (H, W, 2) points into the picture; what is no number does not."""
     height, width = flow.shape[:2]
     x = flow[..., 0] + np.arange(width, dtype=np.float32)
     y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]

@@ -47,7 +47,7 @@ def warn_of_shortage(pixels: int, options: StylizeOptions) -> None:
 
 
 def _option_of_size(options: StylizeOptions) -> str:
-    """Faces whose size was given do not depend on the frame's."""
+    """What makes less be painted at once: a given size of faces does not depend on the frame's."""
     return "--max-size" if options.face_size is None else "--face-size"
 
 
@@ -79,12 +79,17 @@ def release() -> None:
         torch.cuda.empty_cache()
 
 
-def too_large(size: tuple[int, int], options: StylizeOptions) -> BrushflowError:
-    """The error that names the size to try; ``size`` is (width, height)."""
+def too_large(size: tuple[int, int], options: StylizeOptions, begun: bool = True) -> BrushflowError:
+    """The error that names the size to try; ``size`` is (width, height).
+
+    ``begun``: whether something of the old size is kept.
+    """
     width, height = size
     largest = options.face_size or max(size)
-    return BrushflowError(
+    sentence = (
         f"There is not enough memory to paint frames of {width}×{height}; "
-        f"{_option_of_size(options)} {max(16, largest // 2)} makes what is painted smaller. What "
-        f"is finished is kept, but belongs to the old size: add --restart."
+        f"{_option_of_size(options)} {max(16, largest // 2)} makes what is painted smaller."
     )
+    if begun:
+        sentence += " What is finished is kept, but belongs to the old size: add --restart."
+    return BrushflowError(sentence)

@@ -8,12 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.errors import UsageError
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import frames_between
 from brushflow.pipeline.scan import Scan, scan_source
-from brushflow.pipeline.shortage import out_of_memory, warn_of_shortage
+from brushflow.pipeline.shortage import out_of_memory, too_large, warn_of_shortage
 from brushflow.video import Source, write_image
 
 # Frames painted before each moment, so that it shows what the recurrence does.
@@ -36,10 +36,7 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
     except Exception as error:
         if not out_of_memory(error):
             raise
-        raise BrushflowError(
-            f"There is not enough memory to paint {source.info.path}; --max-size "
-            f"{max(16, max(size) // 2)} makes it smaller."
-        ) from error
+        raise too_large(size, options, begun=False) from error
     picture = painter.finish(stylized)
     write_image(output, np.hstack([stylized.frame, picture]) if options.compare else picture)
 

@@ -119,8 +119,8 @@ class Stylizer:
             prepared = self._with_motion(frames, cuts, first, step, pool)
             with closing(prepared):
                 output = state.to(self.device) if state is not None else None
-                known = next(prepared, None) if state is not None else None
-                before = known and known[1]
+                painted = next(prepared, None) if state is not None else None
+                before = painted and painted[1]
                 for index, frame, pending in prepared:
                     if before is not None and contents(before) == 0:
                         output = pending = None

@@ -9,8 +9,9 @@ import torch
 
 from brushflow.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, painting, shortage, stylize_video
+from brushflow.pipeline.stills import stylize_image
 from brushflow.pipeline.stylizer import Stylizer
-from brushflow.video import open_source
+from brushflow.video import open_source, write_image
 
 
 def opencv_is_out_of_memory():
@@ -118,6 +119,19 @@ def test_other_errors_are_not_taken_for_it(hungry_flow, clip, options, tmp_path)
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         stylize_video(clip, tmp_path / "out.mp4", options)
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_picture_without_memory_is_told_a_size_and_no_restart(
+    drifting, options, monkeypatch, tmp_path
+):
+    def starved(*arguments):
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(Stylizer, "_paint", starved)
+    write_image(tmp_path / "p.png", drifting(1, 320, 64)[0])
+    with pytest.raises(BrushflowError, match="--max-size 160 makes") as caught:
+        stylize_image(open_source(tmp_path / "p.png"), tmp_path / "out.png", options)
+    assert "--restart" not in str(caught.value)
 
 
 @pytest.mark.parametrize("face_size", [None, 64])
