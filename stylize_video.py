@@ -185,6 +185,12 @@ plain = partial(click.option, cls=GroupedOption)
     help="Also measure stability, and write a page to look at, report.html, into a folder beside "
     "the output, NAME.report.",
 )
+@plain(
+    "--show",
+    group="Live",
+    is_flag=True,
+    help="Paint a file, every frame of it, and see it being painted in a window.",
+)
 @plain("--record", group="Live", type=PATH, help="Record what is painted to this file.")
 @plain(
     "--live-size",
@@ -227,6 +233,7 @@ def command(
     output: Path | None,
     moments: int | None,
     report: bool,
+    show: bool,
     record: Path | None,
     live_size: int | None,
     jobs: int | str,
@@ -255,6 +262,7 @@ def command(
             "--output": output,
             "--preview": moments,
             "--report": report or None,
+            "--show": show or None,
             "--jobs": None if jobs == 1 else jobs,
             "--cluster": cluster,
             "--dry-run": dry_run or None,
@@ -265,10 +273,13 @@ def command(
         raise UsageError("--record and --live-size are for cameras and screens, as in camera:0.")
     if report and dry_run:
         raise UsageError("--report measures what was painted; leave it out of a --dry-run.")
-    work = Work(options, jobs, cluster, report, quiet)
+    if show and dry_run:
+        raise UsageError("--show shows what is painted; leave it out of a --dry-run.")
+    work = Work(options, jobs, cluster, report, quiet, show)
     if len(sources) > 1 or is_video_folder(sources[0]):
-        if moments:
-            raise UsageError("--preview shows one video; name one.")
+        if moments or show:
+            option = "--preview" if moments else "--show"
+            raise UsageError(f"{option} shows one video; name one.")
         many = find_videos(sources, options.style, output)
         if dry_run:
             work.estimate(many)
@@ -281,7 +292,12 @@ def command(
     ending = ".preview.png" if moments else ".png" if opened.kind == "image" else ".mp4"
     output = output or default_output(opened.info.path, options.style, ending)
     if moments or opened.kind == "image":
-        of_videos = {"--report": report, "--dry-run": dry_run, "--keep": options.keep}
+        of_videos = {
+            "--report": report,
+            "--show": show,
+            "--dry-run": dry_run,
+            "--keep": options.keep,
+        }
         of_videos |= {"--jobs": jobs != 1, "--cluster": cluster}
         if unfit := [name for name, given in of_videos.items() if given]:
             raise UsageError(f"{unfit[0]} is for videos, and this makes a picture; leave it out.")

@@ -11,6 +11,7 @@ import click
 
 from brushflow.cli import printable, stop_on_interrupt
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.live.showing import show_while
 from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.estimate import estimate_run
@@ -34,9 +35,15 @@ class Work:
         cluster: str | None,
         report: bool,
         quiet: bool,
+        show: bool,
     ) -> None:
         self.options = options
         self.report = report
+        if show and (cluster is not None or jobs != 1):
+            raise UsageError(
+                "--show shows what this process paints; leave --jobs and --cluster out."
+            )
+        self.show = show
         if cluster is not None and jobs != 1:
             raise UsageError("--jobs is for this machine and --cluster for others; choose one.")
         self.jobs = jobs
@@ -52,9 +59,11 @@ class Work:
             check_measurable(self.options)
         place = source.info.path
         with self._ready([source]) as (display, stop, executor):
-            report = stylize_video(
-                place, output, self.options, display.show, stop, executor, keep_note=self.report
+            paint = partial(
+                *(stylize_video, place, output, self.options, display.show, stop, executor),
+                keep_note=self.report,
             )
+            report = show_while(lambda watch: paint(watch=watch)) if self.show else paint()
         if not self.quiet:
             tell_report(report)
         if self.report:

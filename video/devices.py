@@ -77,23 +77,13 @@ class Screen:
 
     def __init__(self, name: str, region: str) -> None:
         self.name = name
+        self._began = False
         display = os.environ.get("DISPLAY")
         if not display:
             raise BrushflowError(
                 f"{name} cannot be read here: the screen is read through X11, and there is none."
             )
-        options = {"f": "x11grab", "framerate": _SCREEN_RATE}
-        if region:
-            match = _REGION.fullmatch(region)
-            if match is None:
-                raise UsageError(f"{region!r} is no part of a screen; write screen:640x480+100+50.")
-            width, height, x, y = match.groups()
-            options["video_size"] = f"{width}x{height}"
-            display += f"+{x},{y}"
-        graph = ffmpeg_graph.input(display, **options)
-        # Every picture of this format tells its own size.
-        output = graph.output("pipe:1", f="image2pipe", vcodec="ppm")
-        command = ffmpeg.command_line(output.global_args("-hide_banner", "-v", "error"), {})
+        command = _grab_command(display, region)
         self._stack = contextlib.ExitStack()
         self._process = self._stack.enter_context(ffmpeg.FFmpegProcess(command, stdout=True))
 
@@ -106,14 +96,33 @@ class Screen:
         data = pipe.read(3 * width * height)
         if match is None or len(data) < 3 * width * height:
             self._process.finish()
+            message = self._process.last_message()
+            if self._began:
+                raise BrushflowError(f"{self.name} cannot be read any more: {message}.")
             raise BrushflowError(
-                f"{self.name} cannot be read any more: {self._process.last_message()}."
+                f"{self.name} cannot be read; is all of it on the screen? ({message})"
             )
+        self._began = True
         return np.frombuffer(data, np.uint8).reshape(height, width, 3)
 
     def close(self) -> None:
         """See Device."""
         self._stack.close()
+
+
+def _grab_command(display: str, region: str) -> list[str]:
+    options: dict[str, object] = {"f": "x11grab", "framerate": _SCREEN_RATE}
+    if region:
+        match = _REGION.fullmatch(region)
+        width, height, x, y = map(int, match.groups()) if match else (0, 0, 0, 0)
+        if not width or not height:
+            raise UsageError(f"{region!r} is no part of a screen; write screen:640x480+100+50.")
+        # ffmpeg-python wants this one as a pair, and takes the first two letters of a string.
+        options["video_size"] = (width, height)
+        display += f"+{x},{y}"
+    # Every picture of this format tells its own size.
+    output = ffmpeg_graph.input(display, **options).output("pipe:1", f="image2pipe", vcodec="ppm")
+    return ffmpeg.command_line(output.global_args("-hide_banner", "-v", "error"), {})
 
 
 class PlayedVideo:

@@ -16,6 +16,7 @@ import pytest
 import brushflow
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.live.command import offered
+from brushflow.video import ffmpeg, open_source
 from brushflow.video.devices import is_device, open_device
 
 ROOT = Path(brushflow.__file__).parent
@@ -59,6 +60,17 @@ def test_a_recorded_camera_is_painted_in_a_window(display, tiny_style, clip, tmp
         shown = sum(1 for _ in container.decode(video=0))
     assert f"Painted {shown} of" in out
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
+
+
+@pytest.mark.slow
+def test_a_file_is_shown_while_every_frame_of_it_is_kept(display, tiny_style, clip, tmp_path):
+    painted = tmp_path / "out.mp4"
+    arguments = (clip, "--style", tiny_style, "--show", "-o", painted)
+    code, out, err = ended(start(*arguments))
+    assert code == 1 and "There is no display" in err and not painted.exists()
+    code, out, err = ended(start(*arguments, display=display))
+    assert code == 0 and "Wrote" in out
+    assert len(list(open_source(painted).read())) == 50
 
 
 @pytest.mark.slow
@@ -106,6 +118,10 @@ def test_the_window_shows_takes_keys_and_keeps_what_ctrl_c_ends(
         (("camera:0", "--backward"), "--backward is for videos"),
         (("camera:0", "--max-shot", "60"), "--max-shot is for videos"),
         (("camera:0", "--record", "a.txt"), "must end in"),
+        (("camera:0", "--show"), "--show is for videos"),
+        (("clip.mp4", "--show", "--dry-run"), "--show shows what is painted"),
+        (("clip.mp4", "--show", "--jobs", "2"), "--show shows what this process paints"),
+        (("a.mp4", "b.mp4", "--show"), "--show shows one video"),
         (("clip.mp4", "--record", "a.mp4"), "--record and --live-size are for cameras"),
     ],
 )
@@ -131,6 +147,44 @@ def test_devices_that_are_not_there(monkeypatch, tmp_path):
     monkeypatch.setenv("DISPLAY", "")
     with pytest.raises(BrushflowError, match="cannot be read here"):
         open_device("screen:")
+
+
+def test_a_region_of_the_screen_has_the_size_and_place_that_were_asked_for(monkeypatch):
+    asked = []
+
+    class Process:
+        def __init__(self, command, **pipes):
+            asked.append(command)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(ffmpeg, "FFmpegProcess", Process)
+    monkeypatch.setenv("DISPLAY", ":5")
+    open_device("screen:640x480+100+50").close()
+    command = asked.pop()
+    assert command[command.index("-video_size") + 1] == "640x480"
+    assert command[command.index("-i") + 1] == ":5+100,50"
+    open_device("screen:").close()
+    assert "-video_size" not in asked.pop()
+    for region in ("640x480", "0x480+0+0", "640x0+0+0", "640x480+-1+0", "a"):
+        with pytest.raises(UsageError, match="no part of a screen"):
+            open_device(f"screen:{region}")
+
+
+def test_a_region_that_is_read_is_that_part_of_the_screen(display, monkeypatch):
+    monkeypatch.setenv("DISPLAY", display)
+    for region, size in (("", (1400, 900)), ("640x480+100+50", (640, 480)), ("31x7+9+1", (31, 7))):
+        screen = open_device(f"screen:{region}")
+        assert screen.read().shape == (size[1], size[0], 3)
+        screen.close()
+    beyond = open_device("screen:640x480+1000+50")
+    with pytest.raises(BrushflowError, match="is all of it on the screen"):
+        beyond.read()
+    beyond.close()
 
 
 def test_a_file_of_that_name_is_a_file(tmp_path, monkeypatch):
