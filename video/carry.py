@@ -151,11 +151,12 @@ class SourceTracks:
             return self._leave_out(target, stream)
         encoder = self.kind.subtitle_encoder
         folder = self._stack.enter_context(_scratch(self._scratch))
-        rewritten = convert_subtitle(self.source, stream.index, encoder, folder)
-        container = self._stack.enter_context(open_input(rewritten))
+        container = self._container.format.name
+        rewritten = convert_subtitle(self.source, container, stream.index, encoder, folder)
+        (track,) = self._stack.enter_context(open_input(rewritten)).streams.subtitles
         self._note(stream, f"was converted from {codec} to {encoder}")
-        added = target.add_stream_from_template(container.streams.subtitles[0], opaque=True)
-        self._rewritten.append((container.streams.subtitles[0], added))
+        added = target.add_stream_from_template(track, opaque=True)
+        self._rewritten.append((track, added))
         return added
 
     def _add_attachment(self, target: OutputContainer, stream: Stream) -> Stream | None:

@@ -13,7 +13,7 @@ from av.container import OutputContainer
 from av.packet import Packet
 
 from brushflow.video import ffmpeg
-from brushflow.video.opening import protocol_options
+from brushflow.video.opening import input_options
 
 _BITS_PER_CHANNEL = 96_000
 _LAYOUTS = ((1, "mono"), (2, "stereo"), (6, "5.1"))
@@ -98,12 +98,15 @@ class AudioConverter:
             return None
 
 
-def convert_subtitle(source: Path, index: int, encoder: str, folder: Path) -> Path:
-    """Rewrite the text subtitle stream ``index`` of ``source`` and return a file in ``folder``."""
+def convert_subtitle(source: Path, container: str, index: int, encoder: str, folder: Path) -> Path:
+    """Rewrite the text subtitle stream ``index`` of ``source`` and return a file in ``folder``.
+
+    ``container``: the source's format, as ``open_input`` found it.
+    """
     kind = "mp4" if encoder == "mov_text" else "matroska"
     result = folder / f"{index}.{kind}"
     result.unlink(missing_ok=True)  # the ffmpeg of a killed run may still be writing into it
-    stream = ffmpeg_graph.input("SOURCE", **protocol_options())[str(index)]
+    stream = ffmpeg_graph.input("SOURCE", **input_options(container))[str(index)]
     output = stream.output("RESULT", **{"f": kind, "c:s": encoder, "copyts": None}).global_args(
         "-nostdin", "-hide_banner", "-v", "error", "-y"
     )

@@ -100,6 +100,18 @@ def decoders() -> frozenset[str]:
     return _names(ffmpeg_binary(), "-decoders")
 
 
+@functools.cache
+def _demuxers(binary: str) -> tuple[str, ...]:
+    # Flags stand in the columns before the name; newer versions mark devices in one more.
+    rows = (re.match(r" D.[d ]? *(\S+)", line) for line in _ask(binary, "-demuxers").splitlines())
+    return tuple(row[1] for row in rows if row and row[1] != "=")
+
+
+def demuxers() -> tuple[str, ...]:
+    """Return the names of the formats that this ffmpeg reads; one may be several with commas."""
+    return _demuxers(ffmpeg_binary())
+
+
 def keep_timestamps_option() -> dict[str, str]:
     """Return the output option that neither drops nor repeats frames; it changed its name."""
     name = "fps_mode" if ffmpeg_version() >= (5, 1) else "vsync"

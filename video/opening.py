@@ -18,10 +18,10 @@ from brushflow.video import ffmpeg
 
 PLAYLISTS_VARIABLE = "BRUSHFLOW_PLAYLISTS"
 
-# ffmpeg's names of formats that are read by opening what they name.
+# ffmpeg's names of formats that are read by opening what they, or their own names, stand for.
 _REFERRING = frozenset(
-    {"hls", "concat", "concatf", "dash", "imf", "sdp", "rtsp", "rtp", "sap", "image2", "lavfi"}
-    | {"avisynth", "vapoursynth", "dvdvideo"}
+    {"hls", "applehttp", "concat", "concatf", "dash", "imf", "webm_dash_manifest", "vobsub", "mlv"}
+    | {"sdp", "rtsp", "rtp", "sap", "image2", "lavfi", "avisynth", "vapoursynth", "dvdvideo"}
 )
 _FIRST_WORDS = {
     b"#EXTM3U": "a playlist",
@@ -37,9 +37,11 @@ def follows_playlists() -> bool:
     return os.environ.get(PLAYLISTS_VARIABLE, "0") not in ("", "0")
 
 
-def protocol_options() -> dict[str, str]:
-    """Return ffmpeg's input options that keep it from opening anything but files."""
-    return {} if follows_playlists() else {"protocol_whitelist": "file"}
+def _limits() -> dict[str, str]:
+    """Options of libavformat that keep it from opening anything but the file it is given."""
+    if follows_playlists():
+        return {}
+    return {"protocol_whitelist": "file", "format_whitelist": _plain_formats()}
 
 
 @functools.cache
@@ -47,14 +49,25 @@ def _plain_formats() -> str:
     return ",".join(sorted(av.formats_available - _REFERRING))
 
 
+def input_options(container: str) -> dict[str, str]:
+    """Return the input options by which the ffmpeg program reads a file as ``open_input`` did.
+
+    ``container``: the name of the format that was found then. The program's libraries are of
+    another version than PyAV's, and where the two take a file for different things, one could see
+    a harmless video and the other a playlist. A format that only PyAV knows is left to the
+    program, within the same limits.
+    """
+    names = set(container.split(","))
+    known = next((name for name in ffmpeg.demuxers() if names & set(name.split(","))), None)
+    return _limits() | ({"f": known.split(",")[0]} if known else {})
+
+
 def open_input(path: Path) -> InputContainer:
     """Open a media file; av.FFmpegError, ValueError or EOFError if it is none.
 
     Raises UsageError for a playlist, unless the user asked for such.
     """
-    options = protocol_options()
-    if options:
-        options["format_whitelist"] = _plain_formats()
+    options = _limits()
     try:
         return av.open(ffmpeg.file_url(path), metadata_errors="replace", options=options)
     except (av.FFmpegError, ValueError, EOFError):

@@ -26,7 +26,7 @@ from av.video.stream import VideoStream
 
 from brushflow.errors import BrushflowError
 from brushflow.video import ffmpeg
-from brushflow.video.opening import open_input
+from brushflow.video.opening import input_options, open_input
 from brushflow.video.stored import orientation_of, stored_to_rgb, turn_name, upright
 
 _HDR = {16: "PQ", 18: "HLG"}
@@ -79,6 +79,7 @@ def play(
     try:
         with open_input(path) as container:
             seen, announced = _announcement(container)
+            format_name = container.format.name
         if until is not None and announced:
             announced = [time for time in announced if time < announced[0] + until]
             seen.end = None
@@ -96,7 +97,7 @@ def play(
     shown = set(seen.times)
     seen.lost = [time for time in announced if time > seen.times[0] and time not in shown]
     if seen.hdr:
-        _tone_mapped_colors(path, seen)
+        _tone_mapped_colors(path, format_name, seen)
     return seen
 
 
@@ -201,7 +202,7 @@ def _measure(seen: Playback, since: Fraction, rgb: np.ndarray) -> None:
     seen.thumbnails[since] = cv2.resize(rgb, _THUMBNAIL, interpolation=cv2.INTER_AREA)
 
 
-def _tone_mapped_colors(path: Path, seen: Playback) -> None:
+def _tone_mapped_colors(path: Path, format_name: str, seen: Playback) -> None:
     """Measure again what ffmpeg makes of the sampled frames by the tags that it finds itself."""
     if not {"zscale", "tonemap"} <= ffmpeg.filters():
         return
@@ -212,8 +213,12 @@ def _tone_mapped_colors(path: Path, seen: Playback) -> None:
         "tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv444p,"
         "scale=in_color_matrix=bt709:in_range=tv,format=rgb24"
     )
+    limits = [
+        word for name, value in input_options(format_name).items() for word in (f"-{name}", value)
+    ]
     command = [
-        *(ffmpeg.ffmpeg_binary(), "-nostdin", "-v", "error", "-i", ffmpeg.file_url(path)),
+        *(ffmpeg.ffmpeg_binary(), "-nostdin", "-v", "error"),
+        *(*limits, "-i", ffmpeg.file_url(path)),
         *("-map", "0:V:0", "-vf", chain, "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"),
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)

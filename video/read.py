@@ -21,7 +21,7 @@ from brushflow.errors import BrushflowError
 from brushflow.video import ffmpeg
 from brushflow.video.damage import expected_times, fill_gaps
 from brushflow.video.filters import decode_chain
-from brushflow.video.opening import protocol_options
+from brushflow.video.opening import input_options
 from brushflow.video.probe import VideoInfo
 
 logger = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class FrameReader:
 
     def _command(self, chain: list[str], seek: Fraction | None, careful: bool) -> list[str]:
         info = self.info
-        options: dict[str, object] = {**protocol_options()}
+        options: dict[str, object] = {**input_options(info.container)}
         if careful:
             options["threads"] = 1
         if seek is not None:
