@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 from brushflow.errors import BrushflowError
 from brushflow.files import atomic_path
 from brushflow.video.carry import SourceTracks
+from brushflow.video.clock import usual_step
 from brushflow.video.containers import OutputKind, check_video_codec, output_kind
 from brushflow.video.sphere import Sphere, write_sphere
 
@@ -28,8 +29,6 @@ _FINEST_CLOCK = 2**31 - 1
 _COARSE_CLOCK = 1_000_000
 # Ticks per second that the delays of a movie's tracks are at least counted in.
 _MOVIE_CLOCK = 48_000
-# Seconds; a source that claims to show its last frame for longer is not believed.
-_LONGEST_LAST = Fraction(10)
 
 
 @dataclass(frozen=True)
@@ -85,9 +84,13 @@ def assemble(
             tracks = None
             if source is not None:
                 tracks = stack.enter_context(SourceTracks(source, kind, partial, start, end))
+            times = [value * time_base for value in pts]
+            if tracks is not None and start is None:
+                # A recording's first frame may come before the start that its streams tell.
+                tracks.shift = min(tracks.shift, max(times[0], Fraction(0)))
             shift = tracks.shift if tracks else start or Fraction(0)
-            times = [value * time_base - shift for value in pts]
             last = _last_duration(times, tracks)
+            times = [time - shift for time in times]
             _mux(segments, coded, times, last, partial, output, kind, tracks)
             notes = list(tracks.notes) if tracks else []
             if sphere is not None:
@@ -126,14 +129,12 @@ def _coded_order(segments: Sequence[Path]) -> _Coded:
     return _Coded(frames, delay)
 
 
-def _last_duration(times: Sequence[Fraction], tracks: SourceTracks | None) -> Fraction:
-    """Return how long the last frame is shown: what the source says, else like the one before."""
-    before = times[-1] - times[-2] if len(times) > 1 else Fraction(0)
-    if tracks is not None and tracks.video_end is not None:
-        shown = tracks.video_end - times[-1]
-        if 0 < shown <= max(_LONGEST_LAST, 2 * before):
-            return shown
-    return before or Fraction(1, 25)
+def _last_duration(times: list[Fraction], tracks: SourceTracks | None) -> Fraction:
+    """How long the last of the frames at ``times`` is shown: as the source says, or as usual."""
+    until = tracks.shown_until(times[-1]) if tracks is not None else None
+    if until is not None and until > times[-1]:
+        return until - times[-1]
+    return usual_step(times) or Fraction(1, 25)
 
 
 def _mux(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from operator import itemgetter
 from pathlib import Path
@@ -13,11 +13,11 @@ from types import TracebackType
 
 import av
 from av.container import OutputContainer
-from av.format import Flags
 from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from brushflow.errors import BrushflowError
+from brushflow.video.clock import recording_start, shown_until
 from brushflow.video.containers import OutputKind, can_convert_subtitle, cover_mime
 from brushflow.video.convert import AudioConverter, convert_subtitle
 from brushflow.video.opening import open_input
@@ -60,7 +60,7 @@ class SourceTracks:
                 f"The sound of {self.source} cannot be read: {error.strerror}."
             ) from error
         self._container = self._stack.enter_context(container)
-        self.shift = self._start if self._start is not None else self._recording_start()
+        self.shift = self._start if self._start is not None else recording_start(container)
         covers = Disposition.attached_pic
         videos = self._container.streams.video
         self._video = next((s for s in videos if not s.disposition & covers), None)
@@ -74,38 +74,9 @@ class SourceTracks:
     ) -> None:
         self._stack.close()
 
-    def _recording_start(self) -> Fraction:
-        # Transport streams are cut out of a clock that runs for hours; others mean their times.
-        start = self._container.start_time
-        if self._container.format.flags & Flags.ts_discont.value and start is not None:
-            return Fraction(start, av.time_base)
-        return Fraction(0)
-
-    @property
-    def video_end(self) -> Fraction | None:
-        """When the source stops showing its last frame, if it says so and is not trimmed."""
-        video = self._video
-        if video is None or self._end is not None or not video.time_base:
-            return None
-        if video.duration:
-            return ((video.start_time or 0) + video.duration) * video.time_base - self.shift
-        end = self._last_packet_end(video.index)
-        return None if end is None else end - self.shift
-
-    def _last_packet_end(self, index: int) -> Fraction | None:
-        # Matroska says how long its frames last, if at all, in the packets only.
-        last: tuple[int, int] | None = None
-        with (
-            suppress(av.FFmpegError, EOFError),
-            open_input(self.source) as container,
-        ):
-            stream = container.streams[index]
-            for packet in container.demux(stream):
-                if packet.pts is not None and packet.size:
-                    last = max(last or (packet.pts, 0), (packet.pts, packet.duration or 0))
-        if last is None or last[1] <= 0:
-            return None
-        return sum(last) * stream.time_base
+    def shown_until(self, last: Fraction) -> Fraction | None:
+        """When the source stops showing its frame at ``last``, both on the source's clock."""
+        return self._video and shown_until(self.source, self._video, last, self._end)
 
     @property
     def video_metadata(self) -> dict[str, str]:

@@ -126,6 +126,7 @@ def _announcement(container: InputContainer) -> tuple[Playback, list[Fraction]]:
     if chapters:
         seen.tracks["chapter"] = len(chapters)
     announced = []
+    told = False
     first_sound: dict[int, Fraction] = {}
     with suppress(av.FFmpegError, EOFError):
         for packet in container.demux():
@@ -134,11 +135,13 @@ def _announcement(container: InputContainer) -> tuple[Playback, list[Fraction]]:
             time = packet.pts * packet.time_base
             if packet.stream is video:
                 announced.append(time)
+                told |= bool(packet.duration)
                 if packet.duration:
                     seen.end = max(seen.end or time, time + packet.duration * packet.time_base)
             elif packet.stream.type == "audio":
                 first_sound.setdefault(packet.stream.index, time)
-    if video.duration and video.duration > 0:  # an edit list may end before the packets do
+    # An edit list may end before the packets do; where these tell nothing, it is the file's end.
+    if video.duration and video.duration > 0 and (told or not announced):
         seen.end = ((video.start_time or 0) + video.duration) * video.time_base
     seen.audio_start = min(first_sound.values(), default=None)
     return seen, sorted(set(announced))

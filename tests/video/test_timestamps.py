@@ -1,5 +1,6 @@
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -81,6 +82,73 @@ def test_recording_with_a_running_clock_starts_at_zero(
     run_ffmpeg("-i", path, "-c", "copy", "-output_ts_offset", "40000", moved)
     rebuild(moved, tmp_path / "out.mp4")
     assert times_of(tmp_path / "out.mp4") == [Fraction(k, 25) for k in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "sound", "offset"),
+    [(".ts", False, "10.0000556"), (".vob", True, "9.9999944"), (".mpg", False, "3601.0000333")],
+)
+def test_no_frame_is_lost_where_a_recording_starts_between_two_microseconds(
+    run_ffmpeg, rebuild, times_of, tmp_path, suffix, sound, offset
+):
+    source = tmp_path / f"in{suffix}"
+    tone = ["-f", "lavfi", "-i", "sine=d=1"] if sound else []
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", *tone),
+        *("-c:v", "mpeg2video", "-bf", 0, "-output_ts_offset", offset, source),
+    )
+    rebuild(source, tmp_path / "out.mp4")
+    times = times_of(tmp_path / "out.mp4")
+    assert [time - times[0] for time in times] == [Fraction(k, 25) for k in range(25)]
+    assert (0 < times[0] < Fraction(1, 25)) if sound else times[0] == 0
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 25
+
+
+def last_shown(path):
+    """How long a player shows the last frame, by the file's own words."""
+    with av.open(str(path)) as container:
+        packets = [p for p in container.demux(video=0) if p.size]
+        return float(packets[-1].duration * packets[-1].time_base)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "expected"),
+    [
+        ("one.mp4", ["testsrc2=s=64x48:r=1/20:d=20", "-frames:v", 1], 20),
+        ("one.mkv", ["testsrc2=s=64x48:r=1/20:d=20", "-frames:v", 1], 20),
+        ("one.mov", ["testsrc2=s=64x48:r=1/20:d=20", "-frames:v", 1], 20),
+        ("slides.gif", ["testsrc2=s=64x48:r=25:d=1", "-final_delay", 1500], 15),
+    ],
+)
+def test_a_last_frame_is_shown_as_long_as_the_file_says(
+    run_ffmpeg, rebuild, tmp_path, name, arguments, expected
+):
+    run_ffmpeg("-f", "lavfi", "-i", *arguments, tmp_path / name)
+    rebuild(tmp_path / name, tmp_path / "out.mp4")
+    assert last_shown(tmp_path / "out.mp4") == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_pause_before_the_last_frame_is_not_added_twice(
+    make_clip, run_ffmpeg, rebuild, tmp_path, suffix
+):
+    pts = [*range(10), 160]
+    make_clip(tmp_path / "clip.mp4", pts, Fraction(1, 10))
+    source = tmp_path / f"in{suffix}"
+    run_ffmpeg("-i", tmp_path / "clip.mp4", "-c", "copy", "-bsf:v", "setts=duration=0", source)
+    rebuild(source, tmp_path / "out.mp4")
+    assert last_shown(tmp_path / "out.mp4") < 1
+
+
+def test_the_last_frame_of_a_trim_is_shown_until_its_end(make_clip, tmp_path):
+    from brushflow.pipeline import StylizeOptions, stylize_video
+
+    source = make_clip(tmp_path / "in.mp4", [0, 1, 2, 40], Fraction(1, 10))
+    for number, (end, shown) in enumerate([(Fraction(3), 2.8), (Fraction(1, 4), 0.05)]):
+        output = tmp_path / f"out-{number}.mp4"
+        stylize_video(source, output, StylizeOptions(strength=0, end=end, preset="ultrafast"))
+        assert last_shown(output) == pytest.approx(shown, abs=1e-3)
 
 
 @pytest.mark.slow
