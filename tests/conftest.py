@@ -1,10 +1,13 @@
 """Moving pictures, small clips and a VGG, made from scikit-image's photographs and from chance."""
 
+import logging
 import os
+import signal
 import wave
 from fractions import Fraction
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -22,6 +25,23 @@ def drift(count, width=96, height=64, picture="astronaut", speed=2):
         source[60 : 60 + height, 40 + speed * i : 40 + speed * i + width].copy()
         for i in range(count)
     ]
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was():
+    """Commands set up the process that they run in; the next test must not notice."""
+    logger = logging.getLogger("brushflow")
+    handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
+    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    threads, chance = torch.get_num_threads(), torch.get_rng_state()
+    yield
+    logger.handlers[:], logger.propagate = handlers, propagate
+    logger.setLevel(level)
+    for number, handler in signals.items():
+        signal.signal(number, handler)
+    cv2.setNumThreads(-1)
+    torch.set_num_threads(threads)
+    torch.set_rng_state(chance)
 
 
 @pytest.fixture(scope="session")

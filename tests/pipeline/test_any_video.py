@@ -1,10 +1,13 @@
 """Odd videos of every kind pass through unpainted, and play as they did: judged by check_media."""
 
+import struct
+
+import av
 import numpy as np
 import pytest
 
 from brushflow.scripts.check_media import check
-from brushflow.video.ffmpeg import file_url
+from brushflow.video.ffmpeg import file_url, keep_timestamps_option
 from brushflow.video.playback import play
 
 # Blurred, as the edges of so small a picture lose their colour with half the chroma samples.
@@ -12,6 +15,16 @@ PICTURE = "testsrc2=s=192x128:r=25:d=0.4,gblur=2"
 TONE = "sine=d=0.4"
 BT709 = ("bt709", "bt709", "bt709")
 BT601 = ("smpte170m", "smpte170m", "smpte170m")
+
+
+def timed(moments):
+    """Options that give the frames these times in seconds, an expression of their number N.
+
+    Without them ffmpeg rounds to the frame rate, and some versions repeat and drop frames.
+    """
+    ((name, value),) = keep_timestamps_option().items()
+    exact = ["-vf", f"settb=1/90000,setpts='({moments})/TB'", "-enc_time_base", "1/90000"]
+    return [*exact, f"-{name}", value]
 
 
 def lavfi(*sources):
@@ -38,13 +51,9 @@ KINDS = {
     "narrow-pixels.mp4": ([PICTURE], ["-vf", "setsar=2/3"], []),
     "wide-pixels.mkv": ([PICTURE], ["-vf", "setsar=16/11"], []),
     "ntsc.mp4": (["testsrc2=s=96x64:r=30000/1001:d=0.4,gblur=2"], [], []),
-    "uneven.mp4": (
-        [PICTURE],
-        ["-vf", "setpts='PTS+0.013/TB*mod(N,3)'", "-enc_time_base", "1/90000"],
-        [],
-    ),
-    "uneven.mkv": ([PICTURE], ["-vf", "setpts='N*(N+1)/2*0.02/TB'"], []),
-    "long-last.mp4": ([PICTURE], ["-vf", "setpts='N*N*0.003/TB'", "-bf", 3], []),
+    "uneven.mp4": ([PICTURE], timed("N*0.04+0.013*mod(N,3)"), []),
+    "uneven.mkv": ([PICTURE], timed("N*(N+1)/2*0.02"), []),
+    "long-last.mp4": ([PICTURE], [*timed("N*N*0.003"), "-bf", 3], []),
     "ten-bits.mp4": ([PICTURE], ["-pix_fmt", "yuv420p10le"], []),
     "twelve-bits.mkv": ([PICTURE], ["-c:v", "ffv1", "-pix_fmt", "yuv444p12le"], []),
     "gray.mkv": ([PICTURE], ["-c:v", "ffv1", "-pix_fmt", "gray"], []),
@@ -110,29 +119,71 @@ def test_a_video_of_this_kind_plays_as_it_did(name, run_ffmpeg, tmp_path):
     right(path, tmp_path, *expected)
 
 
-@pytest.mark.parametrize("place", ["moov", "matroska"])
-@pytest.mark.parametrize(
-    "turn", [(90,), (180,), (270,), (0, "-display_hflip"), (90, "-display_vflip")]
-)
-def test_every_way_up(turn, place, run_ffmpeg, tmp_path):
-    suffix = {"moov": ".mp4", "matroska": ".mkv"}[place]
-    if suffix == ".mkv" and len(turn) > 1:
-        pytest.skip("Matroska stores turns but no mirroring")
-    run_ffmpeg(*lavfi(PICTURE), tmp_path / "a.mp4")
-    path = tmp_path / f"turned{suffix}"
-    degrees, *flips = turn
-    run_ffmpeg("-display_rotation", degrees, *flips, "-i", tmp_path / "a.mp4", "-c", "copy", path)
-    assert play(path).turned
+# How a picture is to be shown → (a, b, c, d) of the matrix that makes shown points of stored ones.
+TURNS = {
+    "90°": (0, 1, -1, 0),
+    "180°": (-1, 0, 0, -1),
+    "270°": (0, -1, 1, 0),
+}
+MIRRORED = {
+    "left-right": (-1, 0, 0, 1),
+    "upside-down": (1, 0, 0, -1),
+    "transposed": (0, 1, 1, 0),
+    "across": (0, -1, -1, 0),
+}
+
+
+def turn(path, a, b, c, d):
+    """Put a matrix into the header of the track of an .mp4 file, which has none yet."""
+    unity = 1 << 16
+    none, wanted = (
+        struct.pack(">9i", *(unity * n for n in (w, x, 0, y, z)), 0, 0, 0, 1 << 30)
+        for w, x, y, z in ((1, 0, 0, 1), (a, b, c, d))
+    )
+    data = path.read_bytes()
+    header = data.index(b"tkhd")
+    place = data.index(none, header)
+    assert place < header + 92
+    path.write_bytes(data[:place] + wanted + data[place + len(wanted) :])
+
+
+@pytest.mark.parametrize("way", [*TURNS, *MIRRORED])
+def test_every_way_up(way, run_ffmpeg, tmp_path):
+    path = tmp_path / "turned.mp4"
+    run_ffmpeg(*lavfi(PICTURE), path)
+    turn(path, *{**TURNS, **MIRRORED}[way])
+    assert play(path).turned == (way if way in TURNS else "mirrored")
     right(path, tmp_path, "turned")
 
 
-@pytest.mark.parametrize("size", ["192x128", "1280x720"])
-@pytest.mark.parametrize("tagged", [True, False])
+@pytest.mark.parametrize("way", TURNS)  # Matroska has no mirroring
+def test_every_way_up_in_matroska(way, run_ffmpeg, tmp_path):
+    turned, path = tmp_path / "turned.mp4", tmp_path / "turned.mkv"
+    run_ffmpeg(*lavfi(PICTURE), turned)
+    turn(turned, *TURNS[way])
+    with av.open(file_url(turned)) as source, av.open(file_url(path), "w") as target:
+        stored = source.streams.video[0]
+        stream = target.add_stream_from_template(stored)
+        for packet in source.demux(stored):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    assert play(path).turned == way
+    right(path, tmp_path, "turned")
+
+
 @pytest.mark.parametrize("span", ["tv", "pc"])
-@pytest.mark.parametrize("matrix", ["bt709", "bt601"])
-def test_every_matrix_and_range(matrix, span, tagged, size, run_ffmpeg, tmp_path):
-    if not tagged and (matrix == "bt709") != (size == "1280x720"):
-        pytest.skip("an untagged picture is what its size says")
+@pytest.mark.parametrize(
+    ("matrix", "size", "tagged"),
+    [
+        *(("bt709", size, True) for size in ("192x128", "1280x48")),
+        *(("bt601", size, True) for size in ("192x128", "1280x48")),
+        # An untagged picture is what its size says.
+        ("bt709", "1280x48", False),
+        ("bt601", "192x128", False),
+    ],
+)
+def test_every_matrix_and_range(matrix, size, tagged, span, run_ffmpeg, tmp_path):
     primaries, curve, name = BT709 if matrix == "bt709" else BT601
     chain = f"scale=out_color_matrix={matrix}:out_range={span},format=yuv420p"
     marks = ["-colorspace", name, "-color_primaries", primaries, "-color_trc", curve]
@@ -180,8 +231,6 @@ def test_a_frame_that_cannot_be_decoded_shows_the_one_before_it(run_ffmpeg, tmp_
 
 def break_packet(path, data, number):
     """Overwrite the coded data of a packet in place and return when its frame was to be shown."""
-    import av
-
     with av.open(file_url(path)) as container:
         stream = container.streams.video[0]
         packets = [packet for packet in container.demux(stream) if packet.size]

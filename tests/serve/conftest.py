@@ -58,7 +58,7 @@ def start_server():
 
         def stop():
             server.should_exit = True
-            thread.join(30)
+            thread.join()
 
         return f"http://127.0.0.1:{listener.getsockname()[1]}", stop
 

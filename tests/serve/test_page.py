@@ -1,7 +1,7 @@
 """The page in a headless Chromium: what a visitor does, from the video to the download."""
 
 import shutil
-import time
+import threading
 
 import pytest
 
@@ -43,7 +43,7 @@ def visit(browser):
         context.grant_permissions(["camera"])
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(0)  # as long as the test may take
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.goto(address)
         if "#/" not in address:  # nobody drops a video before the page is there
@@ -64,22 +64,22 @@ def server(tmp_path, styles, options, start_server):
 
 
 @pytest.fixture
-def slowly(monkeypatch):
-    """Painting that can be watched."""
-    watch = Worker._watch
+def paint_more(monkeypatch):
+    """Let so many more frames be painted; it begins with three."""
+    allowed, watch = threading.Semaphore(3), Worker._watch
 
-    def slow(self, picture):
+    def stepwise(self, picture):
         watch(self, picture)
-        time.sleep(0.15)
+        while not allowed.acquire(timeout=0.05) and not self._stop.is_set():
+            pass
 
-    monkeypatch.setattr(Worker, "_watch", slow)
+    monkeypatch.setattr(Worker, "_watch", stepwise)
+    return allowed.release
 
 
 def until(page, condition):
     """Wait for JavaScript to be true; the page's own policy forbids Playwright's way of waiting."""
-    deadline = time.monotonic() + 60
     while not page.evaluate(condition):
-        assert time.monotonic() < deadline, condition
         page.wait_for_timeout(50)
 
 
@@ -89,7 +89,7 @@ def hand_in(page, clip, name="a <i>film.mp4"):
     page.locator("#choose").wait_for()
 
 
-def test_upload_choose_watch_refresh_and_see(visit, server, clip, slowly):
+def test_upload_choose_watch_refresh_and_see(visit, server, clip, paint_more):
     page = visit(server)
     hand_in(page, clip)
     assert page.locator("#choose .name").inner_text() == "a <i>film.mp4"
@@ -98,17 +98,19 @@ def test_upload_choose_watch_refresh_and_see(visit, server, clip, slowly):
     page.locator(".style").nth(1).click()  # its name is markup, which must stay a name
     page.locator("#paint").click()
     page.locator("#preview").wait_for()
-    assert "Painting · frame" in page.locator("#stage").inner_text()
+    page.locator("#stage", has_text="Painting · frame").wait_for()
     seen = page.locator("#done").evaluate("(bar) => bar.value")
     page.reload()  # in the middle
     page.locator("#progress").wait_for()
+    paint_more(5)
     until(page, f"document.getElementById('done').value > {seen}")
+    paint_more(24)
     page.locator("#result").wait_for()
     until(page, "document.getElementById('painted').readyState >= 2")
     assert page.locator("#painted").evaluate("(v) => [v.videoWidth, v.videoHeight]") == [94, 64]
     page.locator("#play").click()
     until(page, "document.getElementById('painted').currentTime > 0.3")
-    page.locator("#play").click()
+    page.locator("#play").click()  # pauses
     until(
         page,
         "Math.abs(document.getElementById('painted').currentTime"
@@ -133,14 +135,18 @@ def test_an_answer_that_comes_too_late_changes_nothing(visit, server, clip):
     page = visit(server)
     hand_in(page, clip)
     shown = page.url
-    page.route("**/paint", lambda route: late.append(route))
     late = []
+    page.route("**/paint", lambda route: late.append(route))
     page.locator("#paint").click()
-    page.wait_for_timeout(100)
+    while not late:
+        page.wait_for_timeout(10)
     page.goto(f"{server}/#/")
     page.locator("#last").wait_for()
-    late[0].continue_()
-    page.wait_for_timeout(500)
+    with page.expect_response("**/paint") as answer:
+        late[0].continue_()
+    answer.value.finished()
+    # What the page asks and is told after that, it has been told after the late answer.
+    page.evaluate("fetch('/api/about').then((answer) => answer.json())")
     assert page.locator("#home").is_visible() and not page.locator("#progress").is_visible()
     page.goto(shown)
     page.locator("#result").wait_for()

@@ -73,7 +73,8 @@ def test_flood_of_messages_does_not_block():
 
 
 def test_terminal_interrupt_does_not_reach_ffmpeg():
-    with FFmpegProcess(["/bin/sh", "-c", "ps -o sid= -p $$; cat"], stdin=True, stdout=True) as run:
+    command = [sys.executable, "-c", "import os; print(os.getsid(0))"]
+    with FFmpegProcess(command, stdout=True) as run:
         assert int(run.stdout.readline()) != os.getsid(0)
 
 
