@@ -20,7 +20,7 @@ from brushflow.pipeline.destination import already_there, run_folder
 from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.dispatch import Row, paint_rows, plan_rows
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.joining import join_segments
+from brushflow.pipeline.joining import join_segments, settle_early
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.paint_shots import describe_run
 from brushflow.pipeline.painting import Painter
@@ -103,7 +103,9 @@ class VideoJob:
         if any((options.codec, options.preset, options.pix_fmt, options.crf != StylizeOptions.crf)):
             width, height = options.output_size(info.width, info.height)
             width *= 1 + options.compare
-            try_settings(options.encoding(self.output), width, height, info.output_color)
+            try_settings(
+                options.encoding(self.output), width, height, info.output_color, self.output.suffix
+            )
 
     def run(self) -> RunReport:
         """All stages in order."""
@@ -184,6 +186,9 @@ class VideoJob:
             self.folder.save_scan(scan)
         self.source.problem = scan.problem
         plan = plan_video(scan, self.options, self.source.info)
+        fates = None
+        if not self.folder.painted:
+            fates = settle_early(self.source, self.options, scan, self.output, self._check_stop)
         painted = self._paint_missing(painter, scan, plan)
         self.progress("assemble", self.total, self.total)
         if self.source.identity() != settings["source"]:
@@ -192,7 +197,7 @@ class VideoJob:
                 f"anew."
             )
         filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
-        said = join_segments(self.source, self.options, self.folder, scan, plan, self.output)
+        said = join_segments(self.source, self.options, self.folder, scan, plan, self.output, fates)
         notes = [*self.source.notes, *filled, *self.shortages, *said]
         return painted, {"frames": self.total, "notes": notes, "problem": scan.problem}
 

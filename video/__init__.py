@@ -5,6 +5,7 @@
 import cv2  # noqa: F401
 
 from brushflow.video.assemble import AssembleReport, assemble
+from brushflow.video.carry import Fates, Trim
 from brushflow.video.color import ColorTags
 from brushflow.video.containers import check_output, default_codec
 from brushflow.video.encoders import EncodeSettings, check_encoder
@@ -14,6 +15,7 @@ from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame, read_frames
 from brushflow.video.sequence import natural_key
 from brushflow.video.source import VIDEO_SUFFIXES, Source, open_source
+from brushflow.video.trial import settle_tracks
 from brushflow.video.write import SegmentWriter, try_settings, verify_segment
 
 __all__ = [
@@ -22,10 +24,12 @@ __all__ = [
     "AssembleReport",
     "ColorTags",
     "EncodeSettings",
+    "Fates",
     "FrameReader",
     "SegmentWriter",
     "Source",
     "TimedFrame",
+    "Trim",
     "VideoInfo",
     "assemble",
     "check_encoder",
@@ -37,6 +41,7 @@ __all__ = [
     "probe",
     "read_frames",
     "read_image",
+    "settle_tracks",
     "try_settings",
     "verify_segment",
     "write_image",

@@ -19,10 +19,11 @@ from av.video.stream import VideoStream
 
 from brushflow.errors import BrushflowError
 from brushflow.files import atomic_path
-from brushflow.video.carry import SourceTracks
+from brushflow.video.carry import Fates, SourceTracks, Trim
 from brushflow.video.clock import usual_step
 from brushflow.video.containers import OutputKind, check_video_codec, output_kind
 from brushflow.video.sphere import Sphere, write_sphere
+from brushflow.video.trial import settle_tracks
 
 # A track's clock has 32 bits; the microsecond is what remains for times that fit no such clock.
 _FINEST_CLOCK = 2**31 - 1
@@ -58,6 +59,7 @@ def assemble(
     start: Fraction | None = None,
     end: Fraction | None = None,
     sphere: Sphere | None = None,
+    fates: Fates | None = None,
 ) -> AssembleReport:
     """Join ``segments`` into ``output`` and copy sound, subtitles, chapters and tags of ``source``.
 
@@ -66,7 +68,8 @@ def assemble(
     and ``end`` (seconds) are on the source's clock: with ``start``, everything is moved so that it
     becomes 0; what lies before it or from ``end`` on is left out. Tracks that the container cannot
     hold are converted or dropped, with a sentence in the report. Nothing is re-encoded otherwise.
-    ``sphere``: the frames are spherical, and .mp4 and .mov files say so.
+    ``sphere``: the frames are spherical, and .mp4 and .mov files say so. ``fates``: what
+    ``settle_tracks`` has found for the same source, output and trim, if it was asked before.
 
     Raises UsageError for a suffix that is no video's or a codec that does not fit it, and
     BrushflowError for segments that do not belong together or hold another number of frames.
@@ -80,10 +83,13 @@ def assemble(
                 f"The encoded parts of {output} hold {len(coded.frame_of_packet)} frames instead "
                 f"of {len(pts)}; delete them and start again."
             )
+        trim = Trim(start, end)
+        if source is not None and fates is None:
+            fates = settle_tracks(source, output, trim)
         with atomic_path(output) as partial, ExitStack() as stack:
             tracks = None
             if source is not None:
-                tracks = stack.enter_context(SourceTracks(source, kind, partial, start, end))
+                tracks = stack.enter_context(SourceTracks(source, kind, partial, trim, fates or {}))
             times = [value * time_base for value in pts]
             if tracks is not None and start is None:
                 # A recording's first frame may come before the start that its streams tell.
@@ -95,8 +101,9 @@ def assemble(
             notes = list(tracks.notes) if tracks else []
             if sphere is not None:
                 notes += write_sphere(partial, kind.is_mov, sphere)
-    except (OSError, av.FFmpegError) as error:
-        raise BrushflowError(f"{output} cannot be written: {error.strerror}.") from error
+    except (OSError, av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise BrushflowError(f"{output} cannot be written: {reason}.") from error
     return AssembleReport(output, len(pts), notes)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import Enum
 from fractions import Fraction
 from operator import itemgetter
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 import av
 from av.container import OutputContainer
@@ -22,6 +24,29 @@ from brushflow.video.containers import OutputKind, can_convert_subtitle, cover_m
 from brushflow.video.convert import AudioConverter, convert_subtitle
 from brushflow.video.opening import open_input
 from brushflow.video.tags import kept_tags, moved_chapters
+
+
+class Fate(Enum):
+    """What becomes of a track: as the container's table has it, or less."""
+
+    CARRY = "carry"
+    CONVERT = "convert"
+    LEAVE_OUT = "leave out"
+
+
+# By the track's index; one that is not named is carried.
+Fates = Mapping[int, Fate]
+
+
+@dataclass(frozen=True)
+class Trim:
+    """From where to where a source is taken, in seconds on its own clock; None: all there is."""
+
+    start: Fraction | None = None
+    end: Fraction | None = None
+
+
+WHOLE = Trim()
 
 
 class SourceTracks:
@@ -37,20 +62,22 @@ class SourceTracks:
         source: Path,
         kind: OutputKind,
         output: Path,
-        start: Fraction | None,
-        end: Fraction | None,
+        trim: Trim = WHOLE,
+        fates: Fates = MappingProxyType({}),
     ) -> None:
         self.source = Path(source)
         self.kind = kind
         self.notes: list[str] = []
         self._scratch = output.with_name(f"{output.name}.d")
         self._suffix = output.suffix
-        self._start = start
-        self._end = end
+        self._start = trim.start
+        self._end = trim.end
+        self._fates = fates
         self._stack = ExitStack()
         self._copies: dict[int, Stream] = {}
         self._converters: dict[int, AudioConverter] = {}
         self._rewritten: list[tuple[Stream, Stream]] = []
+        self._latest: dict[int, int] = {}
 
     def __enter__(self) -> SourceTracks:
         try:
@@ -79,6 +106,11 @@ class SourceTracks:
         return self._video and shown_until(self.source, self._video, last, self._end)
 
     @property
+    def others(self) -> list[int]:
+        """The indices of all tracks but the one with the frames."""
+        return [s.index for s in self._container.streams if s is not self._video]
+
+    @property
     def video_metadata(self) -> dict[str, str]:
         """The tags of the source's video track."""
         return kept_tags(self._video.metadata) if self._video is not None else {}
@@ -98,14 +130,19 @@ class SourceTracks:
             add = adders.get(stream.type, self._leave_out)
             if stream.disposition & Disposition.attached_pic:
                 add = self._add_cover
+            if self._fate(stream) is Fate.LEAVE_OUT:
+                add = self._leave_out
             added = add(target, stream)
             if added is not None:
                 added.metadata.update(kept_tags(stream.metadata))
                 added.disposition = stream.disposition.value
 
+    def _fate(self, stream: Stream) -> Fate:
+        return self._fates.get(stream.index, Fate.CARRY)
+
     def _add_audio(self, target: OutputContainer, stream: Stream) -> Stream | None:
         codec = _codec_name(stream)
-        if codec in self.kind.audio:
+        if codec in self.kind.audio and self._fate(stream) is Fate.CARRY:
             return self._copy(target, stream)
         if codec is None:
             return self._leave_out(target, stream)
@@ -116,7 +153,7 @@ class SourceTracks:
 
     def _add_subtitle(self, target: OutputContainer, stream: Stream) -> Stream | None:
         codec = _codec_name(stream)
-        if codec in self.kind.subtitles:
+        if codec in self.kind.subtitles and self._fate(stream) is Fate.CARRY:
             return self._copy(target, stream)
         if codec is None or not can_convert_subtitle(codec):
             return self._leave_out(target, stream)
@@ -192,17 +229,16 @@ class SourceTracks:
                 continue
             if index in self._converters:
                 for encoded in self._converters[index].convert(packet):
-                    latest = max(latest, self._move(encoded))
+                    latest = max(latest, self._move(encoded, encoded.stream))
                     yield latest, encoded
                 continue
-            latest = max(latest, self._move(packet))
             if self._is_priming(packet):
                 continue
-            packet.stream = self._copies[index]
+            latest = max(latest, self._move(packet, self._copies[index]))
             yield latest, packet
         for converter in self._converters.values():
             for encoded in converter.finish():
-                latest = max(latest, self._move(encoded))
+                latest = max(latest, self._move(encoded, converter.output))
                 yield latest, encoded
 
     def _demux(self, streams: list[Stream]) -> Iterator[Packet]:
@@ -221,30 +257,41 @@ class SourceTracks:
         for packet in stream.container.demux(stream):
             if packet.pts is None or not packet.size or not self._inside(packet):
                 continue
-            time = self._move(packet)
-            packet.stream = added
-            yield time, packet
+            yield self._move(packet, added), packet
 
     def _inside(self, packet: Packet) -> bool:
         time = (packet.pts if packet.pts is not None else packet.dts) * packet.time_base
         after = self._start is None or time >= self._start
         return after and (self._end is None or time < self._end)
 
-    def _move(self, packet: Packet) -> Fraction:
-        """Put a packet onto the new clock and return the time to sort it by."""
-        ticks = round(self.shift / packet.time_base)
-        if packet.pts is not None:
-            packet.pts -= ticks
-        if packet.dts is not None:
-            packet.dts -= ticks
-        sorted_by = packet.dts if packet.dts is not None else packet.pts
-        return sorted_by * packet.time_base
+    def _move(self, packet: Packet, track: Stream) -> Fraction:
+        """Put a packet onto the new file's clock and track; returns the time to sort it by.
+
+        Muxers want the packets of a track in order, those of .mp4 and .mov no two of one time
+        (but for subtitles), and sources have such: the second one then comes a tick later.
+        """
+        shift, tick = self.shift, track.time_base
+        times = (packet.pts, packet.dts)
+        pts, dts = (t if t is None else round((t * packet.time_base - shift) / tick) for t in times)
+        duration = round((packet.duration or 0) * packet.time_base / tick)
+        earliest = self._latest.get(track.index)
+        if earliest is not None:
+            earliest += self.kind.is_mov and track.type != "subtitle"
+            if dts is not None:
+                dts = max(dts, earliest)
+            if pts is not None and (dts is None or track.type == "audio"):
+                pts = max(pts, earliest)
+        packet.pts, packet.dts, packet.time_base, packet.stream = pts, dts, tick, track
+        packet.duration = duration
+        self._latest[track.index] = sorted_by = dts if dts is not None else pts
+        return sorted_by * tick
 
     def _is_priming(self, packet: Packet) -> bool:
         # Matroska has no times below 0 and would move the whole file, frames included, to make room
         # for the silence that an encoder puts first. Where its length is declared apart from the
         # times (Opus, or a Matroska source), there is room.
-        if self.kind.is_mov or packet.pts is None or packet.pts >= 0:
+        early = packet.pts is not None and packet.pts * packet.time_base < self.shift
+        if self.kind.is_mov or not early:
             return False
         declared = "matroska" in self._container.format.name or _codec_name(packet.stream) == "opus"
         return packet.stream.type == "audio" and not declared

@@ -17,7 +17,6 @@ from brushflow.video.opening import input_options
 
 _BITS_PER_CHANNEL = 96_000
 _LAYOUTS = ((1, "mono"), (2, "stereo"), (6, "5.1"))
-_OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
 
 
 class AudioConverter:
@@ -31,8 +30,8 @@ class AudioConverter:
         self.codec = encoder
         context = stream.codec_context
         rate = context.sample_rate
-        if encoder == "libopus" and rate not in _OPUS_RATES:
-            rate = 48000
+        known = sorted(av.Codec(encoder, "w").audio_rates or [rate])
+        rate = next((enough for enough in known if enough >= rate), known[-1])
         # Encoders know fewer arrangements of speakers than files do, some of which name none.
         channels = context.layout.nb_channels
         layout = next((name for most, name in _LAYOUTS if channels <= most), "7.1")

@@ -17,6 +17,7 @@ import numpy as np
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
 from brushflow.video import ffmpeg
+from brushflow.video.assemble import assemble
 from brushflow.video.color import BT709, ColorTags
 from brushflow.video.encoders import (
     EncodeSettings,
@@ -149,17 +150,21 @@ class SegmentWriter:
         return ffmpeg.command_line(output, {"SEGMENT": partial})
 
 
-def try_settings(settings: EncodeSettings, width: int, height: int, color: ColorTags) -> None:
-    """Encode one frame of this size; UsageError if the encoder does not take the settings.
+def try_settings(
+    settings: EncodeSettings, width: int, height: int, color: ColorTags, suffix: str = ".mkv"
+) -> None:
+    """Encode one frame of this size and put it into a file with this suffix.
+
+    UsageError if the encoder or the file does not take the settings.
 
     What the usual settings meet as well, a full disk say, is not the settings' fault, nor is what
     does not happen again: an ffmpeg that something killed.
     """
     usual = EncodeSettings(bit_depth=settings.bit_depth)
-    problem = _trial(settings, width, height, color)
+    problem = _trial(settings, width, height, color, suffix)
     if problem is None or _trial(usual, width, height, color) is not None:
         return
-    problem = _trial(settings, width, height, color)
+    problem = _trial(settings, width, height, color, suffix)
     if problem is not None:
         raise UsageError(
             f"Frames of {width}×{height} cannot be encoded like this; look at --codec, --preset, "
@@ -168,7 +173,7 @@ def try_settings(settings: EncodeSettings, width: int, height: int, color: Color
 
 
 def _trial(
-    settings: EncodeSettings, width: int, height: int, color: ColorTags
+    settings: EncodeSettings, width: int, height: int, color: ColorTags, suffix: str = ".mkv"
 ) -> BrushflowError | None:
     """What goes wrong with a black frame, if anything does."""
     frame = np.zeros((height, width, 3), np.uint8 if settings.bit_depth == 8 else "<u2")
@@ -177,6 +182,7 @@ def _trial(
         try:
             with SegmentWriter(path, width, height, settings, _TRIAL_RATE, color) as writer:
                 writer.write(frame)
+            assemble([path], [0], 1 / _TRIAL_RATE, path.with_name(f"joined{suffix}"))
         except BrushflowError as error:
             return error
     return None

@@ -134,6 +134,79 @@ def test_sound_that_mp4_cannot_hold_is_converted_with_a_note(film, rebuild, tmp_
             assert abs(int(spectrum.argmax()) - pitch) <= 1
 
 
+def with_sound(run_ffmpeg, path, rate, *encoding):
+    tone = f"sine=d=0.6:sample_rate={rate}"
+    picture = "testsrc2=s=64x48:r=10:d=0.6"
+    run_ffmpeg("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", tone, *encoding, path)
+    return path
+
+
+def seconds_of_sound(path):
+    with av.open(str(path)) as container:
+        frames = list(container.decode(audio=0))
+        return sum(frame.samples for frame in frames) / frames[0].sample_rate
+
+
+@pytest.mark.parametrize(
+    ("codec", "rate", "suffix", "made"),
+    [
+        ("libmp3lame", 8000, ".mp4", "aac"),
+        ("libmp3lame", 11025, ".mp4", "aac"),
+        ("libmp3lame", 12000, ".mp4", "aac"),
+        ("libmp3lame", 8000, ".mov", "mp3"),
+        ("pcm_s16le", 192000, ".mp4", "aac"),
+        ("pcm_s16le", 176400, ".mp4", "aac"),
+        ("pcm_s16le", 5500, ".mp4", "aac"),
+        ("pcm_s16le", 4000, ".mp4", "aac"),
+        ("pcm_s16le", 192000, ".mov", "pcm_s16le"),
+        ("pcm_u8", 4000, ".mkv", "aac"),
+    ],
+)
+def test_sound_of_any_rate_goes_into_any_file(
+    run_ffmpeg, rebuild, tmp_path, codec, rate, suffix, made
+):
+    source = with_sound(run_ffmpeg, tmp_path / "in.mkv", rate, "-c:a", codec, "-ar", rate)
+    output = tmp_path / f"out{suffix}"
+    report = rebuild(source, output)
+    assert [track[0] for track in tracks(output, "audio")] == [made]
+    assert len(report.notes) == (made == "aac")
+    assert seconds_of_sound(output) == pytest.approx(seconds_of_sound(source), abs=0.2)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_two_packets_of_one_time_are_both_carried(run_ffmpeg, rebuild, tmp_path, suffix):
+    source = tmp_path / "in.mkv"
+    whole = with_sound(run_ffmpeg, tmp_path / "whole.mkv", 48000, "-c:a", "aac")
+    run_ffmpeg("-i", whole, "-c", "copy", "-bsf:a", "setts=ts='if(eq(N,5),PREV_OUTPTS,TS)'", source)
+    all_times = [time for time, _ in tracks(source, "audio")[0][2]]
+    assert len(set(all_times)) == len(all_times) - 1
+    before = [data for _, data in tracks(source, "audio")[0][2]]
+    assert rebuild(source, tmp_path / f"out{suffix}").notes == []
+    ((_, _, packets),) = tracks(tmp_path / f"out{suffix}", "audio")
+    assert [data for _, data in packets] == before
+    times = [time for time, _ in packets]
+    assert times == sorted(times)
+    assert max(times) - min(times) == pytest.approx(0.6, abs=0.05)
+
+
+def test_what_no_muxer_takes_is_left_out_with_a_sentence(
+    run_ffmpeg, rebuild, tmp_path, monkeypatch
+):
+    from brushflow.video import convert
+
+    def refuse(self, packet):
+        raise av.error.ArgumentError(22, "Invalid argument")
+        yield packet
+
+    monkeypatch.setattr(convert.AudioConverter, "convert", refuse)
+    source = with_sound(run_ffmpeg, tmp_path / "in.mkv", 8000, "-c:a", "libmp3lame")
+    (note,) = rebuild(source, tmp_path / "out.mp4").notes
+    assert "mp3" in note
+    assert "left out" in note
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video"]
+
+
 def test_webm_gets_opus_and_webvtt(film, rebuild, tmp_path):
     from brushflow.video import EncodeSettings
 
