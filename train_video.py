@@ -127,7 +127,23 @@ machine = option_for(TrainOptions, "Machine")
     type=click.IntRange(1),
 )
 @loss("style_blend", "Share of each painting; equal without it.", type=Listed(float))
-@loss("style_layers", "Layers that judge style, by name or number.", type=Listed(str))
+@loss(
+    "apart",
+    "Learn each painting with norms of its own, instead of one blend of all.",
+    "--apart/--blended",
+)
+@loss(
+    "relative",
+    "Weigh errors by what they are errors of, so that weights mean the same for all.",
+    "--relative/--absolute",
+)
+@loss("content_strength", "Weight of content in all.", type=click.FloatRange(0))
+@loss("luminance_weight", "How strictly light stays light.", type=click.FloatRange(0))
+@loss(
+    "style_layers",
+    "Layers that judge style, by name or number; relu3_3/4: on a quarter of the picture.",
+    type=Listed(str),
+)
 @loss("style_weights", "Weight of each style layer, or one for all.", type=Listed(float))
 @loss("style_strength_schedule", "Weight of style in all, by iteration.", "--style-strength")
 @loss("style_with_prior", "Share of that weight for frames that are painted with a prior.")

@@ -9,12 +9,14 @@ from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import alone_in
 from brushflow.models.files import StyleModel
 from brushflow.pipeline.devices import autocast, choose_device
+from brushflow.training.apart import NormsApart
 from brushflow.training.checkpoint import Journal, read_checkpoint, write_checkpoint
 from brushflow.training.data import Batch, batches
 from brushflow.training.images import debug_sheet
@@ -33,6 +35,7 @@ logger = logging.getLogger(__name__)
 # Painted around the picture and cropped off by the finished model: zero padding in its halving
 # layers leaves a dotted rim that training alone hardly removes.
 MARGIN = 16
+_PAINTING = 4  # what random numbers are for: see training.data
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ def train(
             _iterate(run, progress, stop or threading.Event())
             if workers.writes:
                 run.model().save(options.output, torch.float16)
+                if options.apart:
+                    for place, painting in enumerate(options.style):
+                        part = folder / "styles" / f"{painting.stem}.safetensors"
+                        part.parent.mkdir(exist_ok=True)
+                        run.model(place).save(part, torch.float16)
                 write_report(folder, options.output.stem, options.settings())
     finally:
         workers.close()
@@ -110,7 +118,9 @@ class Run:
         self.device = workers.device
         self.precision = _precision(options.precision, self.device)
         torch.manual_seed(options.seed)
-        self.network = make_network(options).to(self.device).train()
+        plain = make_network(options)
+        self.network = NormsApart(plain, len(options.style)) if options.apart else plain
+        self.network.to(self.device).train()
         self.forward = torch.compile(self.network) if options.compile else self.network
         self.recurrence = make_recurrence(options, self.device)
         self.objective = Objective(options, self.device)
@@ -156,11 +166,12 @@ class Run:
         started = time.monotonic()
         self.optimizer.zero_grad()
         values: dict[str, float] = {}
+        painting = self._choose_painting()
         for place, part in enumerate(parts):
             with autocast(self.device, self.precision):
                 seed = (self.options.seed * 1_000_003 + self.iteration) * 101 + place
                 steps = self.recurrence(self.forward, part.to(self.device), seed)
-                losses = self.objective(self.forward, steps, self.iteration)
+                losses = self.objective(self.forward, steps, self.iteration, painting=painting)
                 total = torch.stack(list(losses.values())).sum() / len(parts)
             self.scaler.scale(total).backward()
             for name, value in losses.items():
@@ -175,6 +186,14 @@ class Run:
         if self.options.images_every and self.due(self.options.images_every):
             self._sheet("sheet", steps)
         return values
+
+    def _choose_painting(self) -> int:
+        """The painting of this iteration, where they are learned apart."""
+        if not self.options.apart:
+            return 0
+        random = np.random.default_rng([_PAINTING, self.options.seed, self.iteration])
+        self.network.chosen = int(random.integers(len(self.options.style)))
+        return self.network.chosen
 
     def _update(self) -> None:
         share = one_cycle(self.iteration, self.options.iterations) if self.options.one_cycle else 1
@@ -217,13 +236,19 @@ class Run:
         self.best = min(self.best, total)
         return values
 
-    def model(self) -> StyleModel:
-        """The network as it is now, ready to paint."""
+    def model(self, painting: int | None = None) -> StyleModel:
+        """The network as it is now, ready to paint; of paintings learned apart, one or the mean."""
         network = make_network(self.options)
-        network.load_state_dict(self.network.state_dict())
+        name = self.options.output.stem
+        if isinstance(self.network, NormsApart):
+            state = self.network.state_of(painting)
+            name = name if painting is None else self.options.style[painting].stem
+        else:
+            state = self.network.state_dict()
+        network.load_state_dict(state)
         if network.start_padding == 0:
             network.margin = MARGIN
-        return StyleModel(network.eval(), self.options.output.stem, self.options.settings())
+        return StyleModel(network.eval(), name, self.options.settings())
 
     def save(self) -> None:
         """Write everything the next iteration depends on."""

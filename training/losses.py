@@ -1,6 +1,6 @@
 """What every painted frame is trained for: content, style, smoothness, range."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,68 +13,95 @@ from brushflow.models.preprocessing import to_rgb
 STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram_matrix, "mean": spatial_mean}
 
 
+Place = tuple[str, int]  # a layer, and how many times the picture is shrunk before it is seen
+
+
 class PerceptualLoss:
     """Content and style by VGG features (Johnson et al. 2016, sec. 3.2; REFERENCE E6).
 
-    Content: weighted sum over layers of the mean squared error of features. Style: weighted sum
-    over layers of the mean squared error of Gram matrices (or of spatial means), at each of
-    several scales: pictures and paintings are also compared at half size and less, where the same
-    layers see strokes twice as large.
+    Content: weighted sum over places of the mean squared error of features. Style: weighted sum
+    over places of the mean squared error of Gram matrices (or of spatial means). A place is a
+    layer and a shrinking: on a picture a quarter as large the same layer sees strokes four times
+    as wide (Wang et al. 2017).
 
     Args:
         network: gives the features of all layers named here.
-        content: weight by layer; style: weight by layer.
+        content: weight by place; style: weight by place.
         paintings: network space, (1, 3, H, W) each; ``blend``: their shares of the style.
-        scales: how many sizes style is compared at.
         statistic: "gram" or "mean".
+        relative: each error is a share of the mean square that the frame's features, or the
+            painting's statistics, have at that place, and weights are shares of their sum. So
+            all places count alike, and a weight means the same for every painting and judge.
     """
 
     def __init__(
         self,
         network: LossNetwork,
-        content: dict[str, float],
-        style: dict[str, float],
+        content: dict[Place, float],
+        style: dict[Place, float],
         paintings: Sequence[Tensor],
         blend: Sequence[float],
-        scales: int = 1,
         statistic: str = "gram",
+        relative: bool = False,
     ) -> None:
         self.network = network
-        self.content = content
-        self.style = style
+        self.relative = relative
+        self.content = _shares(content) if relative else content
+        self.style = _shares(style) if relative else style
         self.statistic = STATISTICS[statistic]
+        self.targets: dict[Place, Tensor] = {}
         share = torch.tensor(blend) / sum(blend)
-        self.targets: list[dict[str, Tensor]] = [{} for _ in range(scales)]
         with torch.no_grad():
             for weight, painting in zip(share.tolist(), paintings, strict=True):
-                for target, features in zip(
-                    self.targets, self._pyramid(painting, scales), strict=True
-                ):
-                    for name in style:
-                        part = weight * self.statistic(features[name])
-                        target[name] = target.get(name, 0) + part
+                for place, features in self._features(painting, style).items():
+                    part = weight * self.statistic(features)
+                    self.targets[place] = self.targets.get(place, 0) + part
 
     def __call__(self, output: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Content and style loss (scalars) of output (N, 3, H, W) for the content ``frame``."""
         with torch.no_grad():
-            wanted = self.network(frame, list(self.content))
-        pyramid = self._pyramid(output, len(self.targets))
+            wanted = self._features(frame, self.content)
+        found = self._features(output, self.content | self.style)
         content = output.new_zeros(())
-        for name, weight in self.content.items():
-            content = content + weight * F.mse_loss(pyramid[0][name], wanted[name])
+        for place, weight in self.content.items():
+            content = content + weight * self._error(found[place], wanted[place])
         style = output.new_zeros(())
-        for features, targets in zip(pyramid, self.targets, strict=True):
-            for name, weight in self.style.items():
-                found = self.statistic(features[name])
-                style = style + weight * F.mse_loss(found, targets[name].expand_as(found))
+        for place, weight in self.style.items():
+            target = self.targets[place]
+            style = style + weight * self._error(self.statistic(found[place]), target)
         return content, style
 
-    def _pyramid(self, picture: Tensor, scales: int) -> list[dict[str, Tensor]]:
-        levels = []
-        for _ in range(scales):
-            levels.append(self.network(picture))
-            picture = F.avg_pool2d(picture, 2)
-        return levels
+    def _error(self, found: Tensor, wanted: Tensor) -> Tensor:
+        error = F.mse_loss(found.float(), wanted.float().expand_as(found))
+        return error / wanted.float().square().mean() if self.relative else error
+
+    def _features(self, picture: Tensor, places: Collection[Place]) -> dict[Place, Tensor]:
+        """The activations at all places; no layer is computed that nobody asks for."""
+        features: dict[Place, Tensor] = {}
+        for shrinking in sorted({k for _, k in places}):
+            layers = [layer for layer, k in places if k == shrinking]
+            smaller = F.avg_pool2d(picture, shrinking) if shrinking > 1 else picture
+            for layer, activation in self.network(smaller, layers).items():
+                features[layer, shrinking] = activation
+        return features
+
+
+def _shares(weights: dict[Place, float]) -> dict[Place, float]:
+    total = sum(weights.values()) or 1.0
+    return {place: weight / total for place, weight in weights.items()}
+
+
+def places_of(layer: str, scales: int) -> list[Place]:
+    """Where a layer of an option looks: ``relu3_3`` at so many scales, ``relu3_3/4`` at a quarter.
+
+    UsageError if what follows the slash is no power of two up to 16.
+    """
+    name, slash, shrinking = layer.partition("/")
+    if not slash:
+        return [(name, 1 << k) for k in range(scales)]
+    if shrinking not in ("1", "2", "4", "8", "16"):
+        raise UsageError(f"The layer {layer!r} is shrunk by 1, 2, 4, 8 or 16, as in relu3_3/4.")
+    return [(name, int(shrinking))]
 
 
 def layer_weights(layers: Sequence[str], weights: Sequence[float], option: str) -> dict[str, float]:
@@ -102,3 +129,24 @@ def range_penalty(output: Tensor) -> Tensor:
     """
     rgb = to_rgb(output)
     return (F.relu(rgb - 255).square() + F.relu(-rgb).square()).mean()
+
+
+def luminance_order(output: Tensor, frame: Tensor) -> Tensor:
+    """1 − the correlation of both pictures' luminance, without what is smaller than 16 pixels.
+
+    Light stays light and dark stays dark, whatever range a painting's palette has: correlation
+    knows neither offset nor gain. (N, 3, H, W) in network space each; the mean over N.
+    """
+    a, b = (_coarse_luminance(picture) for picture in (output, frame))
+    a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
+    # A grey level of noise keeps the correlation of two plain pictures from being anything.
+    together = (a * b).mean(1)
+    return (
+        1 - ((together + 1) / ((a.square().mean(1) + 1) * (b.square().mean(1) + 1)).sqrt()).mean()
+    )
+
+
+def _coarse_luminance(picture: Tensor) -> Tensor:
+    rgb = to_rgb(picture)
+    weights = rgb.new_tensor([0.299, 0.587, 0.114])[:, None, None]
+    return F.avg_pool2d((rgb * weights).sum(1, keepdim=True), 16).flatten(1)

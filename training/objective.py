@@ -12,7 +12,10 @@ from brushflow.training.images import read_painting
 from brushflow.training.losses import (
     STATISTICS,
     PerceptualLoss,
+    Place,
     layer_weights,
+    luminance_order,
+    places_of,
     range_penalty,
     total_variation,
 )
@@ -22,6 +25,7 @@ from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES, noise_loss, t
 from brushflow.training.unroll import Step
 
 DIFFERENCE_LAYER = "relu3_3"  # whose changes c-fdb compares
+MEAN_SQUARE = 70.0**2  # of photographs in network space: what relative pixel terms are shares of
 
 
 class Objective:
@@ -44,54 +48,95 @@ class Objective:
         self.style_strength = Schedule.parse(options.style_strength_schedule, "--style-strength")
         self.temporal_weight = Schedule.parse(options.temporal_weight_schedule, "--temporal-weight")
         self.tv_strength = Schedule.parse(options.tv_strength_schedule, "--tv-strength")
-        layers = [*options.content_layers, *options.style_layers]
+        layers = [
+            layer.partition("/")[0] for layer in (*options.content_layers, *options.style_layers)
+        ]
         if options.temporal_loss == "c-fdb":
             layers.append(DIFFERENCE_LAYER)
         self.network = LossNetwork(options.loss_weights, layers, options.pooling).to(device)
-        names = self.network.wanted
-        content = names[: len(options.content_layers)]
-        style = names[len(content) : len(content) + len(options.style_layers)]
+        # Numbers that the options may have are names now.
+        self.names = dict(zip(layers, self.network.wanted, strict=True))
         blend = options.style_blend or (1.0,) * len(options.style)
         if len(blend) != len(options.style) or min(blend) < 0 or sum(blend) <= 0:
             raise UsageError(
                 f"--style-blend needs one share, not negative, for each of the "
                 f"{len(options.style)} style pictures."
             )
-        self.perceptual = PerceptualLoss(
+        self.pixel_unit = MEAN_SQUARE if options.relative else 1.0
+        paintings = [
+            preprocess(read_painting(p, options.style_size), device) for p in options.style
+        ]
+        # One judge of all paintings' blend, or one of each.
+        groups = [([p], (1.0,)) for p in paintings] if options.apart else [(paintings, blend)]
+        self.perceptual = [self._judge(*group) for group in groups]
+
+    def _judge(self, paintings: list[Tensor], blend: tuple[float, ...]) -> PerceptualLoss:
+        options = self.options
+        return PerceptualLoss(
             self.network,
-            layer_weights(content, options.content_weights, "--content-weights"),
-            layer_weights(style, options.style_weights, "--style-weights"),
-            [preprocess(read_painting(p, options.style_size), device) for p in options.style],
+            self._places(options.content_layers, options.content_weights, "--content-weights", 1),
+            self._places(
+                options.style_layers,
+                options.style_weights,
+                "--style-weights",
+                options.style_scales,
+            ),
+            paintings,
             blend,
-            options.style_scales,
             options.style_statistic,
+            options.relative,
         )
 
+    def _places(
+        self, layers: tuple[str, ...], weights: tuple[float, ...], option: str, scales: int
+    ) -> dict[Place, float]:
+        return {
+            (self.names[name], shrinking): weight
+            for layer, weight in layer_weights(layers, weights, option).items()
+            for name, shrinking in places_of(layer, scales)
+        }
+
     def __call__(
-        self, network: nn.Module, steps: list[Step], iteration: int, full: bool = False
+        self,
+        network: nn.Module,
+        steps: list[Step],
+        iteration: int,
+        full: bool = False,
+        painting: int = 0,
     ) -> dict[str, Tensor]:
         """Weighted terms (scalars) by name; their sum is minimised.
 
-        ``full`` leaves out the slow start, so that values of different iterations compare.
+        ``full`` leaves out the slow start, so that values of different iterations compare;
+        ``painting`` is the one to come near to, where paintings are learned apart.
         """
         options = self.options
         judged = steps if options.through_time else steps[-1:]
         into_style = iteration - options.identity_iterations
-        losses = {"range": options.range_weight * _mean(range_penalty(s.output) for s in judged)}
+        pixel = 1 / self.pixel_unit
+        losses = {
+            "range": pixel * options.range_weight * _mean(range_penalty(s.output) for s in judged)
+        }
         if into_style < 0 and not full:
             return losses | {
-                "identity": _mean((s.output - s.frame).square().mean() for s in judged)
+                "identity": pixel * _mean((s.output - s.frame).square().mean() for s in judged)
             }
         ramp = min(1.0, 0.15 + 0.85 * into_style / options.style_ramp) if options.style_ramp else 1
         strength = self.style_strength(iteration) * (1 if full else ramp)
         if len(steps) > 1 and options.network != "image":
             strength *= options.style_with_prior
-        content, style = zip(*(self.perceptual(s.output, s.frame) for s in judged), strict=True)
+        judge = self.perceptual[painting]
+        content, style = zip(*(judge(s.output, s.frame) for s in judged), strict=True)
         return losses | {
-            "content": _mean(content),
+            "content": options.content_strength * _mean(content),
+            "luminance": options.luminance_weight
+            * _mean(luminance_order(s.output, s.frame) for s in judged),
             "style": strength * _mean(style),
-            "temporal": self.temporal_weight(iteration) * self._temporal(network, steps, iteration),
-            "tv": self.tv_strength(iteration) * _mean(total_variation(s.output) for s in judged),
+            "temporal": pixel
+            * self.temporal_weight(iteration)
+            * self._temporal(network, steps, iteration),
+            "tv": pixel
+            * self.tv_strength(iteration)
+            * _mean(self._roughness(s.output) for s in judged),
         }
 
     def _temporal(self, network: nn.Module, steps: list[Step], iteration: int) -> Tensor:
@@ -104,6 +149,11 @@ class Objective:
             options.temporal_criterion,
             self._difference_features,
         )
+
+    def _roughness(self, output: Tensor) -> Tensor:
+        """Total variation; where terms are relative, of a pixel and not of a picture."""
+        total = total_variation(output)
+        return total / output[0, 0].numel() if self.options.relative else total
 
     def _difference_features(self, picture: Tensor) -> Tensor:
         return self.network(picture, [DIFFERENCE_LAYER])[DIFFERENCE_LAYER]

@@ -67,6 +67,10 @@ class TrainOptions:
     style_with_prior: float = 0.5
     style_statistic: str = "gram"
     style_ramp: int | None = None
+    apart: bool = False
+    relative: bool = False
+    content_strength: float = 1.0
+    luminance_weight: float = 0.0
     content_layers: tuple[str, ...] = ("relu3_1",)
     content_weights: tuple[float, ...] = (1.0,)
     temporal_loss: str = "pixel"

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from brushflow.training.apart import NormsApart
 from brushflow.training.data import TrainingData
 from brushflow.training.objective import Objective
 from brushflow.training.unroll import Recurrence, Step
@@ -35,8 +36,11 @@ class Validation:
             # Evenly over the wheel: sources come in proportion to their weights.
             source = wheel[place * len(wheel) // self.count]
             batch = self.data.batch(self.iterations, source=source, variant=place)
+            painting = place % len(objective.perceptual)
+            if isinstance(network, NormsApart):
+                network.chosen = painting
             steps = recurrence(network, batch.to(self.device), place)
-            losses = objective(network, steps, self.iterations, full=True)
+            losses = objective(network, steps, self.iterations, full=True, painting=painting)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.item() / self.count
             if len(steps) >= len(shown):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from brushflow.errors import UsageError
 from brushflow.models import from_rgb
@@ -9,6 +10,8 @@ from brushflow.models.loss_network import LossNetwork, gram_matrix, spatial_mean
 from brushflow.training.losses import (
     PerceptualLoss,
     layer_weights,
+    luminance_order,
+    places_of,
     range_penalty,
     total_variation,
 )
@@ -39,16 +42,16 @@ LAYERS = ["relu1_2", "relu3_1"]
 
 def perceptual(weights, paintings, blend=None, style=None, **options):
     network = LossNetwork(weights, LAYERS)
-    style = style or {"relu1_2": 1.0, "relu3_1": 1.0}
-    return PerceptualLoss(
-        network, {"relu3_1": 1.0}, style, paintings, blend or [1.0] * len(paintings), **options
-    )
+    style = style or {"relu1_2": 1.0, "relu3_1": 1.0, "relu3_1/2": 1.0}
+    places = {place: w for layer, w in style.items() for place in places_of(layer, 1)}
+    shares = blend or [1.0] * len(paintings)
+    return PerceptualLoss(network, {("relu3_1", 1): 1.0}, places, paintings, shares, **options)
 
 
 @pytest.mark.parametrize("statistic", ["gram", "mean"])
 def test_the_painting_itself_has_no_style_loss(loss_weights, statistic):
     painting = torch.randn(1, 3, 64, 64) * 50
-    loss = perceptual(loss_weights, [painting], scales=2, statistic=statistic)
+    loss = perceptual(loss_weights, [painting], statistic=statistic)
     content, style = loss(painting, painting)
     assert float(content) == 0
     assert float(style) == pytest.approx(0, abs=1e-3)
@@ -67,9 +70,59 @@ def test_weights_of_layers_multiply_their_terms(loss_weights):
 def test_several_paintings_are_blended_by_their_shares(loss_weights):
     a, b = torch.randn(2, 1, 3, 64, 64) * 50
     mixed = perceptual(loss_weights, [a, b], [3.0, 1.0])
-    target = mixed.targets[0]["relu1_2"]
+    target = mixed.targets["relu1_2", 1]
     grams = [gram_matrix(mixed.network(picture)["relu1_2"]) for picture in (a, b)]
     assert torch.allclose(target, 0.75 * grams[0] + 0.25 * grams[1], rtol=1e-4)
+
+
+def test_a_layer_may_look_at_a_smaller_picture(loss_weights):
+    painting, picture = torch.randn(2, 1, 3, 64, 64) * 50
+    shrunk = perceptual(loss_weights, [painting], style={"relu1_2/4": 1.0})(picture, painting)[1]
+    by_hand = perceptual(loss_weights, [F.avg_pool2d(painting, 4)], style={"relu1_2": 1.0})
+    small = F.avg_pool2d(picture, 4)
+    assert float(shrunk) == pytest.approx(float(by_hand(small, small)[1]), rel=1e-5)
+    assert places_of("relu3_3", 3) == [("relu3_3", 1), ("relu3_3", 2), ("relu3_3", 4)]
+    assert places_of("relu3_3/4", 3) == [("relu3_3", 4)]
+    for wrong in ("relu3_3/3", "relu3_3/", "relu3_3/x"):
+        with pytest.raises(UsageError, match="relu3_3/4"):
+            places_of(wrong, 1)
+
+
+def test_relative_losses_know_no_unit(loss_weights):
+    """Features and paintings of any size cost the same, and so do weights of any sum."""
+    painting, picture, frame = torch.randn(3, 1, 3, 64, 64) * 50
+    loss = perceptual(loss_weights, [painting], relative=True)
+    content, style = loss(picture, frame)
+    doubled = perceptual(
+        loss_weights, [painting], style={"relu1_2": 2.0, "relu3_1": 2.0, "relu3_1/2": 2.0},
+        relative=True,
+    )  # fmt: skip
+    last = [m for m in doubled.network.layers if hasattr(m, "bias")][-1]
+    last.weight.mul_(10), last.bias.mul_(10)  # the judge's last layer, ten times as large
+    doubled.targets = perceptual(loss_weights, [painting], relative=True).targets
+    for place in doubled.targets:
+        if place[0] == "relu3_1":
+            doubled.targets[place] = doubled.targets[place] * 100
+    assert [float(x) for x in doubled(picture, frame)] == pytest.approx(
+        [float(content), float(style)], rel=1e-4
+    )
+    # Nothing at all is as far away as the thing itself is large.
+    empty = loss._error(torch.zeros(1, 3, 3), torch.ones(1, 3, 3))
+    assert float(empty) == 1
+
+
+def test_light_that_stays_light_costs_nothing_whatever_the_palette():
+    random = torch.Generator().manual_seed(0)
+    rgb = F.interpolate(torch.rand(2, 3, 6, 6, generator=random) * 255, scale_factor=16)
+    frame = from_rgb(rgb)
+    assert float(luminance_order(frame, frame)) == pytest.approx(0, abs=1e-4)
+    assert float(luminance_order(from_rgb(0.3 * rgb + 90), frame)) == pytest.approx(0, abs=1e-2)
+    assert float(luminance_order(from_rgb(255 - rgb), frame)) == pytest.approx(2, abs=1e-2)
+    # What is finer than 16 pixels is the strokes' business.
+    hatch = 40 * (-1.0) ** torch.arange(96)
+    assert float(luminance_order(from_rgb(rgb + hatch), frame)) == pytest.approx(0, abs=1e-3)
+    plain = from_rgb(torch.full((1, 3, 96, 96), 128.0))
+    assert torch.isfinite(luminance_order(plain, plain))
 
 
 def test_one_weight_counts_for_all_layers():

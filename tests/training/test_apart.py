@@ -1,0 +1,78 @@
+"""Paintings learned apart share all weights but their norms'."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from skimage import data, io
+
+from brushflow.models import build, load
+from brushflow.training import train
+from brushflow.training.apart import NormsApart
+
+ARCH = "c3s1-8,d8,R8,U2,c3s1-3"
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return build(ARCH, 7)
+
+
+def test_each_painting_paints_with_its_own_norms(network):
+    x = torch.randn(1, 7, 48, 48) * 40
+    plain = network(x)
+    apart = NormsApart(network, 2)
+    assert torch.equal(apart(x), plain)
+    with torch.no_grad():
+        for parameter in apart.norms[1]:
+            parameter.mul_(0.5)
+    assert torch.equal(apart(x), plain)
+    apart.chosen = 1
+    painted = apart(x)
+    assert not torch.allclose(painted, plain)
+    alone = build(ARCH, 7)
+    alone.load_state_dict(apart.state_of(1))
+    assert torch.equal(alone(x), painted)
+    # A painting that is not among them begins from the middle.
+    middle, first, second = (apart.state_of(k) for k in (None, 0, 1))
+    for name in middle:
+        assert torch.allclose(middle[name], (first[name] + second[name]) / 2, atol=1e-7)
+
+
+def test_only_the_chosen_norms_and_what_is_shared_learn(network):
+    apart = NormsApart(network, 2)
+    apart.chosen = 1
+    apart(torch.randn(1, 7, 48, 48)).square().mean().backward()
+    assert all(p.grad is None for p in apart.norms[0])
+    assert all(p.grad is not None for p in apart.norms[1])
+    shared = [p for p in network.parameters() if p.requires_grad]
+    assert shared and all(p.grad is not None for p in shared)
+
+
+def test_a_run_writes_a_model_for_each_painting_and_resumes(options, tmp_path):
+    other = tmp_path / "other.png"
+    io.imsave(other, data.coffee()[::2, ::2], check_contrast=False)
+    options = replace(options, style=(*options.style, other), apart=True, relative=True)
+    whole = replace(options, output=tmp_path / "whole.safetensors")
+    train(whole)
+
+    def interrupt(progress):
+        if progress.iteration == 5:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        train(options, interrupt)
+    train(options)
+    for place in ("styles/painting", "styles/other"):
+        one, two = (
+            load_file(o.output.with_name(o.output.name + ".training") / f"{place}.safetensors")
+            for o in (whole, options)
+        )
+        assert all(torch.equal(one[name], two[name]) for name in one)
+    styles = [load(p).network for p in sorted(tmp_path.glob("whole*/styles/*.safetensors"))]
+    kernels, norms = ("layers.0.weight", "layers.1.weight")
+    first, second = (network.state_dict() for network in styles)
+    assert torch.equal(first[kernels], second[kernels])
+    assert not torch.equal(first[norms], second[norms])
