@@ -87,6 +87,11 @@ def gram_matrix(features: Tensor) -> Tensor:
         return flat @ flat.transpose(1, 2) / (c * h * w)
 
 
+def covariance(features: Tensor) -> Tensor:
+    """(N, C, H, W) to (N, C, C): how channels vary together over all places, divided by C."""
+    return gram_matrix(features - features.mean(dim=(2, 3), keepdim=True))
+
+
 def spatial_mean(features: Tensor) -> Tensor:
     """(N, C, H, W) to (N, C): the mean over all places."""
     return features.float().mean(dim=(2, 3))

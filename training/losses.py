@@ -7,10 +7,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from brushflow.errors import UsageError
-from brushflow.models.loss_network import LossNetwork, gram_matrix, spatial_mean
+from brushflow.models.loss_network import LossNetwork, covariance, gram_matrix, spatial_mean
 from brushflow.models.preprocessing import to_rgb
 
-STATISTICS: dict[str, Callable[[Tensor], Tensor]] = {"gram": gram_matrix, "mean": spatial_mean}
+# What of a layer's features (N, C, H, W) is style: one or several tensors that are compared apart.
+STATISTICS: dict[str, Callable[[Tensor], tuple[Tensor, ...]]] = {
+    "gram": lambda features: (gram_matrix(features),),
+    "mean": lambda features: (spatial_mean(features),),
+    "moments": lambda features: (spatial_mean(features), covariance(features)),
+}
 
 
 Place = tuple[str, int]  # a layer, and how many times the picture is shrunk before it is seen
@@ -20,7 +25,8 @@ class PerceptualLoss:
     """Content and style by VGG features (Johnson et al. 2016, sec. 3.2; REFERENCE E6).
 
     Content: weighted sum over places of the mean squared error of features. Style: weighted sum
-    over places of the mean squared error of Gram matrices (or of spatial means). A place is a
+    over places of the mean squared error of their statistics: Gram matrices, spatial means, or
+    means and covariances, which tell palette and strokes apart (Kolkin et al. 2019). A place is a
     layer and a shrinking: on a picture a quarter as large the same layer sees strokes four times
     as wide (Wang et al. 2017).
 
@@ -28,7 +34,7 @@ class PerceptualLoss:
         network: gives the features of all layers named here.
         content: weight by place; style: weight by place.
         paintings: network space, (1, 3, H, W) each; ``blend``: their shares of the style.
-        statistic: "gram" or "mean".
+        statistic: of ``STATISTICS``.
         relative: each error is a share of the mean square that the frame's features, or the
             painting's statistics, have at that place, and weights are shares of their sum. So
             all places count alike, and a weight means the same for every painting and judge.
@@ -49,13 +55,14 @@ class PerceptualLoss:
         self.content = _shares(content) if relative else content
         self.style = _shares(style) if relative else style
         self.statistic = STATISTICS[statistic]
-        self.targets: dict[Place, Tensor] = {}
+        self.targets: dict[Place, list[Tensor]] = {}
         share = torch.tensor(blend) / sum(blend)
         with torch.no_grad():
             for weight, painting in zip(share.tolist(), paintings, strict=True):
                 for place, features in self._features(painting, style).items():
-                    part = weight * self.statistic(features)
-                    self.targets[place] = self.targets.get(place, 0) + part
+                    parts = [weight * part for part in self.statistic(features)]
+                    known = self.targets.get(place, [0.0] * len(parts))
+                    self.targets[place] = [a + b for a, b in zip(known, parts, strict=True)]
 
     def __call__(self, output: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
         """Content and style loss (scalars) of output (N, 3, H, W) for the content ``frame``."""
@@ -67,8 +74,9 @@ class PerceptualLoss:
             content = content + weight * self._error(found[place], wanted[place])
         style = output.new_zeros(())
         for place, weight in self.style.items():
-            target = self.targets[place]
-            style = style + weight * self._error(self.statistic(found[place]), target)
+            pairs = zip(self.statistic(found[place]), self.targets[place], strict=True)
+            errors = [self._error(part, target) for part, target in pairs]
+            style = style + weight * torch.stack(errors).mean()
         return content, style
 
     def _error(self, found: Tensor, wanted: Tensor) -> Tensor:
