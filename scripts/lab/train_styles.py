@@ -61,11 +61,8 @@ SHARED: dict[str, Any] = {
     "relative": True,
     "pooling": "average",
     "style_statistic": "moments",
-    "style_layers": (
-        *("relu1_2", "relu1_2/4", "relu2_2", "relu2_2/2"),
-        *("relu3_3/2", "relu4_3/2", "relu3_3/4", "relu4_3/4"),
-    ),
-    "style_weights": (0.5, 0.3, 0.5, 0.5, 1.0, 1.5, 1.0, 1.5),
+    "style_layers": ("relu1_2", "relu2_2", "relu2_2/2", "relu3_3/2", "relu3_3/4"),
+    "style_weights": (0.5, 0.5, 0.5, 1.0, 2.0),
     "style_with_prior": 0.7,
     "content_layers": ("relu2_2", "relu3_3/2"),
     "content_weights": (0.3, 1.0),
@@ -131,7 +128,7 @@ def command(
     chosen = [known[name] for name in styles] or list(STYLES)
     shared = {**SHARED, "device": device, "threads": threads}
     shared |= {
-        "loss_weights": str(data / "weights" / "vgg16-edges-conv1_1-conv5_1.safetensors"),
+        "loss_weights": str(data / "weights" / "vgg19-caffe-conv1_1-conv3_4.safetensors"),
         "images": data / "photos" / "train",
         "val_images": data / "photos" / "val",
         "videos": _prepared(data / "clips" / "train", work / "prepared"),
