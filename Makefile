@@ -5,6 +5,8 @@
 #               clips/val, photos/train, styles (the paintings) and weights (raft-small.pth and
 #               vgg19-caffe-conv1_1-conv3_4.safetensors, see docs/models.md)
 
+# make styles   the bundled styles anew, from nothing, in hours, with the same data, in local/styles
+
 PYTHON ?= python3
 # Installed before everything else, as the two must be built for each other.
 TORCH ?= torch==2.13.0
@@ -12,7 +14,7 @@ TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
 
-.PHONY: demo test bench results
+.PHONY: demo test bench results styles
 
 demo: .venv/installed
 	mkdir -p demo
@@ -51,6 +53,9 @@ results: .venv/installed
 	    --images $(BRUSHFLOW_DATA)/photos/train --videos local/prepared \
 	    --clips $(BRUSHFLOW_DATA)/clips/val --loss-weights $(VGG) $(RAFT) -o local/fdb
 	(cat local/results/models.md; echo; cat local/fdb/results.md) > docs/results.md
+
+styles: .venv/installed
+	$(BIN)/python scripts/lab/train_styles.py $(BRUSHFLOW_DATA) -o local/styles/models --work local/styles
 
 .venv/installed: setup.cfg
 	$(PYTHON) -m venv .venv

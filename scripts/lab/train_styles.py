@@ -1,10 +1,6 @@
 """Command: all bundled styles, from nothing to the files that ship, by one recipe."""
 
-import logging
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +9,12 @@ import click
 from tqdm import tqdm
 
 from brushflow.cli import run, set_up_logging, stop_on_interrupt
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.errors import UsageError
 from brushflow.models import load
 from brushflow.training import Progress, TrainOptions, train
+from brushflow.training.clips import find_videos
+from brushflow.training.prepare import PrepareSettings, place_for, prepare_video
 
-logger = logging.getLogger(__name__)
-_ROOT = Path(__file__).parents[2]
 _PATH = click.Path(path_type=Path)
 
 
@@ -173,13 +169,10 @@ def _learn(options: TrainOptions) -> None:
 
 
 def _prepared(clips: Path, folder: Path) -> Path:
-    command = [
-        *(sys.executable, str(_ROOT / "scripts" / "make_video_dataset.py"), str(clips)),
-        *(str(folder), "--side", "288", "--per-video", "10", "--length", "4", "--gap", "2"),
-        *("--val-percent", "0", "--jobs", "1"),
-    ]
-    if subprocess.run(command, env=os.environ, check=False).returncode:
-        raise BrushflowError(f"The videos in {clips} could not be prepared.")
+    """The clips as sequences; those that are there are kept."""
+    settings = PrepareSettings(length=4, gap=2, side=288, per_video=10)
+    for clip in tqdm(find_videos(clips), unit="clip", desc="prepare"):
+        prepare_video(clip, place_for(clip.name, folder, 0), settings)
     return folder
 
 

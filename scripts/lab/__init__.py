@@ -1,0 +1,1 @@
+"""Measurements and trainings whose results the project ships."""
