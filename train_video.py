@@ -137,7 +137,6 @@ machine = option_for(TrainOptions, "Machine")
     "Weigh errors by what they are errors of, so that weights mean the same for all.",
     "--relative/--absolute",
 )
-@loss("content_strength", "Weight of content in all.", type=click.FloatRange(0))
 @loss("luminance_weight", "How strictly light stays light.", type=click.FloatRange(0))
 @loss(
     "style_layers",
@@ -155,6 +154,7 @@ machine = option_for(TrainOptions, "Machine")
 )
 @loss("content_layers", "Layers that judge content.", type=Listed(str))
 @loss("content_weights", "Weight of each content layer, or one for all.", type=Listed(float))
+@loss("content_strength_schedule", "Weight of content in all, by iteration.", "--content-strength")
 @loss("temporal_loss", "What makes frames agree.", type=click.Choice(TEMPORAL_LOSSES))
 @loss("temporal_criterion", "Distance of the pixel loss.", type=click.Choice(list(CRITERIA)))
 @loss(
@@ -162,8 +162,28 @@ machine = option_for(TrainOptions, "Machine")
     "Weight of that loss, by iteration; by default as published, but 200 for pixel.",
     "--temporal-weight",
 )
+@loss(
+    "noise_weight_schedule",
+    "Weight of the noise loss beside another temporal loss, by iteration.",
+    "--noise-weight",
+)
+@loss(
+    "noise_per_img",
+    "So often noise changes a pixel of a picture [default: as densely as 20000 at 256×256].",
+    type=click.IntRange(1),
+)
+@loss(
+    "noise_range",
+    "By how much at the most, in half grey levels, as published.",
+    type=click.FloatRange(0),
+)
 @loss("through_time", "Let gradients reach all steps, not only the last.")
 @loss("tv_strength_schedule", "How smooth the picture is, by iteration.", "--tv-strength")
+@loss(
+    "tv_per_batch",
+    "Sum that over the pictures of a batch, as published, or take their mean.",
+    "--tv-per-batch/--tv-per-picture",
+)
 @loss("range_weight", "How strictly samples stay within 0–255.")
 @loop(
     "iterations",

@@ -45,9 +45,19 @@ class Objective:
         _choose(options.temporal_criterion, CRITERIA, "--temporal-criterion")
         _choose(options.style_statistic, STATISTICS, "--style-statistic")
         self.options = options
+        self.content_strength = Schedule.parse(
+            options.content_strength_schedule, "--content-strength"
+        )
         self.style_strength = Schedule.parse(options.style_strength_schedule, "--style-strength")
         self.temporal_weight = Schedule.parse(options.temporal_weight_schedule, "--temporal-weight")
+        self.noise_weight = Schedule.parse(options.noise_weight_schedule, "--noise-weight")
+        if self.noise_weight.largest and options.temporal_loss == "noise":
+            raise UsageError(
+                "--noise-weight adds noise to another temporal loss; --temporal-loss noise is "
+                "weighed by --temporal-weight."
+            )
         self.tv_strength = Schedule.parse(options.tv_strength_schedule, "--tv-strength")
+        self.batch = Schedule.parse(options.batch_schedule, "--batch-sizes", 1, whole=True)
         layers = [
             layer.partition("/")[0] for layer in (*options.content_layers, *options.style_layers)
         ]
@@ -126,8 +136,10 @@ class Objective:
             strength *= options.style_with_prior
         judge = self.perceptual[painting]
         content, style = zip(*(judge(s.output, s.frame) for s in judged), strict=True)
-        return losses | {
-            "content": options.content_strength * _mean(content),
+        # A batch may be shared by processes and parts, so its sum is taken from the mean.
+        pictures = self.batch(iteration) if options.tv_per_batch else 1
+        losses |= {
+            "content": self.content_strength(iteration) * _mean(content),
             "luminance": options.luminance_weight
             * _mean(luminance_order(s.output, s.frame) for s in judged),
             "style": strength * _mean(style),
@@ -135,14 +147,19 @@ class Objective:
             * self.temporal_weight(iteration)
             * self._temporal(network, steps, iteration),
             "tv": pixel
+            * pictures
             * self.tv_strength(iteration)
             * _mean(self._roughness(s.output) for s in judged),
         }
+        if self.noise_weight.largest:
+            weight = pixel * self.noise_weight(iteration)
+            losses["noise"] = weight * self._noise(network, steps, iteration)
+        return losses
 
     def _temporal(self, network: nn.Module, steps: list[Step], iteration: int) -> Tensor:
         options = self.options
         if options.temporal_loss == "noise":
-            return noise_loss(network, steps[-1], [options.seed, iteration])
+            return self._noise(network, steps, iteration)
         return temporal_loss(
             options.temporal_loss,
             steps if options.through_time else steps[-2:],
@@ -154,6 +171,12 @@ class Objective:
         """Total variation; where terms are relative, of a pixel and not of a picture."""
         total = total_variation(output)
         return total / output[0, 0].numel() if self.options.relative else total
+
+    def _noise(self, network: nn.Module, steps: list[Step], iteration: int) -> Tensor:
+        options = self.options
+        reach = options.noise_range / 2  # published for pictures from −1 to 1, in 255ths
+        seed = [options.seed, iteration]
+        return noise_loss(network, steps[-1], seed, options.noise_per_img, reach)
 
     def _difference_features(self, picture: Tensor) -> Tensor:
         return self.network(picture, [DIFFERENCE_LAYER])[DIFFERENCE_LAYER]

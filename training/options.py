@@ -69,15 +69,19 @@ class TrainOptions:
     style_ramp: int | None = None
     apart: bool = False
     relative: bool = False
-    content_strength: float = 1.0
     luminance_weight: float = 0.0
     content_layers: tuple[str, ...] = ("relu3_1",)
     content_weights: tuple[float, ...] = (1.0,)
+    content_strength_schedule: str = "1"
     temporal_loss: str = "pixel"
     temporal_criterion: str = "l2"
     temporal_weight_schedule: str | None = None
+    noise_weight_schedule: str = "0"
+    noise_per_img: int | None = None
+    noise_range: float = 200.0
     through_time: bool = False
     tv_strength_schedule: str = "1.5e-4"
+    tv_per_batch: bool = False
     range_weight: float = 300.0
 
     iterations: int = 2000

@@ -25,7 +25,8 @@ _PAPER: dict[str, Any] = {
     "style_ramp": 0,
     "content_layers": ("relu3_3",),
     "temporal_weight_schedule": "50",
-    "tv_strength_schedule": "4e-6",  # 1e-6, summed over the batch
+    "tv_strength_schedule": "1e-6",
+    "tv_per_batch": True,
     "range_weight": 0.0,
     "iterations": 60000,
     "identity_iterations": 0,

@@ -33,7 +33,7 @@ CRITERIA: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "smooth-l1": F.smooth_l1_loss,
 }
 FEATURE_SHARE = 60.0  # of the features' term in c-fdb against the pixels' term
-NOISY_SHARE, NOISE_RANGE = 0.3, 100.0  # pixels changed, and by how many grey levels at the most
+NOISE_DENSITY = 20_000 / 256**2  # picks a pixel: the published number at the published size
 
 Features = Callable[[Tensor], Tensor]
 
@@ -85,18 +85,26 @@ def combined_difference_loss(
     )
 
 
-def noise_loss(network: nn.Module, step: Step, seed: list[int]) -> Tensor:
+def noise_loss(
+    network: nn.Module, step: Step, seed: list[int], per_picture: int | None, reach: float
+) -> Tensor:
     """MSE(network(frame), network(frame + noise)); only the noisy branch learns (REFERENCE G).
 
     All else that the network sees stays the same. The noise is another one in every iteration (the
-    original's lasts an epoch): a share of the pixels, moved by up to 100 grey levels in every
-    channel, as far as there are any.
+    original's lasts an epoch): ``per_picture`` times (None: as densely as published) a pixel is
+    picked, and its channels change by up to ``reach`` grey levels each, as far as there are any.
     """
     frame = step.frame
+    count, channels, height, width = frame.shape
+    size = height * width
+    picks = round(NOISE_DENSITY * size) if per_picture is None else per_picture
     random = np.random.default_rng(seed)
-    hit = random.random((len(frame), 1, *frame.shape[2:])) < NOISY_SHARE
-    noise = random.uniform(-NOISE_RANGE, NOISE_RANGE, tuple(frame.shape)) * hit
-    noisy = frame + torch.from_numpy(noise.astype(np.float32)).to(frame.device)
+    noise = np.empty((count, channels, size), np.float32)
+    for picture in noise:
+        places = random.integers(0, size, picks)
+        for channel in picture:  # a pixel picked twice is changed twice
+            channel[:] = np.bincount(places, random.uniform(-reach, reach, picks), size)
+    noisy = frame + torch.from_numpy(noise).to(frame.device).view_as(frame)
     mean = frame.new_tensor(VGG_MEAN_BGR)[:, None, None]
     noisy = torch.minimum(torch.maximum(noisy, -mean), 255 - mean)
     output = network(torch.cat([noisy, step.seen[:, 3:]], 1))

@@ -62,7 +62,7 @@ SHARED: dict[str, Any] = {
     "style_with_prior": 0.7,
     "content_layers": ("relu2_2", "relu3_3/2"),
     "content_weights": (0.3, 1.0),
-    "content_strength": 0.12,
+    "content_strength_schedule": "0.12",
     "luminance_weight": 0.15,
     "temporal_weight_schedule": "5",
     "tv_strength_schedule": "0.5",

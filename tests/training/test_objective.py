@@ -1,11 +1,13 @@
 """Which losses count when, and how much."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
+from brushflow.errors import UsageError
 from brushflow.training.objective import Objective
+from brushflow.training.recipes import RECIPES
 from brushflow.training.unroll import Step
 
 
@@ -57,3 +59,62 @@ def test_all_steps_are_judged_through_time_and_only_the_last_otherwise(options, 
     assert losses(options, steps, 0)["content"] == pytest.approx(last)
     through = losses(replace(options, through_time=True), steps, 0)["content"]
     assert through == pytest.approx((first + last) / 2)
+
+
+def with_recipe(options, name, **changes):
+    wanted = {k: RECIPES[name][k] for k in RECIPES[name] if k.startswith(("tv_", "batch_"))}
+    changes = {"identity_iterations": 0, "style_ramp": 0, **wanted, **changes}
+    return replace(options, **changes).resolved()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 4])
+def test_total_variation_of_the_papers_is_summed_over_the_batch(options, batch):
+    torch.manual_seed(0)
+    picture = torch.randn(batch, 3, 16, 16) * 40
+    known, seen = torch.ones(batch, 1, 16, 16), torch.zeros(batch, 7, 16, 16)
+    right = picture[..., :-1, 1:] - picture[..., :-1, :-1]
+    below = picture[..., 1:, :-1] - picture[..., :-1, :-1]
+    published = 1e-6 / 2 * float(right.square().sum() + below.square().sum())
+    options = with_recipe(options, "mixed", batch_schedule=f"1,5:{batch}")
+    objective = Objective(options, torch.device("cpu"))
+
+    def smoothness(step):
+        return objective(torch.nn.Identity(), [step], 5)["tv"].item()
+
+    whole = Step(picture, seen, picture, known, known, picture)
+    assert smoothness(whole) == pytest.approx(published)
+    # The parts that a batch is computed in have the same mean as the whole.
+    parts = [Step(*([t[i : i + 1] for t in asdict(whole).values()])) for i in range(batch)]
+    assert sum(map(smoothness, parts)) / batch == pytest.approx(published)
+
+
+def test_total_variation_of_quick_is_that_of_a_picture(options, steps):
+    one = losses(with_recipe(options, "quick", batch_schedule="1"), steps, 0)["tv"]
+    assert losses(with_recipe(options, "quick", batch_schedule="4"), steps, 0)["tv"] == one > 0
+
+
+def test_content_has_a_strength_by_iteration(options, steps):
+    options = with_recipe(options, "quick", content_strength_schedule="50,3:25,6:5")
+    start, middle, end = (losses(options, steps, i) for i in (2, 3, 6))
+    assert start["content"] == pytest.approx(2 * middle["content"])
+    assert start["content"] == pytest.approx(10 * end["content"])
+    assert start["style"] == end["style"]
+
+
+def test_noise_comes_beside_another_temporal_loss(options, steps):
+    def painted(**changes):
+        objective = Objective(with_recipe(options, "quick", **changes), torch.device("cpu"))
+        found = objective(lambda x: x[:, :3], steps, 1)
+        return {name: value.item() for name, value in found.items()}
+
+    plain = painted(temporal_loss="p-fdb")
+    both = painted(temporal_loss="p-fdb", noise_weight_schedule="0,1:7")
+    alone = painted(temporal_loss="noise", temporal_weight_schedule="7")
+    assert alone["temporal"] > 0
+    assert both.pop("noise") == pytest.approx(alone["temporal"])
+    assert both == plain
+    other = painted(temporal_loss="noise", temporal_weight_schedule="7", noise_range=20.0)
+    fewer = painted(temporal_loss="noise", temporal_weight_schedule="7", noise_per_img=1)
+    assert other["temporal"] != alone["temporal"] != fewer["temporal"]
+    with pytest.raises(UsageError, match="--noise-weight adds noise to another temporal loss"):
+        painted(temporal_loss="noise", noise_weight_schedule="1")

@@ -64,7 +64,7 @@ def test_noise_stays_within_what_pixels_can_be():
     white = preprocess(np.full((16, 16, 3), 255, np.uint8))
     inputs = []
     painted = Step(white, white, white, white[:, :1], white[:, :1], white)
-    noise_loss(lambda x: inputs.append(x) or x[:, :3], painted, [0, 0])
+    noise_loss(lambda x: inputs.append(x) or x[:, :3], painted, [0, 0], None, 100.0)
     seen = deprocess(inputs[0][:, :3])
     assert (inputs[0][:, :3] <= white + 1e-4).all() and seen.min() < 200
 
@@ -99,7 +99,7 @@ def test_noise_loss_sees_other_noise_every_time_and_teaches_the_noisy_branch_onl
         return gain * x[:, :3]
 
     painted = Step(frame, seen, frame, frame[:, :1], frame[:, :1], gain * frame + 1)
-    losses = [noise_loss(network, painted, [0, i]) for i in (0, 0, 1)]
+    losses = [noise_loss(network, painted, [0, i], None, 100.0) for i in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
     noise = inputs[0][:, :3]
     assert losses[0].item() == pytest.approx(float((2 * noise - 1).square().mean()), rel=1e-4)
@@ -108,3 +108,19 @@ def test_noise_loss_sees_other_noise_every_time_and_teaches_the_noisy_branch_onl
     losses[0].backward()
     expected = float((2 * (2 * noise - 1) * noise).mean())
     assert float(gain.grad) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize(("picks", "reach"), [(200, 4.0), (20_000, 10.0), (60_000, 1.0)])
+def test_noise_is_as_much_as_published(picks, reach):
+    """Picks fall on pixels as balls into boxes, and every one adds an even share of ±reach."""
+    gray = torch.zeros(2, 3, 128, 128)
+    painted = Step(gray, torch.zeros(2, 7, 128, 128), gray, gray[:, :1], gray[:, :1], gray)
+    inputs = []
+    noise_loss(lambda x: inputs.append(x) or x[:, :3], painted, [0, 0], picks, reach)
+    noise = inputs[0][:, :3]
+    hit = (noise.abs().sum(1) > 0).float().mean(dim=(1, 2))
+    expected = 1 - (1 - 1 / 128**2) ** picks
+    assert hit.tolist() == pytest.approx([expected] * 2, rel=0.05)
+    assert float(noise.square().mean()) == pytest.approx(picks / 128**2 * reach**2 / 3, rel=0.1)
+    assert (picks > 2000) == bool((noise.abs() > reach).any())  # some are picked twice
+    assert abs(float(torch.corrcoef(noise.transpose(0, 1).flatten(1))[0, 1])) < 0.3
