@@ -64,8 +64,13 @@ machine = option_for(TrainOptions, "Machine")
 @click.command(cls=GroupedCommand, context_settings={"max_content_width": 100})
 @what("style", "Painting to learn; several are blended.", type=PATH, multiple=True)
 @what("output", "Model file to write (.safetensors).", "-o", "--output", type=PATH)
-@what("images", "Folder of photographs to learn from.", type=PATH)
-@what("videos", "Folder of videos to learn from, or of sequences prepared from them.", type=PATH)
+@what("images", "Folder of photographs to learn from, or an HDF5 file.", type=PATH)
+@what(
+    "videos",
+    "Folder of videos (files, or folders of frames) to learn from, or of sequences prepared from "
+    "them; or an HDF5 file.",
+    type=PATH,
+)
 @what("val_images", "Photographs to judge by; without it, some of --images.", type=PATH)
 @what("val_videos", "Videos to judge by; without it, some of --videos.", type=PATH)
 @click.option(

@@ -20,7 +20,7 @@ from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.scan import find_cuts
 from brushflow.scripts.experiment_pages import METRICS, write_pages
 from brushflow.training import TrainOptions, train
-from brushflow.training.clips import find_videos
+from brushflow.training.clips import find_videos, names_below
 from brushflow.training.options import SMALL_ARCH
 from brushflow.training.recipes import RECIPES
 from brushflow.training.temporal import PAPER_WEIGHTS
@@ -180,12 +180,9 @@ def _judge(
     estimator = load_estimator(flow, "cpu", flow_weights)
     table: dict[str, dict[str, list[float]]] = {}
     sources = find_videos(clips)
-
-    def name_of(source: Path) -> str:
-        return "__".join(source.relative_to(clips).with_suffix("").parts)
-
-    for source in sources:
-        painted = dict(_painted(source, name_of(source), models, output / "videos", setting))
+    names = names_below(clips, sources)
+    for source, name in zip(sources, names, strict=True):
+        painted = dict(_painted(source, name, models, output / "videos", setting))
         measured = evaluate(
             source,
             painted,
@@ -200,8 +197,7 @@ def _judge(
             end=setting.clip_seconds,
         )
         for video in (measured.floor, *measured.results):
-            name = "source" if video is measured.floor else video.name
-            row = table.setdefault(name, {})
+            row = table.setdefault("source" if video is measured.floor else video.name, {})
             for key in METRICS:
                 value = video.means.get(key)
                 if value is not None:
@@ -217,7 +213,7 @@ def _judge(
         f"the first {setting.clip_seconds:g} s of {len(sources)} clips it has not seen ({flow}, at "
         f"most {setting.max_size} pixels)."
     )
-    write_pages(output, about, means, [*map(name_of, sources)], models)
+    write_pages(output, about, means, names, models)
     click.echo(f"Wrote {output / 'results.md'} and {output / 'index.html'}.")
 
 

@@ -55,7 +55,9 @@ _DEFAULTS = PrepareSettings()
 def command(
     videos: Path, out: Path, from_flowlist: bool, val_percent: float, jobs: int, **values: object
 ) -> None:
-    """Prepare sequences from the video files in VIDEOS (and folders in it) in the folder OUT.
+    """Prepare sequences from the videos in VIDEOS (and folders in it) in the folder OUT.
+
+    Videos are files, or folders of frames.
 
     Give OUT to train_video.py as --videos. Cuts are found; whole videos go to training or to
     validation. Bad files are named and skipped. Type the same command again after an
@@ -99,7 +101,7 @@ def _prepare_all(
 
 def _names(root: Path, paths: list[Path]) -> list[str]:
     """One folder name for every video, from its place below ``root``."""
-    return ["__".join(path.relative_to(root).parts) for path in paths]
+    return ["__".join(path.relative_to(root).parts) or root.absolute().name for path in paths]
 
 
 @contextmanager

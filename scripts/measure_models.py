@@ -21,7 +21,7 @@ from brushflow.models import available, load
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.scan import find_cuts
 from brushflow.scripts.measure_models_page import APPEARANCE, DISTANCES, Row, results_page
-from brushflow.training.clips import find_videos
+from brushflow.training.clips import find_videos, names_below
 from brushflow.video import open_source
 
 _PATH = click.Path(path_type=Path)
@@ -72,8 +72,8 @@ def command(
     # a style trained anew, do not count. Changes of the program do, until WORK is removed.
     places = {name: work / f"{name}-{load(name).digest[:12]}-{max_size}" for name in names}
     judges = {name: _digest(loss_weights, flow_weights, files[name]) for name in names}
-    for source in tqdm(sources, unit="clip"):
-        label = "__".join(source.relative_to(clips).with_suffix("").parts)
+    labels = dict(zip(sources, names_below(clips, sources), strict=True))
+    for source, label in tqdm(labels.items(), unit="clip"):
         painted = {name: _paint(source, label, name, places[name], max_size, end) for name in names}
         kept = {
             name: places[name] / f"{label}-{end:g}s-{flow}-{judges[name]}.json" for name in names

@@ -1,6 +1,7 @@
 """Ordinary video files as training sequences, with estimated flow and reliability."""
 
 import logging
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -17,7 +18,7 @@ from brushflow.occlusion import reliability
 from brushflow.pipeline.shots import CutDetector, scan_size
 from brushflow.training.sources import Sequence
 from brushflow.training.windows import Strip, draw_window
-from brushflow.video import VIDEO_SUFFIXES, Source, open_source
+from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Source, open_source
 
 logger = logging.getLogger(__name__)
 
@@ -25,16 +26,57 @@ MAX_GAP = 3  # frames; a larger distance makes calm shots move
 _CHUNK = 16  # frames decoded at once
 _CACHE_BYTES = 1 << 30
 _ATTEMPTS = 20
+# Beside the frames, datasets keep pictures under these names that are no film's.
+_NO_FRAMES = {"annotations", "occlusions", "occlusions_rev", "invalid", "flow", "flows", "flow_viz"}
+_OURS = (".brushflow", ".training")  # folders of runs
 
 
 def find_videos(folder: Path) -> list[Path]:
-    """All video files in the folder and below it, sorted; UsageError if there are none."""
+    """All video files, and folders of frames, in the folder and below it, sorted.
+
+    A folder that holds two pictures and no video is a video of its pictures, as DAVIS and Sintel
+    are laid out. UsageError if there are none.
+    """
     if not folder.is_dir():
         raise UsageError(f"There is no folder of videos {folder}.")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES)
+    paths: list[Path] = []
+    left_out: set[str] = set()
+    for place, folders, names in os.walk(folder):
+        here = Path(place)
+        left_out |= {name for name in folders if name.lower() in _NO_FRAMES}
+        folders[:] = [
+            name
+            for name in folders
+            if not (name.startswith(".") or name.endswith(_OURS) or name.lower() in _NO_FRAMES)
+        ]
+        files = [here / name for name in names if not name.startswith(".")]
+        videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
+        pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+        motion = any(name.endswith((".flo", ".flow.png")) for name in names)
+        if not videos and len(pictures) > 1 and not motion:
+            videos = [here]
+        paths += videos
+    if left_out:
+        names = ", ".join(sorted(left_out))
+        logger.info("Left out of %s what is called as masks and flow are: %s.", folder, names)
     if not paths:
         raise UsageError(f"The folder {folder} holds no videos.")
-    return paths
+    return sorted(paths)
+
+
+def names_below(folder: Path, paths: Paths[Path]) -> list[str]:
+    """A name for each video, from its place below ``folder``; endings stay only if they tell apart.
+
+    Frames right in ``folder`` are called as it is.
+    """
+    whole = ["__".join(path.relative_to(folder).parts) or folder.absolute().name for path in paths]
+    short = [
+        name if path.is_dir() else name.removesuffix(path.suffix)
+        for path, name in zip(paths, whole, strict=True)
+    ]
+    return [
+        name if short.count(name) == 1 else long for name, long in zip(short, whole, strict=True)
+    ]
 
 
 @dataclass(frozen=True)

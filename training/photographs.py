@@ -1,8 +1,10 @@
-"""A folder of photographs as random training sequences."""
+"""Photographs as random training sequences."""
 
 import logging
-from collections.abc import Sequence as Paths
+from collections.abc import Sequence as Pictures
+from copy import copy
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -30,13 +32,20 @@ def find_photographs(folder: Path) -> list[Path]:
 class Photographs:
     """Draws sequences of the simulated sources from pictures.
 
-    ``holes``: hide parts of the certainty inside the picture too, see ``sources.with_holes``.
+    ``pictures``: whatever ``_read`` finds them by; here it is the files' names. ``holes``: hide
+    parts of the certainty inside the picture too, see ``sources.with_holes``.
     """
 
-    def __init__(self, paths: Paths[Path], holes: bool = True) -> None:
-        self.paths = list(paths)
+    def __init__(self, pictures: Pictures[Any], holes: bool = True) -> None:
+        self.pictures = list(pictures)
         self.holes = holes
         self._unreadable: set[Path] = set()
+
+    def only(self, pictures: Pictures[Any]) -> "Photographs":
+        """The same, with these of the pictures only."""
+        part = copy(self)
+        part.pictures = list(pictures)
+        return part
 
     def sequence(
         self, source: str, size: int, steps: int, random: np.random.Generator, turns: int = 0
@@ -47,9 +56,10 @@ class Photographs:
         strips have to be of one shape.
         """
         for _ in range(1000):
-            picture = self._picture(self.paths[random.integers(len(self.paths))], size, random)
-            if picture is None:
+            bgr = self._read(self.pictures[random.integers(len(self.pictures))])
+            if bgr is None:
                 continue
+            picture = self._picture(bgr, size, random)
             if source == "vr":
                 return vr(picture, size, turns, random)
             sequence = SOURCES[source](picture, size, steps, random)
@@ -57,17 +67,19 @@ class Photographs:
                 return sequence
             holed = [with_holes(certainty, random) for certainty in sequence.certainties]
             return Sequence(sequence.frames, sequence.flows, holed)
-        raise UsageError(f"Hardly any picture in {self.paths[0].parent} can be read.")
+        raise UsageError(f"Hardly any picture in {self.pictures[0].parent} can be read.")
 
-    def _picture(self, path: Path, size: int, random: np.random.Generator) -> Tensor | None:
-        """A random scale and orientation of a photograph, RGB float (3, H, W), H and W >= size."""
+    def _read(self, path: Path) -> np.ndarray | None:
+        """BGR uint8 (H, W, 3); None for what is no picture, which is told once."""
         encoded = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0)
         bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-        if bgr is None:
-            if path not in self._unreadable:
-                self._unreadable.add(path)
-                logger.warning("Skipping %s, which is not a readable picture.", path)
-            return None
+        if bgr is None and path not in self._unreadable:
+            self._unreadable.add(path)
+            logger.warning("Skipping %s, which is not a readable picture.", path)
+        return bgr
+
+    def _picture(self, bgr: np.ndarray, size: int, random: np.random.Generator) -> Tensor:
+        """A random scale and orientation of a photograph, RGB float (3, H, W), H and W >= size."""
         shortest = min(bgr.shape[:2])
         # Half size at the least, but large enough for the window and some motion.
         smallest = min(1.0, max(0.5, 1.2 * size / shortest))

@@ -8,8 +8,9 @@ whether the pixel can be traced. ``val`` beside ``train`` holds other videos.
 """
 
 import shutil
-from collections.abc import Sequence as Paths
+from collections.abc import Sequence as Sequences
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +21,17 @@ from brushflow.training.windows import Strip, draw_window
 from brushflow.video import read_image, write_image
 
 _ATTEMPTS = 20
+_SIGNS = ("*/[!.]*/1.flow.png", "*/done.json")
 
 
 def is_prepared(folder: Path) -> bool:
-    """Whether this is a folder of prepared sequences rather than of video files."""
-    return (folder / "train").is_dir()
+    """Whether this is a folder of prepared sequences rather than of videos."""
+    return any(
+        found
+        for name in _SIGNS
+        for part in ("train", "val")
+        for found in (folder / part).glob(name)
+    )
 
 
 def find_sequences(folder: Path, part: str) -> list[Path]:
@@ -60,22 +67,27 @@ def read_strip(folder: Path, first: int, steps: int) -> Strip:
 
 
 class PreparedClips:
-    """Draws windows of prepared sequences; what is drawn depends on ``random`` only."""
+    """Draws windows of prepared sequences; what is drawn depends on ``random`` only.
 
-    def __init__(self, folders: Paths[Path]) -> None:
-        self.folders = list(folders)
+    ``sequences``: whatever ``_read`` finds them by; here it is their folders. ``place``: where
+    they are, for messages.
+    """
+
+    def __init__(self, sequences: Sequences[Any], place: Path | None = None) -> None:
+        self.sequences = list(sequences)
+        self.place = place or self.sequences[0].parent.parent
         self._lengths: dict[Path, int] = {}
 
     def sequence(self, size: int, steps: int, random: np.random.Generator) -> Sequence:
         """A sequence of ``steps`` steps and size×size pixels with motion in it."""
         last: Sequence | None = None
         for _ in range(_ATTEMPTS):
-            folder = self.folders[random.integers(len(self.folders))]
+            sequence = self.sequences[random.integers(len(self.sequences))]
             chosen = random.random()
-            longest = self._steps(folder)
+            longest = self._steps(sequence)
             if longest < steps:
                 continue
-            strip = read_strip(folder, int(chosen * (longest - steps + 1)), steps)
+            strip = self._read(sequence, int(chosen * (longest - steps + 1)), steps)
             if min(strip.frames[0].shape[:2]) < size:
                 raise UsageError(
                     f"The prepared videos have frames of {strip.frames[0].shape[1]}×"
@@ -87,7 +99,7 @@ class PreparedClips:
                 return last
         if last is None:
             raise UsageError(
-                f"The prepared videos in {self.folders[0].parent.parent} are shorter than the "
+                f"The prepared videos in {self.place} are shorter than the "
                 f"{steps + 1} frames in a row that --num-frame-steps asks for."
             )
         return last
@@ -96,3 +108,6 @@ class PreparedClips:
         if folder not in self._lengths:
             self._lengths[folder] = len(list(folder.glob("*.flow.png")))
         return self._lengths[folder]
+
+    def _read(self, folder: Path, first: int, steps: int) -> Strip:
+        return read_strip(folder, first, steps)

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -15,6 +16,7 @@ from brushflow.training.options import TrainOptions
 from brushflow.training.photographs import Photographs, find_photographs
 from brushflow.training.prepared import PreparedClips, find_sequences, is_prepared
 from brushflow.training.schedule import Schedule
+from brushflow.training.stored import StoredClips, StoredPhotographs, is_stored
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +61,22 @@ def open_data(options: TrainOptions, device: torch.device) -> DataSets:
 def _photographs(options: TrainOptions) -> tuple[Photographs | None, Photographs | None]:
     if options.images is None:
         return None, None
-    paths = find_photographs(options.images)
+    training, held = _open_photographs(options.images, options.holes)
     if options.val_images is not None:
-        held = find_photographs(options.val_images)
-    else:
-        paths, held = _split(paths, _PHOTOGRAPHS_HELD_BACK, "photographs", "--val-images")
-    return Photographs(paths, options.holes), Photographs(held, options.holes)
+        first, second = _open_photographs(options.val_images, options.holes)
+        held = second or first
+    if held is not None:
+        return training, held
+    taught, kept = _split(training.pictures, _PHOTOGRAPHS_HELD_BACK, "photographs", "--val-images")
+    return training.only(taught), training.only(kept)
+
+
+def _open_photographs(place: Path, holes: bool) -> tuple[Photographs, Photographs | None]:
+    """What a place holds for training, and for validation, where it keeps that apart."""
+    if not is_stored(place):
+        return Photographs(find_photographs(place), holes), None
+    held = StoredPhotographs(place, "val", holes)
+    return StoredPhotographs(place, "train", holes), held if held.pictures else None
 
 
 def _clips(
@@ -72,19 +84,16 @@ def _clips(
 ) -> tuple[ClipSource | None, ClipSource | None]:
     if options.videos is None:
         return None, None
-    if is_prepared(options.videos):
-        held = options.val_videos or options.videos
-        part = "val" if find_sequences(held, "val") else "train"
-        if part == "train" and options.val_videos is None:
+    if is_stored(options.videos) or is_prepared(options.videos):
+        place = options.val_videos or options.videos
+        held = _open_sequences(place, "val")
+        if held is None and options.val_videos is None:
             logger.warning(
                 "%s holds no sequences for validation, so it sees those of training; --val-videos "
                 "names others, and make_video_dataset.py --val-percent keeps some back.",
                 options.videos,
             )
-        return (
-            PreparedClips(find_sequences(options.videos, "train")),
-            PreparedClips(find_sequences(held, part)),
-        )
+        return _open_sequences(options.videos, "train"), held or _open_sequences(place, "train")
     paths = find_videos(options.videos)
     if options.val_videos is not None:
         held = find_videos(options.val_videos)
@@ -93,6 +102,15 @@ def _clips(
     estimator = load_estimator(options.flow, device, options.flow_weights)
     side = 2 * round(_ROOM * window / 2)
     return Clips(paths, side, estimator), Clips(held, side, estimator)
+
+
+def _open_sequences(place: Path, part: str) -> PreparedClips | None:
+    """The prepared sequences of a part, None where there are none for validation."""
+    if is_stored(place):
+        stored = StoredClips(place, part)
+        return stored if stored.sequences else None
+    sequences = find_sequences(place, part)
+    return PreparedClips(sequences) if sequences else None
 
 
 def _split(
