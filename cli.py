@@ -15,7 +15,7 @@ import click
 from tqdm import tqdm
 
 from brushflow.errors import BrushflowError
-from brushflow.memory import keep_freed_memory
+from brushflow.memory import NOT_ENOUGH, keep_freed_memory, out_of_memory
 
 EXIT_INTERRUPTED = 130
 
@@ -68,6 +68,11 @@ def run(command: click.Command) -> NoReturn:
         # A full disk or a folder that went away can strike at any write.
         place = f" ({error.filename})" if error.filename else ""
         click.echo(f"Error: {printable(f'{error.strerror or error}{place}')}.", err=True)
+        code = BrushflowError.exit_code
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        click.echo(f"Error: {NOT_ENOUGH}", err=True)
         code = BrushflowError.exit_code
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.flush()

@@ -1,13 +1,30 @@
-"""How much memory there is, and large pieces of it kept for the next frame."""
+"""How much memory there is, how errors say that it is used up, and large pieces of it kept."""
 
 import ctypes
+import errno
 import platform
+import re
 from pathlib import Path
+
+from brushflow.errors import BrushflowError
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of settings in glibc's malloc.h
 _LIMIT = 1 << 30
 _MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")  # what a container may use, where there is a container
+
+NOT_ENOUGH = (
+    "There is not enough memory for this; close other programs, or ask for less at once: smaller "
+    "pictures, or fewer processes."
+)
+# Most libraries have no error class for it: PyTorch and its parts for CPUs and GPUs, OpenCV,
+# safetensors, the C++ library, Python's threads, and Windows say it in these words.
+_SHORTAGE = re.compile(
+    r"(can't|cannot|could not|unable to|failed to) allocate|alloc(ation)?[_ ]failed"
+    r"|memalign failed|(not enough|insufficient|out of) memory|bad[_ ]alloc"
+    r"|could not create a memory|can't (start new thread|allocate lock)|paging file is too small",
+    re.IGNORECASE,
+)
 
 
 def keep_freed_memory() -> bool:
@@ -22,6 +39,15 @@ def keep_freed_memory() -> bool:
         return False
     libc = ctypes.CDLL(None)
     return bool(libc.mallopt(_MMAP_THRESHOLD, _LIMIT) and libc.mallopt(_TRIM_THRESHOLD, _LIMIT))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether this error of a library says that memory, the computer's or a GPU's, is used up."""
+    if isinstance(error, BrushflowError):  # which has said what there is to say
+        return False
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return True
+    return isinstance(error, Exception) and bool(_SHORTAGE.search(str(error)))
 
 
 def available_memory() -> int | None:

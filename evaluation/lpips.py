@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from brushflow.downloads import download_file
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.flow.estimators import Frame
-from brushflow.tensor_files import load_tensors
+from brushflow.tensor_files import load_tensors, not_finite
 from brushflow.torchvision_import import import_torchvision
 
 # The modules of torchvision's ``features`` after which activations are compared.
@@ -150,12 +150,13 @@ def _downloaded(name: str) -> tuple[Path, Path]:
 def _read(path: Path | str) -> dict[str, Tensor]:
     path = Path(path)
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        return dict(load_tensors(path))
+        state = load_file(path) if path.suffix == ".safetensors" else dict(load_tensors(path))
+        if not_finite(state) is not None:
+            raise BrushflowError(f"The weights in {path} hold values that are no numbers.")
+        return state
     except FileNotFoundError as error:
         raise BrushflowError(f"There is no file {path} with weights for LPIPS.") from error
-    except (SafetensorError, OSError, TypeError, ValueError) as error:
+    except (SafetensorError, AttributeError, OSError, TypeError, ValueError) as error:
         raise BrushflowError(f"{path} is not a file of PyTorch weights.") from error
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from brushflow.errors import BrushflowError
-from brushflow.tensor_files import load_tensors
+from brushflow.tensor_files import load_tensors, not_finite
 
 # The names of princeton-vl/RAFT and what torchvision calls the same thing, applied in this order.
 _RENAMES = [
@@ -56,6 +56,9 @@ def load_weights(model: nn.Module, name: str, path: Path) -> None:
     ):
         state = torchvision_names(state)
         mismatch = _mismatch(model.state_dict(), state)
+        broken = not_finite(state)
+        if not mismatch and broken is not None:
+            mismatch = f"'{broken}' holds values that are no numbers"
     if mismatch:
         raise BrushflowError(
             f"'{path}' does not hold weights of {name} ({mismatch}): "

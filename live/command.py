@@ -13,9 +13,9 @@ from brushflow.live.controls import Controls
 from brushflow.live.painting import Studio
 from brushflow.live.session import Session, SessionReport
 from brushflow.live.window import Window
+from brushflow.memory import out_of_memory
 from brushflow.models import available
 from brushflow.pipeline import StylizeOptions, check_destination
-from brushflow.pipeline.shortage import out_of_memory
 from brushflow.video import check_encoder, check_output
 from brushflow.video.devices import open_device
 from brushflow.video.recording import finish_recording

@@ -1,20 +1,24 @@
 """Model files: one ``.safetensors`` with weights and everything needed to run them."""
 
 import difflib
+import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from torch import Tensor
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path, file_digest
+from brushflow.files import atomic_path
+from brushflow.memory import out_of_memory
 from brushflow.models.imported import network_from_other
 from brushflow.models.network import StyleNetwork
 from brushflow.models.weights import network_from_state
+from brushflow.tensor_files import safetensors_bytes, tensors_digest
 
 FORMAT = "brushflow-1"
 PRETRAINED = Path(__file__).parent / "pretrained"
@@ -28,39 +32,57 @@ class StyleModel:
     """A network with its description.
 
     ``network`` is in evaluation mode with float32 weights; ``style`` names the painting;
-    ``training`` holds the settings it was trained with (JSON values); ``digest`` is the SHA-256
-    of the file it came from, "" if it came from none.
+    ``training`` holds the settings it was trained with (JSON values).
     """
 
     network: StyleNetwork
     style: str
     training: dict[str, Any] = field(default_factory=dict)
-    digest: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what decides its paintings, whatever kind of file that came from."""
+        tensors = tensors_digest(self.network.state_dict())
+        about = json.dumps(_description(self.network), sort_keys=True)
+        return hashlib.sha256(f"{about} {tensors}".encode()).hexdigest()
 
     def save(self, path: Path | str, dtype: torch.dtype = torch.float32) -> None:
-        """Write the file, atomically; ``dtype`` float16 halves it."""
-        network = self.network
+        """Write the file, atomically; ``dtype`` float16 halves it, but for what is beyond that."""
         metadata = {
             "format": FORMAT,
-            "arch": network.arch,
-            "in_channels": str(network.in_channels),
-            "norm": network.norm,
-            "padding_type": network.padding_type,
-            "tanh_constant": str(network.tanh_constant),
-            "margin": str(network.margin),
-            "preprocessing": "vgg",
+            **_description(self.network),
             "style": self.style,
             "training": json.dumps(self.training, sort_keys=True),
         }
         tensors = {
-            name: tensor.to(dtype).contiguous() if tensor.is_floating_point() else tensor
-            for name, tensor in network.state_dict().items()
+            name: _narrowed(tensor, dtype).contiguous()
+            for name, tensor in self.network.state_dict().items()
         }
         try:
             with atomic_path(path) as partial:
-                partial.write_bytes(save(tensors, metadata))
+                partial.write_bytes(safetensors_bytes(tensors, metadata))
         except OSError as error:
             raise BrushflowError(f"Could not write the model {path}: {error.strerror}.") from error
+
+
+def _narrowed(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    narrow = tensor.to(dtype)
+    return narrow if narrow.isfinite().all() else tensor
+
+
+def _description(network: StyleNetwork) -> dict[str, str]:
+    """All that a network is built from, but its weights."""
+    return {
+        "arch": network.arch,
+        "in_channels": str(network.in_channels),
+        "norm": network.norm,
+        "padding_type": network.padding_type,
+        "tanh_constant": str(network.tanh_constant),
+        "margin": str(network.margin),
+        "preprocessing": "vgg",
+    }
 
 
 def available() -> list[str]:
@@ -77,14 +99,15 @@ def load(path_or_name: Path | str) -> StyleModel:
     """
     path = _find(str(path_or_name))
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise BrushflowError(f"{path} is far larger than a stylization network.")
-        digest = file_digest(path)
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise BrushflowError(f"Could not read the model {path}: {error.strerror}.") from error
+    if size > _LARGEST_FILE:
+        raise BrushflowError(f"{path} is far larger than a stylization network.")
     if path.suffix.lower() == ".safetensors":
-        return _load_safetensors(path, digest)
-    return StyleModel(network_from_other(path), path.stem, digest=digest)
+        return _load_safetensors(path)
+    return StyleModel(network_from_other(path), path.stem)
 
 
 def _find(name: str) -> Path:
@@ -104,7 +127,7 @@ def _find(name: str) -> Path:
     raise UsageError(f"There is no style called {name!r}; {hint}")
 
 
-def _load_safetensors(path: Path, digest: str) -> StyleModel:
+def _load_safetensors(path: Path) -> StyleModel:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -126,8 +149,10 @@ def _load_safetensors(path: Path, digest: str) -> StyleModel:
         if not isinstance(training, dict):
             raise ValueError("its entry 'training' is not a table")
     except (SafetensorError, KeyError, ValueError, RuntimeError, UsageError) as error:
+        if out_of_memory(error):
+            raise
         reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
         raise BrushflowError(
             f"{path} is not a usable brushflow model: {reason.splitlines()[0].rstrip('.')}."
         ) from error
-    return StyleModel(network, metadata.get("style", path.stem), training, digest)
+    return StyleModel(network, metadata.get("style", path.stem), training)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from brushflow.downloads import download_weights
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.tensor_files import load_tensors
+from brushflow.tensor_files import load_tensors, not_finite
 from brushflow.torchvision_import import import_torchvision
 
 # Files that torchvision publishes, by the start of their name, take RGB; here is the scale of one
@@ -119,6 +119,8 @@ def _read_weights(weights: Path | str) -> dict[int, tuple[Tensor, Tensor]]:
         }
         if indices[0] != 0 or found[0][0].shape != (64, 3, 3, 3):
             raise KeyError("features.0")
+        if not_finite({f"{i} {part.dim()}": part for i in found for part in found[i]}):
+            raise BrushflowError(f"The VGG weights in {path} hold values that are no numbers.")
     except BrushflowError:
         raise
     except FileNotFoundError as error:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from brushflow.models.network import StyleNetwork, build
+from brushflow.tensor_files import not_finite
 
 # A picture; with the output before it; with that output warped, and where it can be trusted.
 _IN_CHANNELS = (3, 6, 7)
@@ -39,6 +40,9 @@ def network_from_state(state: Mapping[str, Tensor], arch: str, **description: An
             )
         if wanted[name].is_floating_point() and not tensor.is_floating_point():
             raise ValueError(f"the tensor {name!r} holds no fractions")
+    broken = not_finite(state)
+    if broken is not None:
+        raise ValueError(f"the tensor {broken!r} holds values that are no numbers")
     network = build(arch, **description)
     network.load_state_dict(dict(state))
     return network.eval()

@@ -1,19 +1,18 @@
 """Tensors in a file that knows its own checksum: what was damaged counts as not there."""
 
-import hashlib
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from brushflow.files import atomic_path
+from brushflow.tensor_files import safetensors_bytes, tensors_digest
 
 
 def save_checked(path: Path, tensors: dict[str, Tensor]) -> None:
     """Write tensors of the CPU by name; the file is there complete or not at all."""
     with atomic_path(path) as partial:
-        partial.write_bytes(save(tensors, {"sha256": _tensor_digest(tensors)}))
+        partial.write_bytes(safetensors_bytes(tensors, {"sha256": tensors_digest(tensors)}))
 
 
 def load_checked(path: Path) -> dict[str, Tensor] | None:
@@ -24,12 +23,4 @@ def load_checked(path: Path) -> dict[str, Tensor] | None:
             known = (file.metadata() or {}).get("sha256")
     except (OSError, RuntimeError, SafetensorError):  # RuntimeError: removed at this moment
         return None
-    return tensors if known == _tensor_digest(tensors) else None
-
-
-def _tensor_digest(tensors: dict[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()
+    return tensors if known == tensors_digest(tensors) else None

@@ -1,8 +1,11 @@
 """From the network's output to the picture that is written. Nothing here reaches the recurrence."""
 
+import math
+
 import cv2
 import numpy as np
 
+from brushflow.errors import BrushflowError
 from brushflow.models import deprocess
 from brushflow.pipeline.contents import contents
 from brushflow.pipeline.stylizer import Stylized
@@ -16,6 +19,8 @@ def finish(
     A median filter takes out single odd pixels (size kept, borders replicated); ``keep_colors``
     takes the colours of the frame and only the brightness of the painting; ``strength`` mixes
     frame (0) and painting (1). What fades to one colour fades from painting to frame.
+
+    BrushflowError for a painting with values that are no numbers, which would be black.
     """
     frame = stylized.frame
     if stylized.output is None:
@@ -23,6 +28,11 @@ def finish(
     strength *= contents(frame)
     if strength == 0:
         return frame
+    if not math.isfinite(float(stylized.output.sum())):
+        raise BrushflowError(
+            "The network painted what is no numbers: its weights are damaged, or too large for "
+            "--precision fp16; choose fp32, or another --style."
+        )
     picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
     if median_filter > 1:
         picture = cv2.medianBlur(picture, median_filter)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.memory import NOT_ENOUGH, out_of_memory
 from brushflow.pipeline.destination import check_destination, run_folder
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.job import ProgressCallback, RunReport
@@ -73,6 +74,8 @@ def stylize_videos(
             place = f" ({error.filename})" if error.filename else ""
             return Outcome(source, output, error=f"{error.strerror or error}{place}.")
         except Exception as error:
+            if out_of_memory(error):
+                return Outcome(source, output, error=NOT_ENOUGH)
             logger.exception("%s has met a defect of the program.", source)
             return Outcome(source, output, error=f"{type(error).__name__}: {error}")
         return Outcome(source, output, report)

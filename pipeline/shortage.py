@@ -1,10 +1,9 @@
-"""Too little memory: foreseeing and recognising it, and what may be made smaller."""
+"""Too little memory: foreseeing it, and what may be made smaller."""
 
 import gc
 import logging
 from dataclasses import replace
 
-import cv2
 import torch
 
 from brushflow.errors import BrushflowError
@@ -49,16 +48,6 @@ def warn_of_shortage(pixels: int, options: StylizeOptions) -> None:
 def _option_of_size(options: StylizeOptions) -> str:
     """What makes less be painted at once: a given size of faces does not depend on the frame's."""
     return "--max-size" if options.face_size is None else "--face-size"
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether this error says that memory, the computer's or a GPU's, is used up."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    if isinstance(error, cv2.error):
-        return error.code == cv2.Error.StsNoMem
-    # PyTorch's allocator of the CPU has no error class of its own.
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def with_smaller_flow(options: StylizeOptions, longest: int | None) -> StylizeOptions | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from brushflow.memory import out_of_memory
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.keep import keep
 from brushflow.pipeline.options import StylizeOptions
@@ -18,7 +19,7 @@ from brushflow.pipeline.plan import Segment, find_joints, frames_between, missin
 from brushflow.pipeline.queues import Sink, prefetch
 from brushflow.pipeline.scan import Scan
 from brushflow.pipeline.segments import SegmentEncoder, read_segments
-from brushflow.pipeline.shortage import ShortOfMemory, out_of_memory
+from brushflow.pipeline.shortage import ShortOfMemory
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.video import SegmentWriter, Source
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
@@ -26,6 +25,7 @@ from brushflow.pipeline.patterns import frame_path
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.scripts.evaluation_options import evaluation_options, frame_scores
 from brushflow.scripts.file_motion import FileMotion, check_patterns
+from brushflow.tensor_files import safetensors_bytes
 from brushflow.video import read_image, write_image
 
 logger = logging.getLogger("brushflow.scripts.stylize_frames")
@@ -198,7 +198,8 @@ def output_path(prefix: Path, index: int) -> Path:
 def save_state(prefix: Path, index: int, output: Tensor) -> None:
     """Keep the float output of the last frame, which is what the next one goes on from."""
     with atomic_path(state_path(prefix)) as partial:
-        partial.write_bytes(save({"output": output.cpu().contiguous()}, {"frame": str(index)}))
+        state = {"output": output.cpu().contiguous()}
+        partial.write_bytes(safetensors_bytes(state, {"frame": str(index)}))
 
 
 def load_state(prefix: Path, index: int) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from brushflow.errors import BrushflowError
+from brushflow.evaluation import lpips
 from brushflow.flow.raft_weights import load_weights
 from brushflow.models.loss_network import LossNetwork
 from brushflow.tensor_files import load_tensors
@@ -66,3 +67,30 @@ def test_files_of_something_else_are_told(content, tmp_path):
     ):
         with pytest.raises(BrushflowError, match=r"weights\.pth"):
             load()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_told(value, tmp_path):
+    path = tmp_path / "weights.pth"
+    weight = torch.zeros(64, 3, 3, 3)
+    weight[5, 0, 1, 1] = value
+    vgg = {"features.0.weight": weight, "features.0.bias": torch.zeros(64)}
+    linear = {"weight": torch.tensor([[1.0, value]]), "bias": torch.zeros(1)}
+    for state, load in (
+        (vgg, lambda: LossNetwork(path, ["relu1_1"])),
+        (linear, lambda: load_weights(nn.Linear(2, 1), "raft-small", path)),
+        (linear, lambda: lpips._read(path)),
+    ):
+        torch.save(state, path)
+        with pytest.raises(BrushflowError, match=r"weights\.pth.* no numbers"):
+            load()
+
+
+def test_too_little_memory_is_not_taken_for_damage(tmp_path, monkeypatch):
+    def hungry(*arguments, **named):
+        raise MemoryError
+
+    torch.save({}, tmp_path / "weights.pth")
+    monkeypatch.setattr(torch, "load", hungry)
+    with pytest.raises(MemoryError):
+        load_tensors(tmp_path / "weights.pth")

@@ -1,9 +1,11 @@
 """Model files hold all that a network needs, and nothing else passes for one."""
 
+import json
 import pickle
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from brushflow.errors import BrushflowError, UsageError
@@ -22,6 +24,50 @@ def test_a_saved_model_comes_back_the_same(tmp_path):
     assert (back.style, back.training) == ("mine", {"iterations": 3})
     assert (back.network.padding_type, back.network.margin) == ("replicate", 4)
     assert len(back.digest) == 64
+
+
+def test_the_same_model_has_the_same_bytes_every_time(tmp_path):
+    model = StyleModel(build(SMALL).eval(), "mine", {"iterations": 3, "seed": 0})
+    path = tmp_path / "mine.safetensors"
+    contents = set()
+    for _ in range(12):  # the library's order is another one nearly every time
+        model.save(path, torch.float16)
+        contents.add(path.read_bytes())
+    assert len(contents) == 1
+    load(path).save(path, torch.float16)  # as conversion does
+    assert path.read_bytes() in contents
+
+
+def other_order(path, to):
+    """The same file with the entries of its header turned round."""
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:end])
+    entries = {name: dict(reversed(entry.items())) for name, entry in reversed(header.items())}
+    text = json.dumps(entries).encode()
+    text += b" " * (-len(text) % 8)
+    to.write_bytes(len(text).to_bytes(8, "little") + text + data[end:])
+    assert to.read_bytes() != data
+
+
+def test_an_identity_is_that_of_the_contents(tmp_path):
+    network = build(SMALL).half().float().eval()
+    model = StyleModel(network, "mine", {"iterations": 3})
+    paths = {name: tmp_path / f"{name}.safetensors" for name in ("full", "half", "turned", "named")}
+    model.save(paths["full"])
+    model.save(paths["half"], torch.float16)
+    other_order(paths["full"], paths["turned"])
+    StyleModel(network, "another").save(paths["named"])
+    assert {load(path).digest for path in paths.values()} == {model.digest}
+    with safe_open(paths["turned"], "pt") as file:
+        assert file.metadata()["style"] == "mine"
+
+    margin = build(SMALL, margin=4).eval()
+    margin.load_state_dict(network.state_dict())
+    assert StyleModel(margin, "mine").digest != model.digest
+    with torch.no_grad():
+        next(network.parameters()).flatten()[0] += 1e-3
+    assert StyleModel(network, "mine").digest != load(paths["full"]).digest
 
 
 def test_half_precision_storage_is_half_the_size_and_close(tmp_path):
@@ -78,3 +124,31 @@ def test_other_safetensors_are_refused(tmp_path):
     save_file({"w": torch.zeros(3)}, path, {"format": "brushflow-1", "arch": "c3s1-3"})
     with pytest.raises(BrushflowError, match="not a usable brushflow model"):
         load(path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value, dtype):
+    network = build(SMALL).eval()
+    with torch.no_grad():
+        network.state_dict()["layers.0.bias"][1] = value
+    StyleModel(network, "mine").save(tmp_path / "x.safetensors", dtype)
+    with pytest.raises(BrushflowError, match=r"'layers\.0\.bias' holds values that are"):
+        load(tmp_path / "x.safetensors")
+
+
+def test_what_half_precision_cannot_hold_is_stored_in_full(tmp_path):
+    network = build(SMALL).half().float().eval()
+    with torch.no_grad():
+        network.state_dict()["layers.0.bias"][1] = 1e6
+    StyleModel(network, "mine").save(tmp_path / "x.safetensors", torch.float16)
+    assert load(tmp_path / "x.safetensors").network.state_dict()["layers.0.bias"][1] == 1e6
+
+
+def test_too_little_memory_is_not_taken_for_damage(tmp_path, monkeypatch, tiny_model_file):
+    def hungry(*arguments, **named):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("brushflow.models.files.network_from_state", hungry)
+    with pytest.raises(RuntimeError, match="allocate"):
+        load(tiny_model_file)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from brushflow.errors import BrushflowError
 from brushflow.models import preprocess
 from brushflow.pipeline.finish import finish
 from brushflow.pipeline.stylizer import Stylized
@@ -19,6 +20,15 @@ def stylized(drifting):
 def test_plain_output_is_the_painting(stylized):
     item, painting = stylized
     assert np.array_equal(finish(item), painting)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_what_is_no_number_is_not_shown_as_black(stylized, value):
+    item, _ = stylized
+    item.output[0, 1, 5, 7] = value
+    with pytest.raises(BrushflowError, match="no numbers"):
+        finish(item)
+    assert np.array_equal(finish(item, strength=0), item.frame)
 
 
 def test_strength_mixes_frame_and_painting(stylized):

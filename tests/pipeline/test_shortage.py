@@ -25,6 +25,7 @@ ERRORS = [
     MemoryError(),
     torch.OutOfMemoryError("CUDA out of memory."),
     RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes."),
+    RuntimeError("posix_memalign failed. The OS may be out of resources."),
     opencv_is_out_of_memory(),
 ]
 
