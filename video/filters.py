@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import logging
+from dataclasses import replace
 from fractions import Fraction
 
 from brushflow.video import ffmpeg
-from brushflow.video.color import ColorTags
+from brushflow.video.color import BT709, ColorTags, usual_matrix
 from brushflow.video.probe import VideoInfo
 
 logger = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def decode_chain(info: VideoInfo, size: tuple[int, int], bit_depth: int, gray: b
     is for cheap scans, where only the brightness (not tone-mapped) counts.
     """
     width, height = size
-    chain = []
+    chain = [_plain_tags(info.color)]
     if info.interlaced:
         # One frame out per frame in, so that the frame count and the clock stay the source's.
         chain.append("bwdif=mode=send_frame:parity=auto:deint=interlaced")
@@ -33,11 +34,11 @@ def decode_chain(info: VideoInfo, size: tuple[int, int], bit_depth: int, gray: b
     smaller = width * height < info.width * info.height
     kernel = "lanczos" if smaller else "bicubic"
     if info.hdr and _can_tone_map():
-        chain += _tone_map(info.color, width, height, kernel)
+        chain += _tone_map(_convertible(info), width, height, kernel)
     else:
         if info.hdr:
             _warn_plain_hdr(str(info.path))
-        chain.append(_to_rgb(info.color, width, height, kernel))
+        chain += _to_rgb(_convertible(info), width, height, kernel)
     packed = "rgb24" if bit_depth == 8 else "rgb48le"
     if info.has_alpha:
         chain += ["format=gbrap" if bit_depth == 8 else "format=gbrap16le", "premultiply=inplace=1"]
@@ -50,6 +51,11 @@ def changes_when_read(info: VideoInfo) -> list[str]:
     if info.hdr and _can_tone_map():
         name = {"smpte2084": "PQ", "arib-std-b67": "HLG"}[info.color.transfer]
         notes.append(f"The video is HDR ({name}) and was tone-mapped to SDR.")
+    if _convertible(info) != info.color:
+        notes.append(
+            f"The colours are stored in a form ({info.color.matrix}) that this ffmpeg cannot "
+            "convert; they were taken for the usual one and may be wrong."
+        )
     if info.has_alpha:
         notes.append("The video has transparent parts, which were put on black.")
     if info.interlaced:
@@ -57,15 +63,62 @@ def changes_when_read(info: VideoInfo) -> list[str]:
     return notes
 
 
-def _to_rgb(color: ColorTags, width: int, height: int, kernel: str) -> str:
+def _plain_tags(color: ColorTags) -> str:
+    """Put tags on the frames that every filter takes; conversions are told the true ones."""
+    matrix = color.matrix if color.matrix == "gbr" or color.scale_matrix else BT709.matrix
+    plain = replace(BT709, matrix=matrix)
+    return f"setparams=range={color.range}:{_tags(plain)}"
+
+
+def _tags(color: ColorTags) -> str:
+    return (
+        f"color_primaries={color.code('primaries')}:color_trc={color.code('transfer')}"
+        f":colorspace={color.code('matrix')}"
+    )
+
+
+def _convertible(info: VideoInfo) -> ColorTags:
+    """The colour to convert from: the file's, with a usual matrix for one that no filter knows."""
+    color = info.color
+    if color.matrix == "gbr" or color.scale_matrix is not None or _zscale_knows(color):
+        return color
+    return replace(color, matrix=usual_matrix(color.primaries, info.width, info.height))
+
+
+def _zscale_knows(color: ColorTags) -> bool:
+    """Whether the zscale filter is there and knows this matrix, together with the other tags."""
+    if "zscale" not in ffmpeg.filters():
+        return False
+    return {
+        "ycgco": True,
+        "ictcp": color.hdr,
+        "chroma-derived-nc": color.primaries != "smpte428",
+    }.get(color.matrix, False)
+
+
+def _to_rgb(color: ColorTags, width: int, height: int, kernel: str) -> list[str]:
     scale = f"scale={width}:{height}:flags={kernel}+{_EXACT}"
     if color.matrix == "gbr":
-        return scale
-    try:
-        matrix = color.scale_matrix
-    except KeyError:
-        return scale
-    return f"{scale}:in_color_matrix={matrix}:in_range={color.range}"
+        return [scale]
+    if color.scale_matrix is not None:
+        return [f"{scale}:in_color_matrix={color.scale_matrix}:in_range={color.range}"]
+    return [f"{_zscale(color, width, height, kernel)}:m=gbr:r=full", "format=gbrp16le|gbrap16le"]
+
+
+def _zscale(color: ColorTags, width: int, height: int, kernel: str) -> str:
+    """The filter, told what comes in: frames do not always carry every tag.
+
+    HDR comes out linear; of other pictures, primaries and curve stay as they are.
+    """
+    curve, primaries = color.code("transfer"), color.code("primaries")
+    if color.transfer in ("bt1361e", "smpte428"):
+        curve = BT709.code("transfer")  # zscale has no such curves, and needs none
+    matrix = "" if color.matrix == "gbr" else f":min={color.code('matrix')}"
+    return (
+        f"zscale=w={width}:h={height}:f={kernel}:tin={curve}:pin={primaries}{matrix}"
+        f":rin={'limited' if color.range == 'tv' else 'full'}:p={primaries}"
+        f":t={'linear:npl=203' if color.hdr else curve}"
+    )
 
 
 def _can_tone_map() -> bool:
@@ -81,13 +134,8 @@ def _warn_plain_hdr(path: str) -> None:
 
 
 def _tone_map(color: ColorTags, width: int, height: int, kernel: str) -> list[str]:
-    # What the file says is given explicitly: frames do not always carry every tag.
-    into = f"tin={color.transfer}:pin={color.primaries}"
-    matrix = "" if color.matrix == "gbr" else f":min={color.matrix}"
-    source_range = "limited" if color.range == "tv" else "full"
     return [
-        f"zscale=w={width}:h={height}:f={kernel}:{into}{matrix}:rin={source_range}"
-        ":t=linear:npl=203",
+        _zscale(color, width, height, kernel),
         "format=gbrpf32le",
         "zscale=p=bt709",
         "tonemap=hable:desat=0",
@@ -105,7 +153,6 @@ def encode_chain(color: ColorTags, pix_fmt: str, sample_aspect_ratio: Fraction) 
             f":out_range={color.range}",
             f"format={pix_fmt}",
             f"setsar=sar={ratio}:max=65535",
-            f"setparams=range={color.range}:color_primaries={color.primaries}"
-            f":color_trc={color.transfer}:colorspace={color.matrix}",
+            f"setparams=range={color.range}:{_tags(color)}",
         ]
     )

@@ -157,7 +157,8 @@ def _describe(
         height=height,
         time_base=time_base,
         color=resolve_color(
-            0 if pixel.is_rgb else context.colorspace,
+            # Some tag YUV as RGB, which says nothing.
+            0 if pixel.is_rgb else context.colorspace or 2,
             context.color_primaries,
             context.color_trc,
             context.color_range == 2 or pixel.name.startswith("yuvj") or pixel.is_rgb,

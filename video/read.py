@@ -147,6 +147,8 @@ class FrameReader:
             **{
                 "f": "nut",
                 "c:v": "rawvideo",
+                "map_metadata": -1,
+                "map_chapters": -1,
                 "vf": ",".join([f"setpts=PTS+{self._offset_ticks}", *chain]),
                 "copyts": None,
                 "enc_time_base": f"{info.time_base.numerator}:{info.time_base.denominator}",

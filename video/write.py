@@ -137,9 +137,9 @@ class SegmentWriter:
             **{
                 "f": "matroska",
                 "vf": encode_chain(color, pix_fmt, self._sample_aspect_ratio),
-                "color_primaries": color.primaries,
-                "color_trc": color.transfer,
-                "colorspace": color.matrix,
+                "color_primaries": color.code("primaries"),
+                "color_trc": color.code("transfer"),
+                "colorspace": color.code("matrix"),
                 "color_range": color.range,
                 "flags:v": "+bitexact",
                 "fflags": "+bitexact",
