@@ -23,7 +23,8 @@ from brushflow.video.clock import recording_start, shown_until
 from brushflow.video.containers import OutputKind, can_convert_subtitle, cover_mime
 from brushflow.video.convert import AudioConverter, convert_subtitle
 from brushflow.video.opening import open_input
-from brushflow.video.tags import kept_tags, moved_chapters
+from brushflow.video.tags import guessed_tags, kept_tags, moved_chapters
+from brushflow.video.words import FALLBACK, clean_packet, clean_subtitle, clean_text
 
 
 class Fate(Enum):
@@ -78,6 +79,7 @@ class SourceTracks:
         self._converters: dict[int, AudioConverter] = {}
         self._rewritten: list[tuple[Stream, Stream]] = []
         self._latest: dict[int, int] = {}
+        self._guessed: set[int] = set()
 
     def __enter__(self) -> SourceTracks:
         try:
@@ -117,6 +119,10 @@ class SourceTracks:
 
     def add_to(self, target: OutputContainer) -> None:
         """Give ``target`` a track for each of the source's, its tags and its chapters."""
+        if guessed_tags(self._container):
+            self.notes.append(
+                f"Some tags of {self.source} are not UTF-8; they were read as {FALLBACK}."
+            )
         target.metadata.update(kept_tags(self._container.metadata))
         target.set_chapters(moved_chapters(self._container, self.shift, self._end))
         for stream in self._container.streams:
@@ -159,8 +165,12 @@ class SourceTracks:
             return self._leave_out(target, stream)
         encoder = self.kind.subtitle_encoder
         folder = self._stack.enter_context(_scratch(self._scratch))
-        container = self._container.format.name
-        rewritten = convert_subtitle(self.source, container, stream.index, encoder, folder)
+        file, container, index = self.source, self._container.format.name, stream.index
+        clean = clean_subtitle(file, index, codec, folder)
+        if clean is not None:
+            self._say_guessed(stream)
+            file, container, index = clean, "mp4" if codec == "mov_text" else "matroska", 0
+        rewritten = convert_subtitle(file, container, index, encoder, folder)
         (track,) = self._stack.enter_context(open_input(rewritten)).streams.subtitles
         self._note(stream, f"was converted from {codec} to {encoder}")
         added = target.add_stream_from_template(track, opaque=True)
@@ -170,8 +180,9 @@ class SourceTracks:
     def _add_attachment(self, target: OutputContainer, stream: Stream) -> Stream | None:
         if not self.kind.attachments:
             return self._leave_out(target, stream)
-        name = stream.metadata.get("filename", f"attachment-{stream.index}")
-        kind = stream.metadata.get("mimetype", "application/octet-stream")
+        tags = kept_tags(stream.metadata)
+        name = tags.get("filename", f"attachment-{stream.index}")
+        kind = tags.get("mimetype", "application/octet-stream")
         return target.add_attachment(name, kind, stream.data)
 
     def _add_cover(self, target: OutputContainer, stream: Stream) -> Stream | None:
@@ -200,11 +211,18 @@ class SourceTracks:
 
     def _note(self, stream: Stream, fate: str, reason: str = "") -> None:
         reason = reason or f"{self._suffix} files cannot hold it as it is"
-        language = stream.metadata.get("language", "und")
+        language = clean_text(stream.metadata.get("language", "und"))
         named = ", ".join([_codec_name(stream) or "unknown", *[language] * (language != "und")])
         self.notes.append(
             f"The {stream.type} track {stream.index} ({named}) {fate}, because {reason}."
         )
+
+    def _say_guessed(self, stream: Stream) -> None:
+        if stream.index not in self._guessed:
+            self._guessed.add(stream.index)
+            self.notes.append(
+                f"The subtitle track {stream.index} is not UTF-8; it was read as {FALLBACK}."
+            )
 
     def packets(self) -> Iterator[tuple[Fraction, Packet]]:
         """Yield (time, packet) in order of time; ready for muxing once ``add_to`` was called."""
@@ -234,6 +252,12 @@ class SourceTracks:
                 continue
             if self._is_priming(packet):
                 continue
+            codec = _codec_name(packet.stream)
+            if can_convert_subtitle(codec):
+                clean = clean_packet(packet, codec)
+                if clean is not packet:
+                    self._say_guessed(packet.stream)
+                    packet = clean
             latest = max(latest, self._move(packet, self._copies[index]))
             yield latest, packet
         for converter in self._converters.values():

@@ -114,6 +114,6 @@ def cover_mime(codec: str | None) -> str | None:
     return _COVERS.get(codec or "")
 
 
-def can_convert_subtitle(codec: str) -> bool:
+def can_convert_subtitle(codec: str | None) -> bool:
     """Whether subtitles of ``codec`` are text, which can be rewritten for any container."""
     return codec in _CONVERTIBLE

@@ -16,6 +16,7 @@ from av.container import InputContainer
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.video import ffmpeg
 
+KEPT_BYTES = "surrogateescape"
 PLAYLISTS_VARIABLE = "BRUSHFLOW_PLAYLISTS"
 
 # ffmpeg's names of formats that are read by opening what they, or their own names, stand for.
@@ -65,11 +66,12 @@ def input_options(container: str) -> dict[str, str]:
 def open_input(path: Path) -> InputContainer:
     """Open a media file; av.FFmpegError, ValueError or EOFError if it is none.
 
+    In its tags, bytes that are not UTF-8 are kept as Python keeps those of file names.
     Raises UsageError for a playlist, unless the user asked for such.
     """
     options = _limits()
     try:
-        return av.open(ffmpeg.file_url(path), metadata_errors="replace", options=options)
+        return av.open(ffmpeg.file_url(path), metadata_errors=KEPT_BYTES, options=options)
     except (av.FFmpegError, ValueError, EOFError):
         if options:
             _refuse_playlist(path)

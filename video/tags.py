@@ -9,6 +9,8 @@ from typing import Any
 
 from av.container import InputContainer
 
+from brushflow.video.words import clean_text, was_guessed
+
 # Keys that describe the source file itself, or that the new file gets values of its own for.
 _STALE_TAGS = re.compile(
     r"(major_brand|minor_version|compatible_brands|encoder|rotate|duration(-\w+)?|vendor_id"
@@ -19,7 +21,16 @@ _STALE_TAGS = re.compile(
 
 def kept_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags that are still true of a file with other frames in another container."""
-    return {key: value for key, value in tags.items() if not _STALE_TAGS.fullmatch(key)}
+    kept = {key: value for key, value in tags.items() if not _STALE_TAGS.fullmatch(key)}
+    return {clean_text(key): clean_text(value) for key, value in kept.items()}
+
+
+def guessed_tags(container: InputContainer) -> bool:
+    """Whether any of the file's own words are not UTF-8, so that ``kept_tags`` has to guess."""
+    streams = [stream.metadata for stream in container.streams]
+    chapters = [chapter["metadata"] for chapter in container.chapters()]
+    tags = [container.metadata, *streams, *chapters]
+    return any(was_guessed(f"{key}{value}") for words in tags for key, value in words.items())
 
 
 def moved_chapters(
@@ -38,5 +49,6 @@ def moved_chapters(
             finish = min(finish, end)
         if finish > begin:
             begin, finish = round((begin - shift) / tick), round((finish - shift) / tick)
-            chapters.append({**chapter, "start": begin, "end": finish, "time_base": tick})
+            times = {"start": begin, "end": finish, "time_base": tick}
+            chapters.append({**chapter, **times, "metadata": kept_tags(chapter["metadata"])})
     return chapters
