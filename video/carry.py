@@ -19,7 +19,7 @@ from av.packet import Packet
 from av.stream import Disposition, Stream
 
 from brushflow.errors import BrushflowError
-from brushflow.video.clock import recording_start, shown_until
+from brushflow.video.clock import JoinedClock, joined_offsets, recording_start, shown_until
 from brushflow.video.containers import OutputKind, can_convert_subtitle, cover_mime
 from brushflow.video.convert import AudioConverter, convert_subtitle
 from brushflow.video.opening import open_input
@@ -80,6 +80,9 @@ class SourceTracks:
         self._rewritten: list[tuple[Stream, Stream]] = []
         self._latest: dict[int, int] = {}
         self._guessed: set[int] = set()
+        self._offsets: list[Fraction] | None = None
+        self._clocks: dict[int, JoinedClock] = {}
+        self._sound_offset = Fraction(0)
 
     def __enter__(self) -> SourceTracks:
         try:
@@ -105,7 +108,39 @@ class SourceTracks:
 
     def shown_until(self, last: Fraction) -> Fraction | None:
         """When the source stops showing its frame at ``last``, both on the source's clock."""
-        return self._video and shown_until(self.source, self._video, last, self._end)
+        if self._video is None or len(self._joined()) > 1:
+            return None
+        return shown_until(self.source, self._video, last, self._end)
+
+    def _joined(self) -> list[Fraction]:
+        """See ``joined_offsets``."""
+        if self._offsets is None:
+            index = self._video.index if self._video is not None else 0
+            self._offsets = joined_offsets(self.source, index)
+            if len(self._offsets) > 1:
+                self.notes.append(
+                    f"{self.source} was joined of {len(self._offsets)} recordings, each with a "
+                    "clock of its own; they are shown one after the other."
+                )
+        return self._offsets
+
+    def _repair(self, packet: Packet) -> bool:
+        """Put a packet onto the clock that runs through; False if there is sound already."""
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None:
+            return True
+        tick, sound = packet.time_base, packet.stream.type == "audio"
+        clock = self._clocks.setdefault(packet.stream.index, JoinedClock(self._joined, sound))
+        if sound or not self._sound_offset:
+            moved = clock.move(stamp * tick, max(packet.duration or 0, 0) * tick)
+        else:
+            moved = stamp * tick + self._sound_offset  # subtitles are too few to tell by themselves
+        if sound:
+            self._sound_offset = clock.offset
+        ticks = round(moved / tick) - stamp
+        packet.pts = packet.pts if packet.pts is None else packet.pts + ticks
+        packet.dts = packet.dts if packet.dts is None else packet.dts + ticks
+        return not (sound and clock.again)
 
     @property
     def others(self) -> list[int]:
@@ -243,7 +278,9 @@ class SourceTracks:
                 packet.stream = self._copies[index]
                 yield latest, packet
                 continue
-            if (packet.dts is None and packet.pts is None) or not self._inside(packet):
+            if packet.dts is None and packet.pts is None:
+                continue
+            if not self._repair(packet) or not self._inside(packet):
                 continue
             if index in self._converters:
                 for encoded in self._converters[index].convert(packet):

@@ -1,7 +1,8 @@
-"""When a source's recording begins and how long it shows a frame, exactly, by its own packets."""
+"""A source's clock, exactly, by its own packets: where it begins, ends, and is set anew."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
@@ -13,6 +14,11 @@ from av.format import Flags
 from av.video.stream import VideoStream
 
 from brushflow.video.opening import open_input
+
+# Seconds; a broadcast that is silent for longer has not paused, its clock was set.
+LONGEST_PAUSE = Fraction(10)
+# Seconds that decoding times may go back in files whose clock is one.
+_JITTER = Fraction(1, 2)
 
 
 def recording_start(container: InputContainer) -> Fraction:
@@ -63,3 +69,84 @@ def usual_step(times: list[Fraction]) -> Fraction | None:
     """The median distance of neighbouring frames; a pause at the end says nothing of the last."""
     steps = sorted(b - a for a, b in pairwise(times))
     return steps[(len(steps) - 1) // 2] if steps else None
+
+
+def joined_offsets(source: Path, index: int) -> list[Fraction]:
+    """Find where recordings were joined in a file, each with its own clock, by its packets.
+
+    ``index``: of the video track, which goes on without a gap. Returns for each recording the
+    seconds that its times are to be moved by; one that is whole gives ``[0]``. A clock that goes
+    back is another one; one that leaps ahead is, if the format is a broadcast's and no sound goes
+    on in the meantime.
+    """
+    offsets = [Fraction(0)]
+    latest: Fraction | None = None
+    step = end = Fraction(0)
+    runs: dict[int, tuple[Fraction, Fraction]] = {}  # from where to where sound goes on
+    with suppress(av.FFmpegError, EOFError, ValueError), open_input(source) as container:
+        broadcast = bool(container.format.flags & Flags.ts_discont.value)
+        jitter = Fraction(0) if broadcast else _JITTER
+        for packet in container.demux(*container.streams.audio, container.streams[index]):
+            if packet.dts is None or not packet.size:
+                continue
+            time = packet.dts * packet.time_base
+            if packet.stream.index != index:
+                began, before = runs.get(packet.stream.index, (time, time))
+                goes_on = before <= time <= before + LONGEST_PAUSE
+                runs[packet.stream.index] = (began if goes_on else time, time)
+                continue
+            shown = time if packet.pts is None else packet.pts * packet.time_base
+            if latest is not None:
+                back = time < latest - jitter
+                ahead = broadcast and time > latest + step + LONGEST_PAUSE
+                ahead = ahead and not any(a <= latest < b - LONGEST_PAUSE for a, b in runs.values())
+                if back or ahead:
+                    # Where files tell no decoding times, those after a join are guessed wrongly.
+                    gap = latest + step - time if broadcast else end - shown
+                    offsets.append(offsets[-1] + gap)
+                    end = shown
+            step = (packet.duration or 0) * packet.time_base or step
+            latest, end = time, max(end, shown + step)
+    return offsets
+
+
+class JoinedClock:
+    """Moves the times of one track onto a clock that runs through all recordings of a file.
+
+    ``find_offsets`` is ``joined_offsets``, and is asked when a time is the first to jump: back or,
+    if ``leaps``, far ahead. ``offset``: what times are moved by now. ``again``: whether the latest
+    one lies within what was there before, as the sound of a recording often outlasts its pictures.
+    """
+
+    def __init__(self, find_offsets: Callable[[], list[Fraction]], leaps: bool = True) -> None:
+        self.offset = Fraction(0)
+        self.again = False
+        self._find_offsets = find_offsets
+        self._leaps = leaps
+        self._place = 0
+        self._latest: Fraction | None = None
+        self._length = Fraction(0)
+        self._there: Fraction | None = None
+
+    def move(self, time: Fraction, length: Fraction | None = None) -> Fraction:
+        """The time of the track's next frame or packet, which lasts for ``length`` seconds.
+
+        Without a length, the distance from the one before counts.
+        """
+        moved = time + self.offset
+        if self._latest is not None:
+            expected = self._latest + self._length
+            if moved < self._latest or (self._leaps and moved > expected + LONGEST_PAUSE):
+                offsets = self._find_offsets()
+                places = range(min(self._place, len(offsets) - 1), len(offsets))
+                place = min(places, key=lambda k: abs(time + offsets[k] - expected))
+                self.offset = offsets[place]
+                moved = time + self.offset
+                if place > self._place:
+                    self._place, self._latest, self._there = place, moved, expected
+            elif length is None:
+                length = moved - self._latest or self._length
+        self._latest = moved if self._latest is None else max(moved, self._latest)
+        self._length = self._length if length is None else length
+        self.again = self._there is not None and moved < self._there - self._length / 2
+        return moved

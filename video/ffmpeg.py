@@ -112,6 +112,15 @@ def demuxers() -> tuple[str, ...]:
     return _demuxers(ffmpeg_binary())
 
 
+def input_kinds(path: Path, options: Mapping[str, str]) -> list[str]:
+    """Return the kinds (``"video"``, ``"audio"``, …) of the streams that this ffmpeg finds."""
+    words = [word for name, value in options.items() for word in (f"-{name}", value)]
+    with FFmpegProcess([ffmpeg_binary(), "-hide_banner", *words, "-i", file_url(path)]) as process:
+        process.finish()  # it complains that there is no output
+        found = re.findall(r"^ *Stream #0:\d+.*?: (\w+):", process.messages(), re.MULTILINE)
+    return [kind.lower() for kind in found]
+
+
 def keep_timestamps_option() -> dict[str, str]:
     """Return the output option that neither drops nor repeats frames; it changed its name."""
     name = "fps_mode" if ffmpeg_version() >= (5, 1) else "vsync"
@@ -211,9 +220,13 @@ class FFmpegProcess:
         self._drain.join()
         return code
 
+    def messages(self) -> str:
+        """Return the last 8 KiB of what ffmpeg has said."""
+        return self._tail.decode(errors="replace")
+
     def last_message(self) -> str:
         """Return ffmpeg's last line of complaint, without its memory addresses, or ``""``."""
-        lines = self._tail.decode(errors="replace").strip().splitlines()
+        lines = self.messages().strip().splitlines()
         if not lines:
             return ""
         return re.sub(r"(\[[^\]@]+) @ 0x[0-9a-f]+\]", r"\1]", lines[-1].strip()).rstrip(".")

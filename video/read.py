@@ -19,9 +19,10 @@ import numpy as np
 
 from brushflow.errors import BrushflowError
 from brushflow.video import ffmpeg
+from brushflow.video.clock import JoinedClock, joined_offsets
 from brushflow.video.damage import expected_times, fill_gaps
 from brushflow.video.filters import decode_chain
-from brushflow.video.opening import input_options
+from brushflow.video.opening import input_options, open_input
 from brushflow.video.probe import VideoInfo
 
 logger = logging.getLogger(__name__)
@@ -30,8 +31,14 @@ logger = logging.getLogger(__name__)
 _KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 # NUT has no negative timestamps, some sources do: seconds added on the way through the pipe.
 _PIPE_OFFSET = 3600
+# Seconds that times after a setback are moved ahead on the way, and ticks at most: the program
+# reckons in floating point.
+_FAR = 10_000_000
+_FARTHEST = 1 << 48
 # How far before the wanted frame a seek aims: past the broken pictures after an open-GOP key frame.
 _SEEK_MARGIN = Fraction(2)
+# Seconds by which what a file says of its length and what its frames last may differ.
+_SAME_LENGTH = Fraction(1)
 # Frames that filters and decoders want to have seen before the wanted one.
 _LEAD_FRAMES = 3
 
@@ -65,6 +72,7 @@ class FrameReader:
         self.problem: str | None = None
         self.filled: set[int] = set()
         self._expected: list[int] | None = None
+        self._offsets: list[Fraction] | None = None
 
     def read(
         self,
@@ -118,6 +126,10 @@ class FrameReader:
         target = table[lead] * self.info.time_base - _SEEK_MARGIN
         if target <= max(table[0] * self.info.time_base, 0):
             return
+        span = (table[-1] - table[0]) * self.info.time_base
+        told = self.info.duration
+        if (told is None or abs(span - Fraction(told)) > _SAME_LENGTH) and len(self._joined()) > 1:
+            return  # a time is in several places
         position = {pts: index for index, pts in enumerate(table)}
         expected = None
         for pts, pixels in self._decode(chain, seek=target):
@@ -141,7 +153,7 @@ class FrameReader:
         with_alpha = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(info.codec)
         if info.has_alpha and with_alpha in ffmpeg.decoders():
             options["c:v"] = with_alpha
-        stream = ffmpeg_graph.input("SOURCE", **options)[str(info.stream_index)]
+        stream = ffmpeg_graph.input("SOURCE", **options)[self._specifier()]
         output = stream.output(
             "pipe:1",
             **{
@@ -149,13 +161,27 @@ class FrameReader:
                 "c:v": "rawvideo",
                 "map_metadata": -1,
                 "map_chapters": -1,
-                "vf": ",".join([f"setpts=PTS+{self._offset_ticks}", *chain]),
+                "vf": ",".join([*self._clock_chain(), *chain]),
                 "copyts": None,
                 "enc_time_base": f"{info.time_base.numerator}:{info.time_base.denominator}",
                 **ffmpeg.keep_timestamps_option(),
             },
         ).global_args("-nostdin", "-hide_banner", "-v", "error")
         return ffmpeg.command_line(output, {"SOURCE": info.path})
+
+    def _clock_chain(self) -> list[str]:
+        # The program's time base for the same track may be another one. No pipe takes times that
+        # go back: every time they do, what follows is moved far ahead.
+        tick = self.info.time_base
+        setbacks = "st(0,ld(0)+lt(PTS,PREV_INPTS))"
+        return [
+            f"settb={tick.numerator}/{tick.denominator}",
+            f"setpts='{setbacks};PTS+{self._offset_ticks}+ld(0)*{self._far_ticks}'",
+        ]
+
+    @property
+    def _far_ticks(self) -> int:
+        return min(round(_FAR / self.info.time_base), _FARTHEST)
 
     @property
     def _offset_ticks(self) -> int:
@@ -167,9 +193,11 @@ class FrameReader:
         info = self.info
         decoded: list[int] = []
         last: int | None = None
+        clock = JoinedClock(self._joined)
         with ffmpeg.FFmpegProcess(self._command(chain, seek, careful), stdout=True) as process:
             for pipe_time, pixels in _frames_in_pipe(process):
-                pts = round(pipe_time / info.time_base) - self._offset_ticks
+                ticks = round(pipe_time / info.time_base) % self._far_ticks - self._offset_ticks
+                pts = round(clock.move(ticks * info.time_base) / info.time_base)
                 if last is not None and pts <= last:
                     logger.warning(
                         "%s: frame at tick %d comes twice or late; moved", info.path, pts
@@ -195,7 +223,31 @@ class FrameReader:
         # Told once, about a whole read: a seek makes decoders complain about sound files too.
         self.problem = message or self.problem
         if self.problem and self._expected is None:
-            self._expected = expected_times(info, decoded)
+            joined = len(self._offsets or [0]) > 1
+            self._expected = sorted(decoded) if joined else expected_times(info, decoded)
+
+    def _joined(self) -> list[Fraction]:
+        """See ``joined_offsets``; only files whose times jump are looked at."""
+        if self._offsets is None:
+            self._offsets = joined_offsets(self.info.path, self.info.stream_index)
+        return self._offsets
+
+    def _specifier(self) -> str:
+        """The program's number for the track: its libraries may see more tracks or fewer.
+
+        Those that are of another version do so in front, where a file has pictures beside a film.
+        """
+        index = self.info.stream_index
+        if index == 0:
+            return "0"
+        with open_input(self.info.path) as container:
+            kinds = [stream.type for stream in container.streams]
+        seen = ffmpeg.input_kinds(self.info.path, input_options(self.info.container))
+        if seen == kinds or "video" not in seen:
+            return str(index)
+        after = kinds[index:].count("video")
+        videos = [number for number, kind in enumerate(seen) if kind == "video"]
+        return str(videos[max(0, len(videos) - after)])
 
 
 def _frames_in_pipe(process: ffmpeg.FFmpegProcess) -> Iterator[tuple[Fraction, np.ndarray]]:

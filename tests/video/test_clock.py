@@ -1,0 +1,152 @@
+"""Files with more than one clock: recordings that were joined, and libraries that count apart."""
+
+from fractions import Fraction
+from itertools import pairwise
+
+import av
+import numpy as np
+import pytest
+
+from brushflow.video import open_source, probe
+from brushflow.video.clock import JoinedClock, joined_offsets
+from brushflow.video.ffmpeg import input_kinds
+
+
+def joined(folder, run_ffmpeg, suffix, offsets=(0, 0), sound=True, *encoding):
+    """One second per recording, each on a clock that begins at its offset."""
+    path = folder / f"joined{suffix}"
+    with path.open("wb") as whole:
+        for number, offset in enumerate(offsets):
+            part = folder / f"part-{number}{suffix}"
+            tone = ["-f", "lavfi", "-i", "sine=d=1", "-c:a", "mp2"] if sound else []
+            run_ffmpeg(
+                *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", *tone),
+                *(encoding or ("-c:v", "mpeg2video")),
+                *("-output_ts_offset", offset, part),
+            )
+            whole.write(part.read_bytes())
+    return path
+
+
+def times(path, kind):
+    with av.open(str(path)) as container:
+        stream = next(stream for stream in container.streams if stream.type == kind)
+        packets = [packet for packet in container.demux(stream) if packet.size]
+        return sorted(packet.pts * packet.time_base for packet in packets)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "offsets", "sound"),
+    [
+        (".ts", (0, 0), False),
+        (".ts", (0, 0, 0), True),
+        (".ts", (0, 200), True),
+        (".ts", (40000, 0), True),
+        (".vob", (0, 0), True),
+        (".mpg", (200, 0), True),
+    ],
+)
+def test_joined_recordings_are_shown_one_after_the_other(
+    run_ffmpeg, rebuild, tmp_path, suffix, offsets, sound
+):
+    source = joined(tmp_path, run_ffmpeg, suffix, offsets, sound)
+    report = rebuild(source, tmp_path / "out.mp4")
+    assert sum("joined" in note for note in report.notes) == 1
+    shown = times(tmp_path / "out.mp4", "video")
+    assert len(shown) == 25 * len(offsets)
+    steps = {round(b - a, 3) for a, b in pairwise(shown)}
+    assert steps == {Fraction(1, 25)}
+    if sound:
+        heard = times(tmp_path / "out.mp4", "audio")
+        assert heard[-1] - heard[0] == pytest.approx(len(offsets), abs=0.07)
+        assert max(b - a for a, b in pairwise(heard)) < 0.06
+
+
+def test_sound_stays_with_its_picture_where_recordings_were_joined(run_ffmpeg, rebuild, tmp_path):
+    """A second recording that begins with a flash and a click; its clock is an hour ahead."""
+    path = tmp_path / "joined.ts"
+    with path.open("wb") as whole:
+        for number, (color, volume) in enumerate([("black", 0), ("white", 1)]):
+            part = tmp_path / f"{number}.ts"
+            run_ffmpeg(
+                *("-f", "lavfi", "-i", f"color={color}:s=64x48:r=25:d=1"),
+                *("-f", "lavfi", "-i", f"sine=d=1,volume={volume}"),
+                *("-c:v", "mpeg2video", "-c:a", "mp2", "-output_ts_offset", 3600 * number, part),
+            )
+            whole.write(part.read_bytes())
+    rebuild(path, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        flash = next(f.time for f in container.decode(video=0) if f.to_ndarray()[:40].mean() > 99)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        click = next(
+            f.time for f in container.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.05
+        )
+    assert click == pytest.approx(flash, abs=0.05)
+
+
+def test_copied_sound_of_joined_recordings_goes_on(run_ffmpeg, rebuild, tmp_path):
+    source = joined(tmp_path, run_ffmpeg, ".ts", (0, 0), True, "-c:v", "libx264", "-c:a", "aac")
+    rebuild(source, tmp_path / "out.mp4")
+    heard = times(tmp_path / "out.mp4", "audio")
+    steps = [b - a for a, b in pairwise(heard)]
+    assert min(steps) > 0.01
+    assert max(steps) < 0.04
+    assert heard[-1] - heard[0] == pytest.approx(2, abs=0.07)
+
+
+def test_joined_recordings_are_read_from_the_middle(run_ffmpeg, tmp_path):
+    source = open_source(joined(tmp_path, run_ffmpeg, ".ts", (0, 0, 0, 0), False))
+    frames = list(source.read())
+    again = list(
+        open_source(source.info.path).read(first=90, table=[frame.pts for frame in frames])
+    )
+    assert [(f.index, f.pts) for f in again] == [(f.index, f.pts) for f in frames[90:]]
+    assert all(np.array_equal(a.pixels, b.pixels) for a, b in zip(again, frames[90:], strict=True))
+
+
+def test_a_pause_that_the_sound_fills_is_none_between_recordings(run_ffmpeg, tmp_path):
+    path = tmp_path / "pause.ts"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=5:d=2", "-f", "lavfi", "-i", "sine=d=20"),
+        *("-vf", "setpts='PTS+gte(N,5)*15/TB'", "-fps_mode", "passthrough", "-c:v", "libx264"),
+        *("-bf", 0, "-c:a", "mp2", path),
+    )
+    info = probe(path)
+    assert joined_offsets(path, info.stream_index) == [0]
+    shown = [frame.pts * info.time_base for frame in open_source(path).read()]
+    assert max(b - a for a, b in pairwise(shown)) > 15
+
+
+def test_a_whole_file_is_one_recording(make_clip, tmp_path):
+    path = make_clip(tmp_path / "clip.mp4", [0, 1, 2, 700, 701], Fraction(1, 25))
+    assert joined_offsets(path, 0) == [0]
+
+
+def test_the_joined_clock_passes_over_recordings_without_this_track():
+    clock = JoinedClock(lambda: [Fraction(0), Fraction(5), Fraction(9)])
+    length = Fraction(1, 10)
+    moved = [clock.move(Fraction(n, 10), length) for n in (*range(90), *range(3))]
+    assert moved == [Fraction(n, 10) for n in range(93)]
+    assert clock.offset == 9
+
+
+@pytest.mark.parametrize("rate", ["25", "30000/1001"])
+def test_digital_video_begins_when_its_sound_does(run_ffmpeg, rebuild, tmp_path, rate):
+    size, pixels = ("720x576", "yuv420p") if rate == "25" else ("720x480", "yuv411p")
+    source = tmp_path / "in.dv"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", f"testsrc2=s={size}:r={rate}:d=0.2"),
+        *("-f", "lavfi", "-i", "sine=d=0.2:sample_rate=48000", "-c:v", "dvvideo"),
+        *("-pix_fmt", pixels, "-ac", 2, source),
+    )
+    rebuild(source, tmp_path / "out.mp4")
+    shown = times(tmp_path / "out.mp4", "video")
+    assert shown == [k / Fraction(rate) for k in range(len(shown))]
+    assert abs(times(tmp_path / "out.mp4", "audio")[0]) < 0.03
+
+
+def test_the_program_tells_what_it_finds(run_ffmpeg, tmp_path):
+    path = tmp_path / "in.mkv"
+    run_ffmpeg("-f", "lavfi", "-i", "sine=d=0.1", "-f", "lavfi", "-i", "color=s=64x48:d=0.1", path)
+    with av.open(str(path)) as container:
+        assert input_kinds(path, {}) == [stream.type for stream in container.streams]
