@@ -37,6 +37,13 @@ class NormsApart(nn.Module):
         own = dict(zip(self._names, self.norms[self.chosen], strict=True))
         return functional_call(self.network, own, (x,))
 
+    @torch.no_grad()
+    def share_norms(self) -> None:
+        """Let all paintings begin from the first one's norms."""
+        for norms in self.norms[1:]:
+            for own, first in zip(norms, self.norms[0], strict=True):
+                own.copy_(first)
+
     def state_of(self, painting: int | None) -> dict[str, Tensor]:
         """The weights of a plain network for one painting; None: with the mean of all norms."""
         state = self.network.state_dict()

@@ -188,11 +188,18 @@ class Run:
         return values
 
     def _choose_painting(self) -> int:
-        """The painting of this iteration, where they are learned apart."""
-        if not self.options.apart:
+        """The painting of this iteration, where they are learned apart.
+
+        What shows the picture is the same for all: one set of norms learns it, and all begin there.
+        """
+        if not isinstance(self.network, NormsApart):
             return 0
+        into_style = self.iteration - self.options.identity_iterations
+        if into_style == 0:
+            self.network.share_norms()
         random = np.random.default_rng([_PAINTING, self.options.seed, self.iteration])
-        self.network.chosen = int(random.integers(len(self.options.style)))
+        count = len(self.options.style) if into_style >= 0 else 1
+        self.network.chosen = int(random.integers(count))
         return self.network.chosen
 
     def _update(self) -> None:

@@ -41,6 +41,15 @@ def test_each_painting_paints_with_its_own_norms(network):
         assert torch.allclose(middle[name], (first[name] + second[name]) / 2, atol=1e-7)
 
 
+def test_all_may_begin_from_the_first(network):
+    apart = NormsApart(network, 3)
+    with torch.no_grad():
+        apart.norms[0][0].add_(1)
+    apart.share_norms()
+    first = apart.state_of(0)
+    assert all(torch.equal(apart.state_of(2)[name], first[name]) for name in first)
+
+
 def test_only_the_chosen_norms_and_what_is_shared_learn(network):
     apart = NormsApart(network, 2)
     apart.chosen = 1
