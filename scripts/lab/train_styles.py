@@ -62,11 +62,7 @@ SHARED: dict[str, Any] = {
     "style_with_prior": 0.7,
     "content_layers": ("relu2_2", "relu3_3/2"),
     "content_weights": (0.3, 1.0),
-<<<<<<< HEAD
-    "content_strength_schedule": "0.12",
-=======
-    "content_strength": 0.15,
->>>>>>> 207bff2 (A tanh that reaches white with a gradient left, and a longer identity: no burnt patches from the start)
+    "content_strength_schedule": "0.15",
     "luminance_weight": 0.15,
     "temporal_weight_schedule": "5",
     "tv_strength_schedule": "0.5",
@@ -86,7 +82,7 @@ BASE: dict[str, Any] = {
     "batch_schedule": "4,300:1",
     "style_size": 640,
     "style_strength_schedule": "1",
-    "content_strength": 0.25,
+    "content_strength_schedule": "0.25",
     "identity_iterations": 300,
     "style_ramp": 300,
     "single_image_until": 1150,
