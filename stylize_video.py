@@ -129,6 +129,11 @@ plain = partial(click.option, cls=GroupedOption)
     metavar="N",
 )
 @motion("backward", "Paint from the last frame to the first.")
+@motion(
+    "long_term",
+    "Share of an older painting of what is still in sight; 0: only the frame before counts.",
+    type=Finite(0, 1),
+)
 @motion("independent", "Paint every frame alone, for comparison: this flickers.")
 @sphere(
     "spherical",

@@ -13,7 +13,7 @@ from brushflow.flow.files import read_flo, write_flo
 from brushflow.flow.kitti import read_kitti, write_kitti
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import resize_flow
-from brushflow.flow.warp import warp, warp_array
+from brushflow.flow.warp import warp, warp_array, warp_sharp
 
 __all__ = [
     "ESTIMATOR_NAMES",
@@ -27,6 +27,7 @@ __all__ = [
     "resize_flow",
     "warp",
     "warp_array",
+    "warp_sharp",
     "write_flo",
     "write_kitti",
 ]

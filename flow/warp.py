@@ -36,13 +36,29 @@ def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor
         )
     if interpolation == "bilinear" and _suits_opencv(image, flow):
         return _by_opencv(image, flow)
+    return _by_torch(image, flow, interpolation, "zeros")
+
+
+def warp_sharp(image: Tensor, flow: Tensor) -> Tensor:
+    """``warp`` by bicubic interpolation; outside the picture its edge goes on.
+
+    What is fetched over and over, and shown, keeps its edges that way; and as the bicubic kernel
+    reaches two pixels far, zeros outside would darken the border.
+    """
+    if _suits_opencv(image, flow):
+        return _by_opencv(image, flow, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+    return _by_torch(image, flow, "bicubic", "border")
+
+
+def _by_torch(image: Tensor, flow: Tensor, interpolation: str, outside: str) -> Tensor:
     height, width = flow.shape[1:3]
     dtype = torch.promote_types(image.dtype, torch.float32)
     source = image.to(dtype)
     # grid_sample cannot tell positions along an axis of one pixel apart. A second, empty pixel is
     # what lies outside the picture anyway.
     if 1 in image.shape[-2:]:
-        source = F.pad(source, (0, int(image.shape[-1] == 1), 0, int(image.shape[-2] == 1)))
+        more = (0, int(image.shape[-1] == 1), 0, int(image.shape[-2] == 1))
+        source = F.pad(source, more, "constant" if outside == "zeros" else "replicate")
     # Positions are measured from the centre, where floating point is finest, so that grid_sample's
     # way back to pixels costs as little as it can: about 1e-7 of the length.
     half_height, half_width = ((side - 1) / 2 for side in source.shape[-2:])
@@ -50,7 +66,7 @@ def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor
     grid[..., 0] += torch.arange(width, dtype=dtype, device=image.device) - half_width
     grid[..., 1] += torch.arange(height, dtype=dtype, device=image.device)[:, None] - half_height
     grid /= grid.new_tensor([half_width, half_height])
-    warped = F.grid_sample(source, grid, interpolation, "zeros", align_corners=True)
+    warped = F.grid_sample(source, grid, interpolation, outside, align_corners=True)
     return warped.to(image.dtype)
 
 
@@ -62,13 +78,18 @@ def _suits_opencv(image: Tensor, flow: Tensor) -> bool:
     return plain and not wants_gradients and 0 < min(sides) <= max(sides) <= _LONGEST
 
 
-def _by_opencv(image: Tensor, flow: Tensor) -> Tensor:
+def _by_opencv(
+    image: Tensor,
+    flow: Tensor,
+    kernel: int = cv2.INTER_LINEAR,
+    outside: int = cv2.BORDER_CONSTANT,
+) -> Tensor:
     warped = image.new_empty(*image.shape[:2], *flow.shape[1:3])
     for planes, way, targets in zip(
         image.detach().numpy(), flow.detach().numpy(), warped.numpy(), strict=True
     ):
         for plane, target in zip(planes, targets, strict=True):
-            warp_array(plane, way, target)
+            _remap(plane, way, target, kernel, outside)
     return warped
 
 
@@ -85,6 +106,12 @@ def warp_array(picture: np.ndarray, flow: np.ndarray, into: np.ndarray | None = 
     Returns:
         float32 (H, W) or (H, W, C).
     """
+    return _remap(picture, flow, into, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)
+
+
+def _remap(
+    picture: np.ndarray, flow: np.ndarray, into: np.ndarray | None, kernel: int, outside: int
+) -> np.ndarray:
     way = np.ascontiguousarray(flow, np.float32)
-    how = cv2.INTER_LINEAR | cv2.WARP_RELATIVE_MAP
-    return cv2.remap(np.ascontiguousarray(picture), way, None, how, into, cv2.BORDER_CONSTANT, 0)
+    how = kernel | cv2.WARP_RELATIVE_MAP
+    return cv2.remap(np.ascontiguousarray(picture), way, None, how, into, outside, 0)

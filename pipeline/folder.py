@@ -199,9 +199,9 @@ class RunFolder:
             path.unlink()
         return whole
 
-    def save_state(self, index: int, output: Tensor) -> None:
-        """Keep the recurrent state after frame ``index``."""
-        save_checked(self._state_path(index), {"output": output.cpu().contiguous()})
+    def save_state(self, index: int, tensors: dict[str, Tensor]) -> None:
+        """Keep the recurrent state after frame ``index``, tensors of the CPU by name."""
+        save_checked(self._state_path(index), tensors)
 
     def drop_states(self, first: int, last: int, but: Container[int] = ()) -> None:
         """Remove the states after frames ``first`` to ``last``, except those after ``but``."""
@@ -210,10 +210,9 @@ class RunFolder:
             if first <= index <= last and index not in but:
                 path.unlink(missing_ok=True)
 
-    def load_state(self, index: int) -> Tensor | None:
+    def load_state(self, index: int) -> dict[str, Tensor] | None:
         """The state after frame ``index``, None if it is not there or damaged."""
-        known = load_checked(self._state_path(index))
-        return known and known.get("output")
+        return load_checked(self._state_path(index))
 
     def save_motion(self, mark: str, index: int, flow: NDArray, reliability: NDArray) -> None:
         """Keep the motion of frame ``index``, float32 (H, W, 2) and (H, W), for its painter.

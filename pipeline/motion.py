@@ -23,12 +23,14 @@ class Motion:
 
     ``flow``: float32 (H, W, 2) in pixels, on the frame's grid; ``reliability``: float32 (H, W)
     in [0, 1]; ``reverse``: flow from the previous frame to this one on the grid that it was found
-    on, in that grid's pixels, as few ever want it; None if unknown.
+    on, in that grid's pixels, as few ever want it; None if unknown; ``found``: flow and reliability
+    on that grid, None if it is the frame's.
     """
 
     flow: np.ndarray
     reliability: np.ndarray
     reverse: np.ndarray | None = None
+    found: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class MotionSource(Protocol):
@@ -88,6 +90,7 @@ class EstimatedMotion:
             resize_flow(small.flow, size),
             cv2.resize(small.reliability, size[::-1], interpolation=cv2.INTER_NEAREST),
             small.reverse,
+            (small.flow, small.reliability),
         )
 
 

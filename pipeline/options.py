@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from brushflow.errors import UsageError
+from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.spherical import LAYOUTS
 from brushflow.video import EncodeSettings, Source, VideoInfo, default_codec
 
@@ -41,6 +42,7 @@ class StylizeOptions:
     max_shot: int | None = None
     backward: bool = False
     independent: bool = False
+    long_term: float = LONG_TERM
 
     spherical: str = "auto"
     face_size: int | None = None

@@ -1,6 +1,6 @@
 """Options turned into what paints: models, motion, and the last touches."""
 
-from collections.abc import Container, Generator, Iterable
+from collections.abc import Container, Generator, Iterable, Mapping
 from copy import copy
 
 import numpy as np
@@ -84,6 +84,7 @@ class Painter:
             min_filter_width=options.min_filter,
             fill=options.fill,
             independent=options.independent,
+            long_term=options.long_term,
             device=device,
             precision=precision,
             **sphere,
@@ -139,7 +140,7 @@ class Painter:
         cuts: Container[int] = frozenset(),
         first: int = 0,
         step: int = 1,
-        state: Tensor | None = None,
+        state: Mapping[str, Tensor] | None = None,
     ) -> Generator[Stylized, None, None]:
         """See ``Stylizer.stylize``; with strength 0 the frames pass through."""
         if self.stylizer is not None:

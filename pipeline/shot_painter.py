@@ -1,7 +1,7 @@
 """Painting the segments of shots: nothing outside a shot need be known for it."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from fractions import Fraction
 from itertools import pairwise
@@ -13,6 +13,7 @@ from torch import Tensor
 from brushflow.memory import out_of_memory
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.keep import keep
+from brushflow.pipeline.long_term import State
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import Segment, find_joints, frames_between, missing_runs
@@ -107,7 +108,9 @@ class ShotPainter:
             count += 1
         return count
 
-    def _resume_point(self, order: Sequence[Segment], position: int) -> tuple[int, Tensor | None]:
+    def _resume_point(
+        self, order: Sequence[Segment], position: int
+    ) -> tuple[int, Mapping[str, Tensor] | None]:
         """Where to begin so that ``order[position]`` comes out right: there if its state is kept,
         else at the nearest earlier segment that needs none or has one."""
         while position > 0 and order[position].entry(self.step) not in self.cuts | self.joints:
@@ -121,7 +124,7 @@ class ShotPainter:
         self,
         segments: Sequence[Segment],
         again: int,
-        state: Tensor | None,
+        state: Mapping[str, Tensor] | None,
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
         appeared: Callable[[Segment], None],
@@ -138,7 +141,7 @@ class ShotPainter:
             self.source, self.scan.pts, segments, self.step, lead, self.size, self.options.bit_depth
         )
         frame_range = sorted((first + dropped * self.step, segments[-1].exit(self.step)))
-        latest: list[Tensor | None] = [None]
+        latest: list[State | None] = [None]
         written = itertools.count()
         # What the segment at hand goes on from is needed until its file has appeared.
         states = [first] if state is not None else []
@@ -147,7 +150,7 @@ class ShotPainter:
             check_stop()
             if latest[0] is not None:
                 states.append(segment.exit(self.step))
-                self.folder.save_state(states[-1], latest[0])
+                self.folder.save_state(states[-1], latest[0].tensors())
                 self.folder.drop_states(*frame_range, but=states[-2:])
 
         def seal(segment: Segment) -> None:
@@ -162,7 +165,7 @@ class ShotPainter:
                 keep(self.kept, self.options.keep, stylized, picture, self.step)
             if self.options.compare:
                 picture = np.hstack([stylized.frame, picture])
-            latest[0] = stylized.output
+            latest[0] = stylized.state
             encoder.write(picture)
             if next(written) >= again:
                 painted(picture)

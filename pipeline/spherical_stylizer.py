@@ -1,7 +1,7 @@
 """The recurrence on a sphere: every face knows its neighbours' paintings as well as its own."""
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import replace
@@ -74,7 +74,7 @@ class CubeStylizer(Stylizer):
         cuts: Container[int] = frozenset(),
         first: int = 0,
         step: int = 1,
-        state: Tensor | None = None,
+        state: Mapping[str, Tensor] | None = None,
     ) -> Iterator[Stylized]:
         """See ``Stylizer.stylize``. UsageError for faces that cannot overlap this much."""
         frames = iter(frames)
@@ -94,6 +94,9 @@ class CubeStylizer(Stylizer):
 
     def _still(self, frame: np.ndarray) -> Sequence[Motion]:
         return [super(CubeStylizer, self)._still(face) for face in frame]
+
+    def _parts(self, whole: Any) -> Sequence[Any]:
+        return list(whole)
 
     def _carried(self, motion: Sequence[Motion], previous: Tensor) -> Known:
         each = map(super()._carried, motion, previous.split(1))
@@ -172,7 +175,7 @@ class SphericalStylizer(CubeStylizer):
         cuts: Container[int] = frozenset(),
         first: int = 0,
         step: int = 1,
-        state: Tensor | None = None,
+        state: Mapping[str, Tensor] | None = None,
     ) -> Iterator[Stylized]:
         """See ``Stylizer.stylize``.
 

@@ -2,11 +2,13 @@
 
 import itertools
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -19,6 +21,7 @@ from brushflow.models.folding import fold
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.contents import contents
 from brushflow.pipeline.devices import autocast
+from brushflow.pipeline.long_term import LEAST_COVERAGE, LONG_TERM, Anchor, State, shrunk
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
 
 FILLS = ("mean", "noise")
@@ -28,15 +31,16 @@ FILLS = ("mean", "noise")
 class Stylized:
     """One painted frame.
 
-    ``frame``: the source, (H, W, 3) RGB; ``output``: float32 (1, 3, H, W) in network space, the
-    recurrent state, None where no network ran; ``motion``: None where nothing was carried over.
-    On a sphere the output is that of six faces, and motion is by the face's name.
+    ``frame``: the source, (H, W, 3) RGB; ``output``: float32 (1, 3, H, W) in network space, None
+    where no network ran; ``motion``: None where nothing was carried over; ``state``: what the next
+    frame depends on. On a sphere the output is that of six faces, and motion is by the face's name.
     """
 
     index: int
     frame: np.ndarray
     output: Tensor | None
     motion: Motion | Mapping[str, Motion] | None
+    state: State | None = None
 
 
 class Stylizer:
@@ -59,6 +63,8 @@ class Stylizer:
         settle: how often a shot's first frame is painted again, with its own painting as prior. A
             network paints a little differently with a prior than without; so the shot begins
             with what it would settle to anyway. For video models that paint first frames too.
+        long_term: share of the output that comes from a shot's anchor where that is in sight,
+            see ``pipeline.long_term``; 0: the painting before is all that is carried over.
         device, precision: see ``pipeline.devices``.
         workers: threads that find motion; ``lookahead``: frames held for them.
     """
@@ -75,6 +81,7 @@ class Stylizer:
         fill: str = "mean",
         independent: bool = False,
         settle: int = 2,
+        long_term: float = LONG_TERM,
         device: torch.device | str = "cpu",
         precision: str = "fp32",
         workers: int = 2,
@@ -96,6 +103,7 @@ class Stylizer:
         self.min_filter_width = min_filter_width
         self.fill = fill
         self.settle = settle if moves and first_frame_model is None else 0
+        self.long_term = long_term if moves else 0.0
         self.precision = precision
         self.workers = workers
         self.lookahead = lookahead
@@ -106,28 +114,29 @@ class Stylizer:
         cuts: Container[int] = frozenset(),
         first: int = 0,
         step: int = 1,
-        state: Tensor | None = None,
+        state: Mapping[str, Tensor] | None = None,
     ) -> Iterator[Stylized]:
         """Paint frames, uint8 or uint16 (H, W, 3) RGB of one size, in the order they come.
 
         ``cuts``: indices whose frame has nothing to do with the one that came before it; nor has
         what follows a frame of one colour.
         ``first``, ``step``: indices of the frames are first, first + step, …
-        ``state``: goes on from this output of the first frame, which is not painted again.
+        ``state``: goes on from these ``State.tensors`` of the first frame, which is not painted
+        again.
         """
         with ThreadPoolExecutor(self.workers, "motion") as pool:
             prepared = self._with_motion(frames, cuts, first, step, pool)
             with closing(prepared):
-                output = state.to(self.device) if state is not None else None
+                known = State.of(state, self.device) if state is not None else None
                 painted = next(prepared, None) if state is not None else None
                 before = painted and painted[1]
                 for index, frame, pending in prepared:
                     if before is not None and contents(before) == 0:
-                        output = pending = None
+                        known = pending = None
                     motion = pending.result() if pending else None
                     alone = self.independent or index in cuts
-                    output = self._paint(index, frame, motion, None if alone else output)
-                    yield Stylized(index, frame, output, motion)
+                    known = self._paint(index, frame, before, motion, None if alone else known)
+                    yield Stylized(index, frame, known.output, motion, known)
                     before = frame
 
     def _with_motion(
@@ -159,17 +168,60 @@ class Stylizer:
 
     @torch.inference_mode()
     def _paint(
-        self, index: int, frame: np.ndarray, motion: Motion | None, previous: Tensor | None
-    ) -> Tensor:
+        self,
+        index: int,
+        frame: np.ndarray,
+        before: np.ndarray | None,
+        motion: Motion | None,
+        previous: State | None,
+    ) -> State:
         picture = self._picture(frame)
-        if previous is not None:
-            known = self._carried(motion, previous) if motion is not None else None
-            return self._run(self.network, index, picture, previous, known)
+        if previous is None:
+            return State(self._first(index, frame, picture))
+        if motion is None:
+            return State(self._run(self.network, index, picture, previous.output, None))
+        known = self._carried(motion, previous.output)
+        if not self.long_term:
+            return State(self._run(self.network, index, picture, previous.output, known))
+        anchors, moved, sight = self._remembered(frame, before, motion, previous)
+        known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
+        output = self._run(self.network, index, picture, previous.output, known)
+        return State(torch.lerp(output, moved, self.long_term * sight), anchors)
+
+    def _first(self, index: int, frame: np.ndarray, picture: Tensor) -> Tensor:
+        """The painting of a shot's first frame."""
         output = self._run(self.first_network, index, picture, None, None)
         for _ in range(self.settle if contents(frame) > 0 else 0):
             known = self._carried(self._still(frame), output)
             output = self._run(self.network, index, picture, output, known)
         return output
+
+    def _remembered(
+        self, frame: np.ndarray, before: np.ndarray, motion: Motion, previous: State
+    ) -> tuple[tuple[Anchor | None, ...], Tensor, Tensor]:
+        """The anchors that the next frame may use, what the present ones show of this frame
+        (N, 3, H, W), and where they do (N, 1, H, W)."""
+        size = previous.output.shape[-2:]
+        kept, moved, sights = [], [], []
+        for anchor, painting, picture, earlier, way in zip(
+            previous.anchors or itertools.repeat(None),
+            previous.output.split(1),
+            *(self._parts(part) for part in (frame, before, motion)),
+            strict=False,
+        ):
+            flow, reliability = way.found or (way.flow, way.reliability)
+            grid = flow.shape[:2]
+            anchor = (anchor or Anchor.at(painting, shrunk(earlier, grid))).moved(flow, reliability)
+            sight = anchor.sight(shrunk(picture, grid))
+            moved.append(anchor.picture(size))
+            sights.append(cv2.resize(sight, size[::-1], interpolation=cv2.INTER_LINEAR))
+            kept.append(anchor if sight.mean() >= LEAST_COVERAGE else None)
+        shown = upload(np.stack(sights)[:, None], self.device)
+        return tuple(kept), torch.cat(moved), shown
+
+    def _parts(self, whole: Any) -> Sequence[Any]:
+        """A frame, or its motion, as the pictures that are painted: one, or six faces."""
+        return [whole]
 
     def _picture(self, frame: np.ndarray) -> Tensor:
         """What the network sees of a frame, (1, 3, H, W)."""

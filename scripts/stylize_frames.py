@@ -139,6 +139,7 @@ def command(
         min_filter_width=occlusions_min_filter,
         fill="noise" if fill_occlusions == "uniform-random" else "mean",
         independent=create_inconsistent,
+        long_term=0,  # the original knows none
         settle=0,  # as the original does
         device=chosen,
         precision=choose_precision("auto", chosen),
@@ -163,7 +164,8 @@ def command(
         if scores:
             scores.previous = Stylized(first, earlier, state, None)
     frames = (read_image(frame_path(input_pattern, i)) for i in range(first, todo[-1] + step, step))
-    with closing(stylizer.stylize(frames, first=first, step=step, state=state)) as stylized:
+    known = None if state is None else {"output": state}
+    with closing(stylizer.stylize(frames, first=first, step=step, state=known)) as stylized:
         for item in tqdm(stylized, total=len(todo), unit=" frames", disable=None):
             write_image(output_path(prefix, item.index), finish(item, int(median_filter)))
             if not stylizer.independent:

@@ -166,6 +166,7 @@ def command(
         min_filter_width=occlusions_min_filter,
         fill="noise" if fill_occlusions == "uniform-random" else "mean",
         independent=create_inconsistent,
+        long_term=0,  # the original knows none
         settle=0,  # as the original does
         device=chosen,
         precision=choose_precision("auto", chosen),
@@ -192,7 +193,8 @@ def command(
             scores.previous = Stylized(first, read_faces(input_pattern, first), state, None)
     frames = (read_faces(input_pattern, i) for i in range(first, todo[-1] + step, step))
     panorama = None
-    with closing(stylizer.stylize(frames, first=first, step=step, state=state)) as stylized:
+    known = None if state is None else {"output": state}
+    with closing(stylizer.stylize(frames, first=first, step=step, state=known)) as stylized:
         for item in tqdm(stylized, total=len(todo), unit=" frames", disable=None):
             faces = smoothed(item.output, int(median_filter))
             stem = f"{prefix.name}-{item.index:05d}"

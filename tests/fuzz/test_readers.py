@@ -150,13 +150,13 @@ def test_state(fuzz, mutate, folder):
     run = RunFolder(folder)
     run.states.mkdir()
     place = run.states / "00000005.safetensors"
-    run.save_state(5, torch.ones(1, 3, 2, 2))
+    run.save_state(5, {"output": torch.ones(1, 3, 2, 2)})
     files = [place.read_bytes()]
 
     def read(data):
         place.write_bytes(data)
         found = run.load_state(5)
-        assert found is None or found.dtype == torch.float32
+        assert found is None or found["output"].dtype == torch.float32
 
     fuzz(mutate.Mutator(files, [*JSON, *NUMBERS, b"output", b"F16", b"I64", b"F8_E4M3"]), read)
 

@@ -32,7 +32,7 @@ def recorder(**options):
     network = Recorder()
     model = StyleModel(network, "recorder")
     return network, Stylizer(
-        model, **({"motion": still, "min_filter_width": 1, "settle": 0} | options)
+        model, **({"motion": still, "min_filter_width": 1, "settle": 0, "long_term": 0} | options)
     )
 
 
@@ -75,7 +75,7 @@ def test_a_frame_of_one_colour_leaves_no_trace(drifting, level):
     stylized = list(stylizer.stylize([first, plain, second, third]))
     assert network.inputs[1][:, 3:].any() and network.inputs[3][:, 3:].any()
     assert not network.inputs[2][:, 3:].any()
-    resumed = list(stylizer.stylize([plain, second], first=1, state=stylized[1].output))
+    resumed = list(stylizer.stylize([plain, second], first=1, state=stylized[1].state.tensors()))
     assert torch.equal(resumed[0].output, stylized[2].output)
     network, stylizer = recorder(settle=2)
     list(stylizer.stylize([plain, plain, plain, first, second]))
@@ -155,7 +155,7 @@ def test_going_on_from_a_state_equals_going_through(tiny_model, drifting, step):
     frames = drifting(8)
     stylizer = Stylizer(tiny_model)
     whole = list(stylizer.stylize(frames, first=10, step=step))
-    state = whole[3].output
+    state = whole[3].state.tensors()
     rest = list(stylizer.stylize(frames[3:], first=10 + 3 * step, step=step, state=state))
     assert [s.index for s in rest] == [s.index for s in whole[4:]]
     for a, b in zip(whole[4:], rest, strict=True):

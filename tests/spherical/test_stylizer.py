@@ -33,7 +33,14 @@ def still(faces, previous, index, pool):
 
 def recorder(**options):
     network = Recorder()
-    plain = {"motion": still, "min_filter_width": 1, "settle": 0, "face_size": 64, "overlap": 16}
+    plain = {
+        "motion": still,
+        "min_filter_width": 1,
+        "settle": 0,
+        "long_term": 0,
+        "face_size": 64,
+        "overlap": 16,
+    }
     return network, SphericalStylizer(StyleModel(network, "recorder"), **(plain | options))
 
 
@@ -141,7 +148,7 @@ def test_going_on_from_a_state_equals_going_through(tiny_model, spheres):
     frames = spheres(5)
     stylizer = SphericalStylizer(tiny_model, fill="noise")
     whole = list(stylizer.stylize(frames, first=10))
-    rest = list(stylizer.stylize(frames[2:], first=12, state=whole[2].output))
+    rest = list(stylizer.stylize(frames[2:], first=12, state=whole[2].state.tensors()))
     assert [s.index for s in rest] == [13, 14]
     for a, b in zip(whole[3:], rest, strict=True):
         assert torch.equal(a.output, b.output)

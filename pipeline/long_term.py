@@ -1,0 +1,117 @@
+"""What was painted stays painted: the long-term prior (Ruder et al. 2016, sec. 5.1).
+
+The prior of a frame is the painting before it, moved: over ten frames that is ten interpolations
+and ten answers of a network that never returns its prior exactly. So a shot has an *anchor*, a
+painted frame that stays for as long as enough of it is in sight. Flow between neighbours is
+composed into flow from the frame at hand to the anchor, which then is moved once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from brushflow.flow import resize_flow, warp_array, warp_sharp
+from brushflow.models import upload
+
+LONG_TERM = 1.0  # the usual share: less of it blurs strokes, as two paintings of one thing mix
+# Grey levels, of 255, by which what is in sight may differ: up to the first it counts fully, from
+# the second on not at all. Between them lie noise, compression and light that changes slowly.
+_SAME, _OTHER = 8.0, 24.0
+_WINDOW = 5  # pixels that differences are averaged over
+LEAST_COVERAGE = 0.5  # of the frame; an anchor that covers less is taken anew
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A painted frame, and the way back to it.
+
+    ``painting``: float32 (1, 3, H, W) in network space; on the grid that motion is found on:
+    ``source``, float32 (h, w, 3) in 0–255, the frame; ``flow``, float32 (h, w, 2), in pixels of
+    that grid from the frame at hand into the anchor; ``certainty``, float32 (h, w) in [0, 1].
+    """
+
+    painting: Tensor
+    source: np.ndarray
+    flow: np.ndarray
+    certainty: np.ndarray
+
+    @classmethod
+    def at(cls, painting: Tensor, source: np.ndarray) -> "Anchor":
+        """A frame as its own anchor."""
+        height, width = source.shape[:2]
+        still = np.zeros((height, width, 2), np.float32)
+        return cls(painting, source, still, np.ones((height, width), np.float32))
+
+    def moved(self, flow: np.ndarray, reliability: np.ndarray) -> "Anchor":
+        """The same, one frame later: F(x) = f(x) + F'(x + f(x)), C(x) = c(x)·C'(x + f(x)).
+
+        ``flow`` f (h, w, 2) and ``reliability`` c (h, w) of the later frame, on the anchor's grid.
+        """
+        composed = flow + warp_array(self.flow, flow)
+        certainty = reliability * warp_array(self.certainty, flow)
+        return replace(self, flow=composed, certainty=certainty)
+
+    def sight(self, frame: np.ndarray) -> np.ndarray:
+        """Where the anchor is in sight of ``frame`` (h, w, 3) and looks alike, (h, w) in [0, 1]."""
+        change = cv2.absdiff(warp_array(self.source, self.flow), frame).max(2)
+        change = cv2.blur(change, (_WINDOW, _WINDOW))
+        alike = np.clip((_OTHER - change) / (_OTHER - _SAME), 0, 1)
+        # Painted and carried over meet in a ramp, not at a rim; and a short one, as both at once
+        # are softer than either.
+        sight = cv2.blur(self.certainty * alike, (_WINDOW, _WINDOW))
+        return np.clip(2 * sight - 0.5, 0, 1)
+
+    def picture(self, size: tuple[int, int]) -> Tensor:
+        """The painting moved to the frame at hand, (1, 3, H, W) of ``size``.
+
+        Bicubic, because bilinear interpolation would take the edge off every stroke.
+        """
+        way = upload(resize_flow(self.flow, size), self.painting.device)
+        return warp_sharp(self.painting, way[None])
+
+
+@dataclass(frozen=True)
+class State:
+    """What the next frame of a shot depends on.
+
+    ``output``: the last painting, float32 (N, 3, H, W) in network space; ``anchors``: one for
+    each of its N pictures, None where that picture is to be the anchor itself; empty: all of them.
+    """
+
+    output: Tensor
+    anchors: tuple[Anchor | None, ...] = ()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything by name, on the CPU, for a file."""
+        tensors = {"output": self.output.cpu().contiguous()}
+        for number, anchor in enumerate(self.anchors):
+            for name, value in (vars(anchor) if anchor else {}).items():
+                tensor = value if isinstance(value, Tensor) else torch.from_numpy(value)
+                tensors[f"{number}.{name}"] = tensor.cpu().contiguous()
+        return tensors
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor], device: torch.device) -> "State":
+        """What ``tensors`` gave, on this device."""
+        anchors: list[Anchor | None] = []
+        for number in range(len(tensors["output"])):
+            if f"{number}.painting" not in tensors:
+                anchors.append(None)
+                continue
+            source, flow, certainty = (
+                tensors[f"{number}.{name}"].numpy() for name in ("source", "flow", "certainty")
+            )
+            painting = tensors[f"{number}.painting"].to(device)
+            anchors.append(Anchor(painting, source, flow, certainty))
+        return cls(tensors["output"].to(device), tuple(anchors))
+
+
+def shrunk(frame: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """A frame, uint8 or uint16 (H, W, 3), on the grid that motion is found on, in 0–255."""
+    scale = np.float32(255 / np.iinfo(frame.dtype).max)
+    smaller = cv2.resize(frame, grid[::-1], interpolation=cv2.INTER_AREA)
+    return smaller.astype(np.float32) * scale

@@ -1,0 +1,151 @@
+"""What was painted stays painted, for as long as it is in sight and looks the same."""
+
+import numpy as np
+import pytest
+import torch
+
+from brushflow.flow import warp
+from brushflow.models import StyleModel
+from brushflow.pipeline.long_term import Anchor, State
+from brushflow.pipeline.motion import Motion
+from brushflow.pipeline.stylizer import Stylizer
+
+HEIGHT, WIDTH = 48, 64
+
+
+class Restless(torch.nn.Module):
+    """Stands for a network: paints every frame in another brightness, whatever it was before."""
+
+    in_channels = 7
+
+    def __init__(self):
+        super().__init__()
+        self.inputs = []
+
+    def forward(self, x):
+        self.inputs.append(x)
+        return x[:, :3] + 20.0 * len(self.inputs)
+
+
+def moving(dx, dy):
+    """A source of motion by the same whole pixels each frame, known inside the picture."""
+
+    def motion(frame, previous, index, pool):
+        height, width = frame.shape[:2]
+        x, y = np.arange(width) + dx, np.arange(height)[:, None] + dy
+        known = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        flow = np.full((height, width, 2), (dx, dy), np.float32)
+        return Motion(flow, known.astype(np.float32))
+
+    return motion
+
+
+def stylizer(motion, **options):
+    plain = {"motion": motion, "min_filter_width": 1, "settle": 0, "long_term": 1.0}
+    return Stylizer(StyleModel(Restless(), "restless"), **(plain | options))
+
+
+def wide(width=4 * WIDTH):
+    random = np.random.default_rng(0)
+    rough = random.integers(0, 256, (HEIGHT // 8, width // 8, 3), np.uint8)
+    return np.kron(rough, np.ones((8, 8, 1), np.uint8))
+
+
+def pan(count, dx):
+    """Windows of one picture that move to the left by ``dx`` pixels each."""
+    picture = wide()
+    return [picture[:, 100 - dx * k : 100 - dx * k + WIDTH].copy() for k in range(count)]
+
+
+def test_composed_flow_is_the_direct_way_back():
+    frames = pan(5, 3)
+    motion = moving(-3, 0)
+    painting = torch.randn(1, 3, HEIGHT, WIDTH)
+    anchor = Anchor.at(painting, frames[0].astype(np.float32))
+    for frame in frames[1:]:
+        step = motion(frame, None, 0, None)
+        anchor = anchor.moved(step.flow, step.reliability)
+    seen = anchor.certainty > 0
+    assert seen[:, 12:].all() and not seen[:, :12].any()
+    assert np.allclose(anchor.flow[seen], (-12, 0))
+    direct = warp(
+        painting, torch.full((1, HEIGHT, WIDTH, 2), 0.0).index_fill(3, torch.tensor(0), -12)
+    )
+    moved = anchor.picture((HEIGHT, WIDTH))
+    assert torch.allclose(moved[..., 12:], direct[..., 12:], atol=1e-4)
+    sight = anchor.sight(frames[-1].astype(np.float32))
+    assert (sight[:, 18:] == 1).all() and (sight[:, :8] == 0).all()
+
+
+def test_what_stands_still_keeps_its_painting():
+    frame = pan(1, 0)[0]
+    outputs = [s.output for s in stylizer(moving(0, 0)).stylize([frame] * 6)]
+    for output in outputs[1:]:
+        assert torch.allclose(output, outputs[0], atol=1e-4)
+    # Without, the network has its way.
+    outputs = [s.output for s in stylizer(moving(0, 0), long_term=0).stylize([frame] * 3)]
+    assert (outputs[2] - outputs[0]).min() > 30
+
+
+def test_what_moves_takes_its_painting_along_and_what_is_new_is_painted():
+    frames = pan(4, 3)
+    outputs = [s.output for s in stylizer(moving(-3, 0)).stylize(frames)]
+    assert torch.allclose(outputs[3][..., 18:], outputs[0][..., 9:-9], atol=1e-3)
+    assert (outputs[3][..., :4] - outputs[0][..., :4]).abs().max() > 30
+
+
+@pytest.mark.parametrize(("change", "kept"), [(4, True), (60, False)])
+def test_another_light_is_another_painting(change, kept):
+    frame = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+    frame[:, ::9] = 180  # a picture, not a plain frame
+    lit = frame + np.uint8(change)
+    outputs = [s.output for s in stylizer(moving(0, 0)).stylize([frame, frame, lit])]
+    inside = (..., slice(4, -4), slice(4, -4))
+    assert torch.allclose(outputs[2][inside], outputs[1][inside], atol=1e-3) == kept
+
+
+def test_the_network_sees_the_anchor_where_it_is_in_sight():
+    frame = pan(1, 0)[0]
+    painter = stylizer(moving(0, 0), long_term=0.5)
+    first, _, third = (s.output for s in painter.stylize([frame] * 3))
+    last = painter.network.inputs[-1]
+    assert torch.allclose(last[:, 3:6], first, atol=1e-3)  # and not the second
+    assert torch.equal(last[:, 6], torch.ones_like(last[:, 6]))
+    alone = last[:, :3] + 60
+    assert torch.allclose(third, (alone + first) / 2, atol=1e-3)
+
+
+@pytest.mark.parametrize("split", [1, 2, 5, 8])
+def test_a_run_goes_on_from_its_state_as_if_it_had_not_stopped(split):
+    """Anchors are taken anew on the way: the pan leaves half of the frame in eleven steps."""
+    frames = pan(14, 3)
+
+    class Plain(Restless):
+        def forward(self, x):
+            return x[:, :3] * 0.5 + x[:, 3:6] * 0.3 + 7
+
+    def paint(frames, **where):
+        painter = Stylizer(
+            StyleModel(Plain(), "plain"), motion=moving(-3, 0), min_filter_width=1, settle=0
+        )
+        return list(painter.stylize(frames, **where))
+
+    whole = paint(frames)
+    state = whole[split].state.tensors()
+    assert all(tensor.device.type == "cpu" for tensor in state.values())
+    rest = paint(frames[split:], first=split, state=state)
+    assert len(rest) == len(frames) - split - 1
+    for one, other in zip(whole[split + 1 :], rest, strict=True):
+        assert torch.equal(one.output, other.output)
+    renewed = [not any(s.state.anchors) for s in whole[1:]]
+    assert any(renewed) and not all(renewed)
+
+
+def test_states_come_back_from_tensors_as_they_were():
+    output = torch.randn(2, 3, 8, 8)
+    anchor = Anchor.at(output[:1], np.zeros((4, 4, 3), np.float32))
+    state = State(output, (None, anchor))
+    back = State.of(state.tensors(), torch.device("cpu"))
+    assert torch.equal(back.output, output) and back.anchors[0] is None
+    for name, value in vars(anchor).items():
+        assert np.array_equal(np.asarray(getattr(back.anchors[1], name)), np.asarray(value))
