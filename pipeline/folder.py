@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -14,13 +13,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import alone_in, atomic_path, file_digest
+from brushflow.files import (
+    LOCK,
+    MARK,
+    alone_in,
+    atomic_path,
+    file_digest,
+    is_link,
+    mark_folder,
+    remove_own,
+)
 from brushflow.pipeline.checked_tensors import load_checked, save_checked
 from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.scan import Scan
 from brushflow.video import verify_segment
 
-_LAST = ("run.json", "lock")
+# What runs write, by folder, as regular expressions; nothing else is ever removed.
+_FOLDERS = {
+    "segments": r"\d+-\d+\.mkv(\.sha256)?",
+    "state": r"\d{8}\.safetensors",
+    "rows": r"\d{8}",
+}
+_MOTION = r"\d{8}\.safetensors"
+_NEEDED = r"scan\.json|turn"
+_KNOWN = "|".join([*_FOLDERS, "motion", _NEEDED, r"run\.json"])
 _NOTES = ("complete", "replaces")  # in run.json beside what decides the result
 
 
@@ -43,10 +59,10 @@ class RunFolder:
         with ExitStack() as stack:
             try:
                 try:
-                    stack.enter_context(alone_in(self.path))
+                    stack.enter_context(alone_in(self.path, _KNOWN))
                 except FileNotFoundError:
                     # A run that ended this very moment took the folder with it.
-                    stack.enter_context(alone_in(self.path))
+                    stack.enter_context(alone_in(self.path, _KNOWN))
             except OSError as error:
                 raise BrushflowError(
                     f"Could not write in {self.path}: {error.strerror}; --work-dir names another "
@@ -81,12 +97,9 @@ class RunFolder:
         self.states.mkdir(exist_ok=True)
 
     def clear(self) -> None:
-        """Remove all that runs have left here, but not the lock."""
-        for entry in self.path.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name != "lock":
-                entry.unlink()
+        """Remove all that runs have left here, but not the lock and the mark."""
+        self.tidy()
+        (self.path / "run.json").unlink(missing_ok=True)
 
     def mark_complete(self, summary: dict[str, Any]) -> None:
         """Note that the output is in place, so that only tidying up is left; JSON values."""
@@ -110,6 +123,7 @@ class RunFolder:
     def announce(self, output: Path) -> None:
         """Note that a run that has yet to begin here is to overwrite this file."""
         self.path.mkdir(parents=True, exist_ok=True)
+        mark_folder(self.path)
         self._write_json("run.json", {"replaces": _identity(output)})
 
     def may_replace(self, output: Path) -> bool:
@@ -124,8 +138,8 @@ class RunFolder:
 
     @property
     def abandoned(self) -> bool:
-        """Whether nothing of a run is left here but, at most, its lock."""
-        return all(entry.name == "lock" for entry in self.path.iterdir())
+        """Whether nothing of a run is left here but, at most, its lock and its mark."""
+        return {entry.name for entry in self.path.iterdir()} <= {LOCK, MARK}
 
     @property
     def painted(self) -> bool:
@@ -139,20 +153,21 @@ class RunFolder:
 
     def tidy(self) -> None:
         """Remove what was needed to make the output, but not the note that it is complete."""
-        for entry in self.path.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-            elif entry.name not in _LAST:
-                entry.unlink()
+        for name, files in _FOLDERS.items():
+            remove_own(self.path / name, files)
+        self.drop_all_motion()
+        remove_own(self.path, _NEEDED)
 
     def remove(self) -> None:
-        """Remove the folder when the output is complete.
+        """Remove the folder when the output is complete, unless others have put files there.
 
         ``run.json`` goes last, because it is what an interrupted removal is recognised by, and
         then the lock. A run that comes in after that keeps the folder, which is its own then.
         """
+        if is_link(self.path) or not (self.path / MARK).is_file():
+            return
         self.tidy()
-        for name in _LAST:
+        for name in ("run.json", MARK, LOCK):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             self.path.rmdir()
@@ -238,6 +253,13 @@ class RunFolder:
         for path in (self.motions / mark).glob("[0-9]*.safetensors"):
             if first <= int(path.stem) <= last:
                 path.unlink(missing_ok=True)
+
+    def drop_all_motion(self) -> None:
+        """Remove the motion that was found for any turn."""
+        if self.motions.is_dir() and not is_link(self.motions):
+            for turn in list(self.motions.iterdir()):
+                remove_own(turn, _MOTION)
+        remove_own(self.motions, _MOTION)
 
     def motion_bytes(self, mark: str) -> int:
         """How much disk the motion takes that lies ready."""

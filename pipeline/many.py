@@ -4,6 +4,7 @@ Pictures may be among them.
 """
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -100,7 +101,7 @@ def _announce(work: Sequence[tuple[str, Path]], options: StylizeOptions) -> list
     folders = []
     for _, output in work:
         folder = RunFolder(run_folder(output, options.work_dir))
-        if output.exists() and not folder.path.exists():
+        if output.exists() and not os.path.lexists(folder.path):
             folder.announce(output)
             folders.append(folder)
     return folders

@@ -10,7 +10,6 @@ goes through files, as the folder is what the processes share.
 import fcntl
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ from types import TracebackType
 
 from brushflow.errors import BrushflowError
 from brushflow.files import atomic_path
+from brushflow.pipeline.folder import RunFolder
 
 _TELL = 1.0  # seconds after which other machines see a count
 _WAIT = 0.1  # seconds between two looks at a row that is still locked
@@ -42,9 +42,8 @@ class Turn:
             os.truncate(path, 0)
         with atomic_path(self.folder / "turn") as partial:
             partial.write_text(self.mark, encoding="ascii")
-        motions = self.folder / "motion"
-        shutil.rmtree(motions, ignore_errors=True)  # that of turns before, which nobody takes
-        motions.mkdir(exist_ok=True)
+        RunFolder(self.folder).drop_all_motion()  # that of turns before, which nobody takes
+        (self.folder / "motion").mkdir(exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ import fcntl
 import pytest
 
 from brushflow.errors import UsageError
-from brushflow.files import alone_in, atomic_path
+from brushflow.files import alone_in, atomic_path, left_over, remove_own
 
 
 def test_a_file_appears_only_when_it_is_complete(tmp_path):
@@ -29,14 +29,87 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_what_a_killed_process_left_is_overwritten(tmp_path):
-    path = tmp_path / ("n" * 240 + ".bin")
-    with atomic_path(path) as partial:
-        left = partial
-    left.write_bytes(b"left over")
+def test_what_a_killed_process_left_of_this_file_is_removed(tmp_path):
+    path, other = tmp_path / ("n" * 240 + ".bin"), tmp_path / "other.bin"
+    with atomic_path(path) as partial, atomic_path(other) as of_other:
+        left = (partial, partial.with_name(f"{partial.name}.sphere"))
+    for leftover in (*left, of_other):
+        leftover.write_bytes(b"left over")
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    link = partial.with_name(partial.name.rsplit("-", 1)[0] + "-0123456789abcdef.bin")
+    link.symlink_to(precious)
+    left_over.cache_clear()
     with atomic_path(path) as partial:
         partial.write_bytes(b"new")
-    assert list(tmp_path.iterdir()) == [path]
+    assert sorted(tmp_path.iterdir()) == sorted([path, other, of_other, precious, link])
+    assert precious.read_bytes() == b"precious"
+
+
+def test_a_temporary_name_cannot_be_guessed_and_nothing_there_is_followed(tmp_path, monkeypatch):
+    path = tmp_path / "result.bin"
+    names = set()
+    for _ in range(8):
+        with atomic_path(path) as partial:
+            names.add(partial.name)
+    assert len(names) == 8
+    precious = tmp_path / "precious"
+    precious.write_bytes(b"precious")
+    monkeypatch.setattr("brushflow.files.secrets.token_hex", lambda count: "0" * 2 * count)
+    with atomic_path(path) as partial:
+        guessed = partial
+    guessed.symlink_to(precious)
+    with pytest.raises(FileExistsError), atomic_path(path):
+        pass
+    assert precious.read_bytes() == b"precious" and guessed.is_symlink()
+
+
+def test_what_stands_at_the_name_is_replaced_and_a_link_is_not_followed(tmp_path):
+    precious, path = tmp_path / "precious", tmp_path / "result.bin"
+    precious.write_bytes(b"precious")
+    path.symlink_to(precious)
+    with atomic_path(path) as partial:
+        partial.write_bytes(b"new")
+    assert (precious.read_bytes(), path.read_bytes()) == (b"precious", b"new")
+
+
+@pytest.mark.parametrize("inside", ["", "lock", "brushflow.txt", "deeper/link"])
+def test_links_are_refused_where_files_are_removed(inside, tmp_path):
+    precious, folder = tmp_path / "precious", tmp_path / "folder"
+    precious.mkdir()
+    (folder / inside).parent.mkdir(parents=True, exist_ok=True)
+    (folder / inside).symlink_to(precious)
+    with pytest.raises(UsageError, match="is a link"), alone_in(folder):
+        pass
+    assert list(precious.iterdir()) == []
+
+
+def test_a_folder_of_somebody_else_is_refused(tmp_path):
+    (tmp_path / "lock").touch()
+    with alone_in(tmp_path):  # as a run that was killed at once may leave it
+        (tmp_path / "more").touch()
+    with alone_in(tmp_path):  # it is marked now
+        pass
+    (tmp_path / "brushflow.txt").unlink()
+    with pytest.raises(UsageError, match="not brushflow's"), alone_in(tmp_path):
+        pass
+    with alone_in(tmp_path, "m.*e"):
+        pass
+
+
+def test_only_own_files_are_removed(tmp_path):
+    folder, precious = tmp_path / "folder", tmp_path / "12"
+    folder.mkdir()
+    precious.touch()
+    for name in ("1", "22", "333", "letter"):
+        (folder / name).touch()
+    (folder / "4").mkdir()
+    (folder / "5").symlink_to(precious)
+    remove_own(folder, r"\d\d?")
+    assert sorted(path.name for path in folder.iterdir()) == ["333", "4", "5", "letter"]
+    (tmp_path / "link").symlink_to(folder)
+    remove_own(tmp_path / "link", ".*")
+    assert precious.exists() and len(list(folder.iterdir())) == 4
 
 
 def test_a_second_run_is_kept_out(tmp_path):

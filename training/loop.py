@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 MARGIN = 16
 _PAINTING = 4  # what random numbers are for: see training.data
 
+_KNOWN = r"checkpoint\.pt|log\.jsonl|report\.html|best\.safetensors|tensorboard|\w+-\d+\.jpg"
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -71,7 +73,7 @@ def train(
     workers = Workers(choose_device(worker_device(options.device)))
     folder = options.output.with_name(options.output.name + ".training")
     try:
-        with alone_in(folder) if workers.writes else nullcontext():
+        with alone_in(folder, _KNOWN) if workers.writes else nullcontext():
             run = Run(options, workers, folder)
             run.resume()
             _iterate(run, progress, stop or threading.Event())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import heapq
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from operator import itemgetter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import MappingProxyType, TracebackType
 
 import av
@@ -69,7 +69,6 @@ class SourceTracks:
         self.source = Path(source)
         self.kind = kind
         self.notes: list[str] = []
-        self._scratch = output.with_name(f"{output.name}.d")
         self._suffix = output.suffix
         self._start = trim.start
         self._end = trim.end
@@ -199,7 +198,7 @@ class SourceTracks:
         if codec is None or not can_convert_subtitle(codec):
             return self._leave_out(target, stream)
         encoder = self.kind.subtitle_encoder
-        folder = self._stack.enter_context(_scratch(self._scratch))
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="brushflow-")))
         file, container, index = self.source, self._container.format.name, stream.index
         clean = clean_subtitle(file, index, codec, folder)
         if clean is not None:
@@ -356,16 +355,6 @@ class SourceTracks:
             return False
         declared = "matroska" in self._container.format.name or _codec_name(packet.stream) == "opus"
         return packet.stream.type == "audio" and not declared
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder of always the same name, so that the next run removes what a killed one has left."""
-    folder.mkdir(exist_ok=True)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _codec_name(stream: Stream) -> str | None:

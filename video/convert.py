@@ -104,7 +104,6 @@ def convert_subtitle(source: Path, container: str, index: int, encoder: str, fol
     """
     kind = "mp4" if encoder == "mov_text" else "matroska"
     result = folder / f"{index}.{kind}"
-    result.unlink(missing_ok=True)  # the ffmpeg of a killed run may still be writing into it
     stream = ffmpeg_graph.input("SOURCE", **input_options(container))[str(index)]
     output = stream.output("RESULT", **{"f": kind, "c:s": encoder, "copyts": None}).global_args(
         "-nostdin", "-hide_banner", "-v", "error", "-y"

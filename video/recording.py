@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from fractions import Fraction
@@ -14,13 +13,14 @@ from types import TracebackType
 import numpy as np
 
 from brushflow.errors import BrushflowError
-from brushflow.files import alone_in, atomic_path
+from brushflow.files import LOCK, MARK, alone_in, atomic_path, remove_own
 from brushflow.video.assemble import assemble
 from brushflow.video.encoders import EncodeSettings
 from brushflow.video.write import SegmentWriter, verify_segment
 
 TICKS = 90_000  # per second: the clock of broadcasts, which all players count in
 SEGMENT_SECONDS = 10.0
+_PIECES = r"\d{16}\.(mkv|json)"
 
 
 class Recorder:
@@ -55,7 +55,7 @@ class Recorder:
 
     def __enter__(self) -> Recorder:
         try:
-            self._stack.enter_context(alone_in(self._folder))
+            self._stack.enter_context(alone_in(self._folder, _PIECES))
         except OSError as error:
             raise BrushflowError(
                 f"Nothing can be recorded to {self.output}: {error.strerror}."
@@ -117,7 +117,7 @@ def finish_recording(output: Path) -> Path | None:
     folder = _pieces_folder(output)
     if not folder.is_dir():
         return None
-    with alone_in(folder):
+    with alone_in(folder, _PIECES):
         return join_pieces(free_name(output), folder)
 
 
@@ -132,7 +132,7 @@ def join_pieces(output: Path, folder: Path) -> Path | None:
         start = ticks[0]
         times = [tick - start for tick in ticks]
         assemble([path for path, _ in pieces], times, Fraction(1, TICKS), output)
-    shutil.rmtree(folder)
+    remove_own(folder, f"{_PIECES}|{MARK}|{LOCK}")
     return output if pieces else None
 
 

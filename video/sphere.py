@@ -110,7 +110,7 @@ def write_sphere(path: Path, is_mov: bool, sphere: Sphere) -> list[str]:
                 return ["The result ends so close to 4 GB that it cannot be marked as spherical."]
         rewritten = path.with_name(f"{path.name}.sphere")
         try:
-            with rewritten.open("wb") as target:
+            with rewritten.open("xb") as target:
                 file.seek(0)
                 copy_bytes(file, target, place.start)
                 target.write(moov)

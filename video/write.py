@@ -65,8 +65,6 @@ class SegmentWriter:
         with ExitStack() as stack:
             try:
                 partial = stack.enter_context(atomic_path(self.path))
-                # The ffmpeg of a killed run may still be closing a file of this name: let it.
-                partial.unlink()
             except OSError as error:
                 raise BrushflowError(
                     f"The segment {self.path} cannot be written: {error.strerror}."

@@ -40,7 +40,7 @@ def test_an_interrupted_measurement_is_repeated_without_painting_again(
     assert f"Wrote {output}: 25 frames in" in out
     painted = output.read_bytes()
     left = [path.name for path in (tmp_path / "out.mp4.brushflow").iterdir()]
-    assert sorted(left) == ["lock", "run.json"]
+    assert sorted(left) == ["brushflow.txt", "lock", "run.json"]
     code, _, error = run_command(*command, "--crf", 20)
     assert code == 2 and "out.mp4 exists already" in error
     monkeypatch.setattr(of_run, "evaluate", measure)
