@@ -30,7 +30,7 @@ from brushflow.video import verify_segment
 
 # What runs write, by folder, as regular expressions; nothing else is ever removed.
 _FOLDERS = {
-    "segments": r"\d+-\d+\.mkv(\.sha256)?",
+    "segments": r"\d+-\d+\.mkv(\.sha256)?|painting\.mkv",
     "state": r"\d{8}\.safetensors",
     "rows": r"\d{8}",
 }

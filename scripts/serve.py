@@ -8,14 +8,13 @@ import click
 
 from brushflow.cli import run, set_up_logging
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import alone_in
+from brushflow.files import InUse, alone_in
 from brushflow.models import DEFAULT_STYLE, available, load
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.devices import choose_device
 
 _PATH = click.Path(path_type=Path)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
-_LONGEST_MESSAGE = 4 << 20  # bytes of a camera's picture
 
 
 @click.command(context_settings={"max_content_width": 100, "show_default": True})
@@ -47,6 +46,7 @@ def command(
         import uvicorn
 
         from brushflow.serve.app import MEGABYTE, create_app
+        from brushflow.serve.connections import server_config
     except ImportError as error:
         raise UsageError(
             "The page needs further packages: python -m pip install -e '.[serve]'"
@@ -60,8 +60,8 @@ def command(
         styles[path.stem] = str(path.absolute())
     with ExitStack() as lock:
         try:
-            lock.enter_context(alone_in(folder))
-        except UsageError as error:
+            lock.enter_context(alone_in(folder, r"[0-9a-f]{32}"))
+        except InUse as error:
             raise UsageError(f"Another server uses {folder}; choose another --folder.") from error
         except OSError as error:
             raise _cannot_open(error) from error
@@ -77,10 +77,7 @@ def command(
             click.echo("Everybody who can reach this computer can use the page.", err=True)
         shown = f"[{host}]" if ":" in host else host
         click.echo(f"Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
-        config = uvicorn.Config(
-            app, log_level="warning", ws_max_size=_LONGEST_MESSAGE, timeout_graceful_shutdown=5
-        )
-        uvicorn.Server(config).run([listener])
+        uvicorn.Server(server_config(app)).run([listener])
     raise KeyboardInterrupt  # the only end it has, whether or not the server passes it on
 
 

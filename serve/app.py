@@ -1,5 +1,8 @@
 """The server's addresses, and what each one answers."""
 
+import asyncio
+import errno
+import logging
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,16 +22,24 @@ from starlette.requests import ClientDisconnect
 from brushflow.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.destination import shortened
+from brushflow.serve import tasks
+from brushflow.serve.apart import Apart, Died
 from brushflow.serve.camera import Cameras
 from brushflow.serve.guard import Guard
-from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, shown_name
-from brushflow.serve.pictures import Thumbnails, encode_jpeg
+from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, for_visitors, shown_name
+from brushflow.serve.pictures import LONGEST_LOOK, Thumbnails, encode_jpeg
 from brushflow.serve.worker import Worker
-from brushflow.video import open_source
+
+logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
 MEGABYTE = 1 << 20
 _SPARE_DISK = 1 << 30  # bytes that an upload must leave free
+_LOOK_AT_DISK = 8 << 20  # bytes that arrive between two looks at it
+_LONGEST_PAUSE = 60.0  # seconds in which nothing of an upload arrives
+_TYPES = {"mp4": "video/mp4", "png": "image/png"}
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_NO_ROOM = "There is not enough room on the server's disk."
 
 
 class ChoiceBody(BaseModel):
@@ -58,7 +69,8 @@ def create_app(
     """
     store = JobStore(folder)
     worker = Worker(store, styles, options)
-    thumbnails = Thumbnails(store, styles, options)
+    apart = Apart()
+    thumbnails = Thumbnails(store, styles, options, apart)
     cameras = Cameras(styles, options)
 
     @asynccontextmanager
@@ -66,10 +78,17 @@ def create_app(
         with worker:
             yield
         cameras.close()
+        apart.close()
+
+    def tell(request: Request, error: Exception) -> JSONResponse:
+        source = store.folder / request.path_params.get("job_id", "unknown") / "source"
+        return JSONResponse({"detail": for_visitors(str(error), source, "This file")}, 400)
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, host=host)
-    app.add_exception_handler(BrushflowError, _tell)
+    app.add_exception_handler(BrushflowError, tell)
+    app.add_exception_handler(Died, _tell_death)
+    app.add_exception_handler(OSError, _tell_disk)
     app.add_exception_handler(RequestValidationError, _tell_wrong_request)
 
     def known(job_id: str) -> Job:
@@ -95,17 +114,20 @@ def create_app(
         job_id, place = store.new_place()
         try:
             await _receive(request, place / "source", max_upload)
-            info = (await run_in_threadpool(open_source, place / "source")).info
+            seen = await run_in_threadpool(
+                apart.call, tasks.look, place / "source", limit=LONGEST_LOOK
+            )
+            suffix = seen.source.suffix
+            job = Job(job_id, shown_name(name), seen.width, seen.height, suffix=suffix)
+            store.add(job)
         except BaseException as error:
-            shutil.rmtree(place, ignore_errors=True)
+            store.discard(place)
             if isinstance(error, BrushflowError):
-                told = str(error).replace(str(place / "source"), shown_name(name))
+                told = for_visitors(str(error), place / "source", shown_name(name))
                 raise _error(400, told) from error
             if isinstance(error, ClientDisconnect):
                 raise _error(400, "The video did not arrive as a whole.") from error
             raise
-        job = Job(job_id, shown_name(name), info.width, info.height)
-        store.add(job)
         return _view(job, store, worker)
 
     @app.get("/api/videos/{job_id}")
@@ -144,16 +166,17 @@ def create_app(
         headers = {"Cache-Control": "no-store"}
         return Response(encode_jpeg(latest), media_type="image/jpeg", headers=headers)
 
-    @app.get("/api/videos/{job_id}/painted.mp4")
-    def painted(job: Known, download: bool = False) -> FileResponse:
-        path = _finished(job, store.painted(job))
+    @app.get("/api/videos/{job_id}/painted.{kind}")
+    def painted(job: Known, kind: str, download: bool = False) -> FileResponse:
+        path = _finished(job, store.painted(job), kind)
         assert job.choice is not None
-        name = shortened(Path(job.name).stem, f".{job.choice.style}.mp4")
-        return FileResponse(path, media_type="video/mp4", filename=name if download else None)
+        name = shortened(Path(job.name).stem, f".{job.choice.style}.{kind}")
+        return FileResponse(path, media_type=_TYPES[kind], filename=name if download else None)
 
-    @app.get("/api/videos/{job_id}/original.mp4")
-    def original(job: Known) -> FileResponse:
-        return FileResponse(_finished(job, store.original(job)), media_type="video/mp4")
+    @app.get("/api/videos/{job_id}/original.{kind}")
+    def original(job: Known, kind: str) -> FileResponse:
+        path = _finished(job, store.original(job), kind)
+        return FileResponse(path, media_type=_TYPES[kind])
 
     @app.websocket("/api/camera")
     async def camera(socket: WebSocket) -> None:
@@ -163,7 +186,10 @@ def create_app(
 
 
 async def _receive(request: Request, path: Path, most: int) -> None:
-    """Write the request's body to ``path``; 413 if it is larger than ``most`` bytes."""
+    """Write the request's body to ``path``; 413 if it is larger than ``most`` bytes.
+
+    507 if the disk has not enough room, 408 if it stops coming.
+    """
     too_large = _error(413, f"This video is larger than {most / MEGABYTE:g} MB.")
     try:
         announced = int(request.headers.get("content-length", 0))
@@ -171,21 +197,37 @@ async def _receive(request: Request, path: Path, most: int) -> None:
         raise _error(400, "The length of the upload is no number.") from error
     if announced > most:
         raise too_large
-    if shutil.disk_usage(path.parent).free < announced + _SPARE_DISK:
-        raise _error(507, "There is not enough room on the server's disk.")
-    received = 0
-    with path.open("wb") as file:
-        async for block in request.stream():
+    _check_disk(path.parent, announced)
+    received = looked = 0
+    blocks = request.stream()
+    with path.open("xb") as file:
+        while True:
+            try:
+                block = await asyncio.wait_for(anext(blocks, None), _LONGEST_PAUSE)
+            except asyncio.TimeoutError as error:
+                raise _error(408, "The video did not arrive as a whole.") from error
+            if block is None:
+                return
             received += len(block)
             if received > most:
                 raise too_large
+            if received >= looked + _LOOK_AT_DISK:
+                looked = received
+                _check_disk(path.parent, len(block))
             file.write(block)
+
+
+def _check_disk(folder: Path, bytes_to_come: int) -> None:
+    if shutil.disk_usage(folder).free < bytes_to_come + _SPARE_DISK:
+        raise _error(507, _NO_ROOM)
 
 
 def _view(job: Job, store: JobStore, worker: Worker) -> dict[str, Any]:
     """What the page is told about a job."""
     view = asdict(job)
-    del view["queued"]
+    for own in ("queued", "suffix", "longest", "deaths"):
+        del view[own]
+    view["picture"] = bool(job.suffix)
     if job.state in BUSY:
         view["ahead"] = next(n for n, other in enumerate([*store.waiting(), job]) if other is job)
     if job.state == "painting" and worker.is_painting(job):
@@ -195,8 +237,8 @@ def _view(job: Job, store: JobStore, worker: Worker) -> dict[str, Any]:
     return view
 
 
-def _finished(job: Job, path: Path) -> Path:
-    if job.state != "done" or not path.is_file():
+def _finished(job: Job, path: Path, kind: str) -> Path:
+    if job.state != "done" or path.suffix != f".{kind}" or not path.is_file():
         raise _error(404, "This video is not finished.")
     return path
 
@@ -205,8 +247,16 @@ def _error(status: int, sentence: str) -> HTTPException:
     return HTTPException(HTTPStatus(status), sentence)
 
 
-def _tell(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, 400)
+def _tell_death(request: Request, error: Exception) -> JSONResponse:
+    logger.error("a visitor's file has ended the process that read it", exc_info=error)
+    return JSONResponse({"detail": "The program cannot cope with this file."}, 400)
+
+
+def _tell_disk(request: Request, error: OSError) -> JSONResponse:
+    if error.errno in _FULL:
+        return JSONResponse({"detail": _NO_ROOM}, 507)
+    logger.error("a request could not be answered", exc_info=error)
+    return JSONResponse({"detail": "The server could not do this; its log tells why."}, 500)
 
 
 def _tell_wrong_request(request: Request, error: Exception) -> JSONResponse:

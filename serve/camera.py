@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, Field, ValidationError
@@ -18,6 +20,9 @@ from brushflow.serve.pictures import decode_jpeg, encode_jpeg
 logger = logging.getLogger(__name__)
 
 MOST_CAMERAS = 4  # at a time; they share one painter
+_PATIENCE = 3.0  # seconds without a picture after which somebody else may have the place
+_LONGEST_SILENCE = 60.0  # seconds until the connection is ended
+_LONGEST_ANSWER = 10.0  # seconds that a painting may take to be sent
 
 
 class CameraSettings(BaseModel):
@@ -35,7 +40,8 @@ class Cameras:
     def __init__(self, styles: Mapping[str, str], options: StylizeOptions) -> None:
         self._styles = styles
         self._options = options
-        self._open = 0
+        self._painting: set[_Sitting] = set()
+        self._leaving: set[asyncio.Task] = set()
         self._thread = ThreadPoolExecutor(1, "camera")
 
     def close(self) -> None:
@@ -47,24 +53,33 @@ class Cameras:
 
         It sends settings as JSON text and JPEG pictures as bytes, and gets for each picture that
         is painted a JPEG back. Only the newest picture that has come is painted. A sentence about
-        what went wrong comes as JSON text.
+        what went wrong comes as JSON text. There is a place for so many that send pictures; who
+        sends none takes no place, and who has stopped loses it when another wants it.
         """
         await socket.accept()
-        if self._open >= MOST_CAMERAS:
-            await socket.send_json({"problem": "Too many cameras are in use; try again later."})
-            await socket.close()
-            return
-        self._open += 1
         sitting = _Sitting(socket, self._styles, self._options, self._thread)
         answering = asyncio.create_task(sitting.answer())
         try:
-            await sitting.receive()
+            await sitting.receive(self._has_place)
         except WebSocketDisconnect:
             pass
         finally:
             answering.cancel()
-            self._open -= 1
+            self._painting.discard(sitting)
             self._thread.submit(sitting.studio.close)
+
+    def _has_place(self, sitting: "_Sitting") -> bool:
+        """Whether a picture of this one may be painted."""
+        if sitting not in self._painting and len(self._painting) >= MOST_CAMERAS:
+            silent = max(self._painting, key=_Sitting.silence)
+            if silent.silence() < _PATIENCE:
+                return False
+            self._painting.discard(silent)
+            leaving = asyncio.create_task(silent.leave("Another camera has taken this place."))
+            self._leaving.add(leaving)
+            leaving.add_done_callback(self._leaving.discard)
+        self._painting.add(sitting)
+        return True
 
 
 class _Sitting:
@@ -84,15 +99,35 @@ class _Sitting:
         self._settings = CameraSettings(style=self.studio.names[0])
         self._newest: bytes | None = None
         self._came = asyncio.Event()
+        self._silent_since: float | None = time.monotonic()
 
-    async def receive(self) -> None:
+    def silence(self) -> float:
+        """Seconds for which there has been nothing to paint."""
+        return 0.0 if self._silent_since is None else time.monotonic() - self._silent_since
+
+    async def leave(self, problem: str) -> None:
+        """End the connection with a sentence; whoever does not take it in is left without."""
+        with suppress(WebSocketDisconnect, RuntimeError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._socket.send_json({"problem": problem}), _LONGEST_ANSWER)
+        with suppress(WebSocketDisconnect, RuntimeError):
+            await self._socket.close()
+
+    async def receive(self, has_place: Callable[["_Sitting"], bool]) -> None:
         """Take what comes, for ever; a picture replaces one that nobody has begun to paint."""
         while True:
-            message = await self._socket.receive()
+            try:
+                message = await asyncio.wait_for(self._socket.receive(), _LONGEST_SILENCE)
+            except asyncio.TimeoutError:
+                if self._silent_since is None:
+                    continue
+                return await self.leave("Nothing has come from this camera for a minute.")
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1000))
             if message.get("bytes") is not None:
+                if not has_place(self):
+                    return await self.leave("Too many cameras are in use; try again later.")
                 self._newest = message["bytes"]
+                self._silent_since = None
                 self._came.set()
             elif not self._set(message.get("text") or ""):
                 await self._socket.send_json({"problem": "These settings are not possible."})
@@ -105,17 +140,26 @@ class _Sitting:
             data, settings = self._newest, self._settings
             assert data is not None
             loop = asyncio.get_running_loop()
+            problem = None
             try:
                 painted = await loop.run_in_executor(self._thread, self._paint, data, settings)
-                await self._socket.send_bytes(painted)
-            except WebSocketDisconnect:
-                return
             except BrushflowError as error:
-                await self._socket.send_json({"problem": str(error)})
+                problem = str(error)
             except Exception:
                 logger.exception("painting a camera failed")
                 problem = "The program failed; the server's log tells where."
-                await self._socket.send_json({"problem": problem})
+            if problem is not None:
+                sending = self._socket.send_json({"problem": problem})
+            else:
+                sending = self._socket.send_bytes(painted)
+            try:
+                await asyncio.wait_for(sending, _LONGEST_ANSWER)
+            except (WebSocketDisconnect, RuntimeError):  # it has left, or been sent away
+                return
+            except asyncio.TimeoutError:
+                return await self._socket.close()
+            if not self._came.is_set():
+                self._silent_since = time.monotonic()
 
     def _set(self, text: str) -> bool:
         try:

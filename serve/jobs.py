@@ -4,20 +4,26 @@ import json
 import logging
 import re
 import secrets
-import shutil
 import threading
 import time
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from brushflow.files import atomic_path
+from brushflow.files import atomic_path, remove_own
 from brushflow.pipeline.destination import run_folder
+from brushflow.pipeline.folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-f]{32}")
 LONGEST_NAME = 120  # characters that are kept of a file's name
+# All that the server writes into a job's folder; nothing else is ever removed.
+_RESULT = r"(painted|original)\.(mp4|png)"
+_OWN = rf"source(\.\w+)?|job\.json|style-[0-9a-f]{{16}}\.jpg|{_RESULT}"
+
+_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,()'\"]+)+")
+_OPTION = re.compile(r"(?<!\w)--[a-z]|\bcommand\b|\b[A-Z]+_[A-Z_]+\b")
 
 # A job is new (handed in, nothing chosen), waiting, painting, done, failed or cancelled.
 BUSY = ("waiting", "painting")
@@ -37,8 +43,11 @@ class Choice:
 class Job:
     """One video. ``name`` is what its owner calls it and serves for showing only.
 
-    ``width``, ``height``: pixels; ``queued``: seconds since 1970; ``problem``: a sentence, for
-    failed ones; ``notes``: sentences about what was changed on the way.
+    ``width``, ``height``: pixels; ``suffix``: of the file if it is a picture, and no video;
+    ``queued``: seconds since 1970; ``problem``: a sentence, for failed ones; ``notes``: sentences
+    about what was changed on the way. ``longest``: the longest side that memory has sufficed for
+    when painting began, 0 if that is the one that was chosen; ``deaths``: how often painting it
+    has ended the process that did it.
     """
 
     id: str
@@ -50,13 +59,17 @@ class Job:
     queued: float = 0.0
     problem: str = ""
     notes: list[str] = field(default_factory=list)
+    suffix: str = ""
+    longest: int | None = None
+    deaths: int = 0
 
 
 class JobStore:
     """All jobs, in memory and under ``folder``, where a restart finds them again.
 
     A job's id is chosen by chance and is all that is needed to see it; nobody gets a list of them.
-    Paths are made of ids that the store knows, never of what a client says.
+    Paths are made of ids that the store knows, never of what a client says. What cannot be written
+    down now, as the disk is full, is tried again with the next change of any job.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -64,6 +77,7 @@ class JobStore:
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
+        self._unsaved: dict[str, Job] = {}
         for path in folder.iterdir():
             if _ID.fullmatch(path.name):
                 self._load(path)
@@ -76,10 +90,10 @@ class JobStore:
         return name, place
 
     def add(self, job: Job) -> None:
-        """Keep a job whose source is in place."""
+        """Keep a job whose source is in place; OSError if it cannot be written down."""
         with self._lock:
-            self._jobs[job.id] = job
             self._save(job)
+            self._jobs[job.id] = job
 
     def get(self, name: str) -> Job | None:
         """The job of this id, if there is one."""
@@ -87,18 +101,34 @@ class JobStore:
             return self._jobs.get(name)
 
     def change(self, job: Job, **values: Any) -> None:
-        """Set fields of a job, and write them down."""
+        """Set fields of a job, and write them down as soon as that is possible."""
         with self._lock:
             for key, value in values.items():
                 setattr(job, key, value)
             if job.id in self._jobs:
-                self._save(job)
+                self._unsaved[job.id] = job
+            for each in list(self._unsaved.values()):
+                try:
+                    self._save(each)
+                    del self._unsaved[each.id]
+                except OSError as error:
+                    logger.warning("the state of %s could not be written: %s", each.id, error)
 
     def remove(self, job: Job) -> None:
         """Forget a job and delete all its files."""
         with self._lock:
             self._jobs.pop(job.id, None)
-            shutil.rmtree(self.folder / job.id, ignore_errors=True)
+            self._unsaved.pop(job.id, None)
+            self.discard(self.folder / job.id)
+
+    def discard(self, place: Path) -> None:
+        """Delete what the server has written into a job's folder, and it if that was all."""
+        for name in ("painted.mp4", "original.mp4"):
+            RunFolder(run_folder(place / name, None)).remove()
+        try:
+            remove_own(place, _OWN)
+        except OSError as error:
+            logger.warning("%s could not be deleted: %s", place, error)
 
     def waiting(self) -> list[Job]:
         """Those in the queue, the one that is being painted first."""
@@ -107,16 +137,16 @@ class JobStore:
         return sorted(busy, key=lambda job: (job.state != "painting", job.queued))
 
     def source(self, job: Job) -> Path:
-        """The video that was handed in."""
-        return self.folder / job.id / "source"
+        """The file that was handed in."""
+        return self.folder / job.id / f"source{job.suffix}"
 
     def painted(self, job: Job) -> Path:
         """The result."""
-        return self.folder / job.id / "painted.mp4"
+        return self.folder / job.id / f"painted{'.png' if job.suffix else '.mp4'}"
 
     def original(self, job: Job) -> Path:
         """The source with the result's size and codec, for comparison."""
-        return self.folder / job.id / "original.mp4"
+        return self.folder / job.id / f"original{'.png' if job.suffix else '.mp4'}"
 
     def thumbnail(self, job: Job, digest: str) -> Path:
         """The first frame as painted by the model with this SHA-256."""
@@ -126,7 +156,7 @@ class JobStore:
         """Delete what was painted so far."""
         for path in (self.painted(job), self.original(job)):
             path.unlink(missing_ok=True)
-            shutil.rmtree(run_folder(path, None), ignore_errors=True)
+            RunFolder(run_folder(path, None)).remove()
 
     def _save(self, job: Job) -> None:
         with atomic_path(self.folder / job.id / "job.json") as partial:
@@ -136,7 +166,7 @@ class JobStore:
         path = place / "job.json"
         if not path.exists():
             # An upload that was cut off; nobody has its id.
-            shutil.rmtree(place, ignore_errors=True)
+            self.discard(place)
             return
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
@@ -152,6 +182,24 @@ class JobStore:
 def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
     """Without what another version of the program has added."""
     return {each.name: values[each.name] for each in fields(kind) if each.name in values}
+
+
+def for_visitors(sentence: str, source: Path, name: str) -> str:
+    """A sentence of the program without what is the server's owner's: its paths, and its options.
+
+    ``source``: a file in a job's folder; ``name``: what its owner calls it.
+    """
+    said = sentence.replace(str(source), "\0")
+    said = re.sub(re.escape(str(source.parent.parent)) + r"(?:[/\\][\w.-]+)*", _last_part, said)
+    said = _PATH.sub(_last_part, said)
+    clauses = re.split(r"(?<=;) |(?<=[.!?]) (?=[A-Z])", said)
+    kept = [clause for clause in clauses if not _OPTION.search(clause)]
+    said = " ".join(kept).rstrip("; .") or "The program could not do this"
+    return f"{said}.".replace("\0", name)
+
+
+def _last_part(path: re.Match[str]) -> str:
+    return re.split(r"[/\\]", path[0].rstrip("/\\"))[-1]
 
 
 def shown_name(name: str) -> str:

@@ -1,9 +1,10 @@
 """Pictures on their way from and to the browser."""
 
 import io
+import logging
 import threading
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import suppress
 from dataclasses import replace
 
 import cv2
@@ -12,15 +13,16 @@ from PIL import Image
 
 from brushflow.errors import BrushflowError
 from brushflow.files import atomic_path
-from brushflow.live.size import within
 from brushflow.models import load
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.painting import Painter
+from brushflow.serve import tasks
+from brushflow.serve.apart import Apart
 from brushflow.serve.jobs import Job, JobStore
-from brushflow.video import open_source
 
-THUMBNAIL = 400  # pixels of the longest side
+logger = logging.getLogger(__name__)
+
 LARGEST_SIDE = 4096  # of a camera's picture; a small file can claim to be huge
+LONGEST_LOOK = 120.0  # seconds that a file may take to be looked at, or a thumbnail to be painted
 _QUALITY = 85
 
 
@@ -47,14 +49,24 @@ def decode_jpeg(data: bytes) -> np.ndarray:
 
 
 class Thumbnails:
-    """First frames of videos in every style, made when they are asked for, one at a time."""
+    """A moment of each video in every style, made when it is asked for, one at a time, ``apart``.
 
-    def __init__(self, store: JobStore, styles: Mapping[str, str], options: StylizeOptions) -> None:
+    What takes too much memory, or ends the process, is not tried again for the same video.
+    """
+
+    def __init__(
+        self,
+        store: JobStore,
+        styles: Mapping[str, str],
+        options: StylizeOptions,
+        apart: Apart,
+    ) -> None:
         self._store = store
         self._styles = styles
         self._options = options
-        self._painters: dict[str, Painter] = {}
+        self._apart = apart
         self._digests: dict[str, str] = {}
+        self._impossible: set[str] = set()
         self._lock = threading.Lock()
 
     def get(self, job: Job, style: str) -> bytes:
@@ -63,22 +75,22 @@ class Thumbnails:
             if style not in self._digests:
                 self._digests[style] = load(self._styles[style]).digest
             path = self._store.thumbnail(job, self._digests[style])
-            if not path.exists():
-                data = encode_jpeg(self._paint(job, style))
-                try:
-                    with atomic_path(path) as partial:
-                        partial.write_bytes(data)
-                except FileNotFoundError as error:
-                    raise BrushflowError("The video has been deleted.") from error
-                return data
-            return path.read_bytes()
-
-    def _paint(self, job: Job, style: str) -> np.ndarray:
-        with closing(open_source(self._store.source(job)).read()) as frames:
-            frame = within(next(frames).pixels, THUMBNAIL)
-        if style not in self._painters:
+            with suppress(OSError):
+                return path.read_bytes()
+            if job.id in self._impossible:
+                raise BrushflowError("No picture of this can be shown.")
+            self._impossible.add(job.id)
             options = replace(self._options, style=self._styles[style])
-            self._painters[style] = Painter(options)
-        painter = self._painters[style]
-        with closing(painter.paint([frame])) as painted:
-            return painter.finish(next(painted))
+            picture = self._apart.call(
+                tasks.thumbnail, self._store.source(job), options, limit=LONGEST_LOOK
+            )
+            self._impossible.discard(job.id)
+            data = encode_jpeg(picture)
+            try:
+                with atomic_path(path) as partial:
+                    partial.write_bytes(data)
+            except OSError as error:
+                if not path.parent.is_dir():
+                    raise BrushflowError("The video has been deleted.") from error
+                logger.warning("a thumbnail could not be kept: %s", error)
+            return data

@@ -5,15 +5,24 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from brushflow.errors import BrushflowError
-from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.destination import run_folder
-from brushflow.serve.jobs import BUSY, Choice, Job, JobStore
+from brushflow.pipeline.devices import choose_device
+from brushflow.pipeline.shortage import memory_to_paint
+from brushflow.serve import tasks
+from brushflow.serve.apart import Apart, Died, TooMuchMemory, free_memory
+from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, for_visitors
 
 logger = logging.getLogger(__name__)
+
+_MOST_DEATHS = 2  # of the process that paints a job; then it is not tried again
+_LEAST_SIDE = 320  # pixels; nothing is made smaller than this for want of memory
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,7 @@ class Worker:
         self._ending = False
         self._stop = threading.Event()
         self._current: Job | None = None
+        self._apart = Apart()
         self._thread = threading.Thread(target=self._run, name="painter", daemon=True)
 
     def __enter__(self) -> "Worker":
@@ -62,6 +72,7 @@ class Worker:
             self._stop.set()
             self._changed.notify_all()
         self._thread.join()
+        self._apart.close()
 
     def submit(self, job: Job, choice: Choice) -> bool:
         """Put a job in the queue; what was painted of it before is deleted. False if it is busy."""
@@ -70,9 +81,8 @@ class Worker:
             if job.state in BUSY or self._current is job:
                 return False
             self.store.discard_results(job)
-            self.store.change(
-                job, state="waiting", choice=choice, queued=time.time(), problem="", notes=[]
-            )
+            fresh = {"problem": "", "notes": [], "longest": None, "deaths": 0}
+            self.store.change(job, state="waiting", choice=choice, queued=time.time(), **fresh)
             self._changed.notify_all()
             return True
 
@@ -121,35 +131,79 @@ class Worker:
         """The state that the job is in afterwards, and other fields."""
         assert job.choice is not None
         choice, source = job.choice, self.store.source(job)
-        painted, original = self.store.painted(job), self.store.original(job)
+        if job.longest is None:
+            self.store.change(job, longest=self._longest_that_fits(job))
         options = replace(
             self._options,
             style=self._styles.get(choice.style, choice.style),
-            max_size=playable_size(job, choice.max_size),
+            max_size=job.longest or playable_size(job, choice.max_size),
             strength=choice.strength,
             keep_colors=choice.keep_colors,
         )
         plain = replace(options, strength=0.0, keep_colors=False, preset="veryfast", crf=20)
-        notes = job.notes
         try:
-            # What an earlier start has finished is there without its run beside it.
-            if not painted.exists() or run_folder(painted, None).exists():
-                report = stylize_video(
-                    source, painted, options, self._follow(""), self._stop, watch=self._watch
-                )
-                notes = [*report.notes]
-                if report.problem:
-                    notes.append("The video is damaged; this is what could be read of it.")
-                self.store.change(job, notes=notes)
-            if not original.exists() or run_folder(original, None).exists():
-                stylize_video(source, original, plain, self._follow("compare"), self._stop)
+            self._paint_into(self.store.painted(job), job, options, "")
+            self._paint_into(self.store.original(job), job, plain, "compare")
         except KeyboardInterrupt:
             return "waiting", {}
+        except Died:
+            logger.exception("the process that painted %s has died", job.id)
+            if job.deaths + 1 < _MOST_DEATHS:
+                return "waiting", {"deaths": job.deaths + 1}
+            problem = "Painting this has ended the program twice, so it is not tried again."
+            return "failed", {"problem": problem, "deaths": job.deaths + 1}
+        except TooMuchMemory:
+            problem = (
+                "There is not enough memory on the server for this; a smaller size needs less."
+            )
+            return "failed", {"problem": problem}
         except BrushflowError as error:
-            return "failed", {"problem": str(error).replace(str(source), job.name)}
+            return "failed", {"problem": for_visitors(str(error), source, job.name)}
         except OSError as error:
-            return "failed", {"problem": f"{error.strerror or error}."}
-        return "done", {"notes": notes}
+            return "failed", {"problem": f"{error.strerror or 'The file could not be written'}."}
+        return "done", {}
+
+    def _paint_into(self, output: Path, job: Job, options: StylizeOptions, stage: str) -> None:
+        """Paint one file, unless an earlier start has; what is said about the painting is noted."""
+        # What an earlier start has finished is there without its run beside it.
+        if output.exists() and not run_folder(output, None).exists():
+            return
+        follow = self._follow(stage)
+
+        def told(what: str, *values: Any) -> None:
+            if what == "progress":
+                follow(*values)
+            elif not stage:
+                self._watch(*values)
+
+        source = self.store.source(job)
+        notes, problem = self._apart.call(
+            tasks.paint, source, output, options, told=told, stop=self._stop
+        )
+        if stage:
+            return
+        notes = [for_visitors(note, source, job.name) for note in notes]
+        if problem:
+            notes.append("The video is damaged; this is what could be read of it.")
+        if job.longest:
+            width, height = options.output_size(job.width, job.height)
+            notes.append(
+                f"It was painted at {width} × {height}, as the server has not enough memory for "
+                f"more."
+            )
+        self.store.change(job, notes=notes)
+
+    def _longest_that_fits(self, job: Job) -> int:
+        """The longest side that there is memory for, 0 if the one that was chosen is not larger."""
+        assert job.choice is not None
+        if choose_device(self._options.device).type != "cpu":
+            return 0
+        largest = max(job.width, job.height)
+        longest = chosen = playable_size(job, job.choice.max_size) or largest
+        free, shape = free_memory(), job.width * job.height / largest**2
+        while longest > _LEAST_SIDE and memory_to_paint(round(shape * longest**2)) > free:
+            longest = max(_LEAST_SIDE, longest * 15 // 16 // 2 * 2)
+        return longest if longest < chosen else 0
 
     def _follow(self, stage: str) -> Callable[[str, int, int | None], None]:
         """A callback for ``stylize_video``; ``stage`` takes the place of its own, if not empty."""
@@ -168,8 +222,9 @@ class Worker:
 
 
 def playable_size(job: Job, wanted: int | None) -> int | None:
-    """The longest side to paint at; browsers play no H.264 with odd sides."""
+    """The longest side to paint at; browsers play no H.264 with odd sides, but show pictures."""
     longest = max(job.width, job.height)
     if wanted is not None and wanted < longest:
         return wanted
-    return longest - 1 if job.width % 2 or job.height % 2 else None
+    odd = job.width % 2 or job.height % 2
+    return longest - 1 if odd and not job.suffix else None

@@ -1,4 +1,4 @@
-// Two videos on top of each other with a slider between them, played in step.
+// Two videos, or two pictures, on top of each other with a slider between them; videos play in step.
 import { pick } from "/page/parts.js";
 
 const APART = 0.05; // seconds that the two may differ by before one is put right
@@ -19,13 +19,18 @@ export class Compare {
     this.painted.ontimeupdate = this.painted.onseeked = () => this.keepInStep();
   }
 
-  open(original, painted, aspect) {
+  open(original, painted, aspect, still) {
     if (this.opened === painted) return;
     this.opened = painted;
     // Painted anew it has the same address, but is not the same.
     const fresh = `?at=${Date.now()}`;
-    this.original.src = original + fresh;
-    this.painted.src = painted + fresh;
+    const shown = still ? ["original-still", "painted-still"] : ["original", "painted"];
+    for (const id of ["original", "painted", "original-still", "painted-still"]) {
+      pick(id).hidden = !shown.includes(id);
+    }
+    document.querySelector(".player").hidden = still;
+    pick(shown[0]).src = original + fresh;
+    pick(shown[1]).src = painted + fresh;
     // As wide as the picture, so that the slider's edge lies on it.
     pick("wipe").style.maxWidth = `calc(68vh * ${aspect})`;
     pick("wipe").style.marginInline = "auto";
@@ -42,6 +47,7 @@ export class Compare {
       video.removeAttribute("src");
       video.load();
     }
+    for (const id of ["original-still", "painted-still"]) pick(id).removeAttribute("src");
   }
 
   split(value) {

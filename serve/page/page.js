@@ -107,12 +107,12 @@ function upload(file) {
   sending.upload.onprogress = (event) => { bar.value = event.loaded / event.total; };
   sending.onerror = () => {
     bar.hidden = true;
-    trouble("The server cannot be reached, or it refused the video.");
+    trouble("The server cannot be reached, or it refused this.");
   };
   sending.onload = () => {
     bar.hidden = true;
     if (sending.status === 201) location.hash = `#/video/${sending.response.id}`;
-    else trouble(sending.response?.detail || "The video could not be handed in.");
+    else trouble(sending.response?.detail || "It could not be handed in.");
   };
   sending.send(file);
 }
@@ -143,7 +143,7 @@ function choose() {
   pick("strength-shown").textContent = percent(was.strength);
   pick("colors").checked = Boolean(was.keep_colors);
   document.querySelector("#choose .facts").textContent =
-    `${job.width} × ${job.height} · the styles below are painted on its first frame`;
+    `${job.width} × ${job.height} · the styles below are painted on ${job.picture ? "it" : "one of its frames"}`;
   show("choose");
 }
 
@@ -161,6 +161,7 @@ async function paint() {
 // ---- watching
 
 function stageText() {
+  if (job.state === "painting" && job.picture) return "Painting";
   if (job.state === "waiting" || !job.progress) {
     if (!job.ahead) return "It is about to begin";
     return job.ahead === 1 ? "One video is painted before yours" : `${job.ahead} videos are painted before yours`;
@@ -218,8 +219,9 @@ function follow() {
 
 function result() {
   show("result");
-  compare.open(address("/original.mp4"), address("/painted.mp4"), job.width / job.height);
-  pick("download").href = address("/painted.mp4?download=true");
+  const kind = job.picture ? "png" : "mp4";
+  compare.open(address(`/original.${kind}`), address(`/painted.${kind}`), job.width / job.height, job.picture);
+  pick("download").href = address(`/painted.${kind}?download=true`);
   pick("notes").replaceChildren(...job.notes.map((note) => {
     const line = document.createElement("li");
     line.textContent = note;
@@ -244,7 +246,7 @@ async function act(asking) {
 }
 
 async function remove() {
-  if (!confirm("Delete the video and its painting?")) return;
+  if (!confirm("Delete it and its painting?")) return;
   const mine = visit;
   try {
     await request(address(), { method: "DELETE" });

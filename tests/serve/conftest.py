@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from brushflow.models import StyleModel, build
-from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline import StylizeOptions
+from brushflow.serve import tasks
+from brushflow.serve.apart import Apart
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
@@ -43,13 +45,12 @@ def start_server():
     """Run an application on a free port; returns its address and what ends it."""
     uvicorn = pytest.importorskip("uvicorn")
     pytest.importorskip("websockets")
+    from brushflow.serve.connections import server_config
 
     def start(app):
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
-        )
+        server = uvicorn.Server(server_config(app))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         while not server.started:
@@ -65,18 +66,37 @@ def start_server():
     return start
 
 
+@pytest.fixture(autouse=True)
+def here(request, monkeypatch):
+    """What the server does in other processes is done in this one, which is faster.
+
+    Not in tests that are marked with ``apart``.
+    """
+    if request.node.get_closest_marker("apart"):
+        return
+
+    def call(self, task, *arguments, told=lambda *_: None, stop=None, limit=None):
+        def tell(name, *values):
+            told(name, *values)
+            return stop is not None and stop.is_set()
+
+        return task(*arguments, tell=tell)
+
+    monkeypatch.setattr(Apart, "call", call)
+
+
 @pytest.fixture
 def gate(monkeypatch):
     """Keeps painting from beginning until it is set; also what was painted, in order."""
-    opened, begun = threading.Event(), []
+    opened, begun, paint = threading.Event(), [], tasks.paint
 
-    def waits(source, output, options, progress, stop, **more):
+    def waits(source, output, options, *, tell):
         begun.append((source.parent.name, output.name))
         while not opened.wait(0.02):
-            if stop.is_set():
+            if tell("progress", "scan", 0, None):
                 raise KeyboardInterrupt
-        return stylize_video(source, output, options, progress, stop, **more)
+        return paint(source, output, options, tell=tell)
 
-    monkeypatch.setattr("brushflow.serve.worker.stylize_video", waits)
+    monkeypatch.setattr(tasks, "paint", waits)
     opened.begun = begun
     return opened

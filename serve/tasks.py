@@ -1,0 +1,141 @@
+"""What is done with a visitor's file; see ``Apart`` for where. Pictures go back as they are."""
+
+import functools
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from brushflow.errors import BrushflowError
+from brushflow.live.size import within
+from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.run import one_opencv_thread
+from brushflow.pipeline.stills import stylize_image
+from brushflow.serve.apart import free_memory
+from brushflow.video import Source, open_source
+
+THUMBNAIL = 400  # pixels of the longest side
+PREVIEW = 1280  # the same of pictures that are shown while a video is painted
+# Bytes for each pixel of a picture while it is read: decoded, turned to RGB, and once more.
+_PER_PIXEL = 12
+# What photographs come as, by Pillow's name; files are known by their contents.
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "MPO": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
+_SUFFIXES |= {"WEBP": ".webp", "PPM": ".ppm"}
+# Grey levels that a frame that shows something varies by, and how many frames one is sought in.
+_SHOWS, _MOST_FRAMES = 20.0, 1500
+
+Tell = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Look:
+    """A file that can be painted: the ``source``, which a picture gets a suffix for, and pixels."""
+
+    source: Path
+    width: int
+    height: int
+
+
+def look(source: Path, *, tell: Tell) -> Look:
+    """See what was handed in; BrushflowError for what cannot be painted."""
+    del tell
+    suffix = _picture_suffix(source)
+    if suffix is not None:
+        source = source.rename(source.with_suffix(suffix))
+    info = open_source(source).info
+    return Look(source, info.width, info.height)
+
+
+def _picture_suffix(source: Path) -> str | None:
+    """The suffix of a still picture, None for what is none; its size is looked at first."""
+    try:
+        with Image.open(source, formats=list({*_SUFFIXES} - {"MPO"})) as picture:
+            kind, (width, height) = picture.format, picture.size
+            moving = getattr(picture, "is_animated", False) and kind != "MPO"
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    if moving:
+        return None
+    if _PER_PIXEL * width * height > free_memory() // 2:
+        raise BrushflowError(
+            f"{source} is {width}×{height} pixels, for which the server has not enough memory; "
+            f"hand in a smaller one."
+        )
+    return _SUFFIXES[kind or ""]
+
+
+def thumbnail(source: Path, options: StylizeOptions, *, tell: Tell) -> np.ndarray:
+    """A frame of the source, small and painted: RGB uint8 (H, W, 3)."""
+    del tell
+    painter = _painter(options)
+    with closing(painter.paint([_moment(source, source.stat().st_mtime_ns)])) as painted:
+        return painter.finish(next(painted))
+
+
+@functools.lru_cache(maxsize=16)
+def _painter(options: StylizeOptions) -> Painter:
+    return Painter(options)
+
+
+@functools.lru_cache(maxsize=8)
+def _moment(source: Path, changed: int) -> np.ndarray:
+    """The first frame that shows something, else the one that shows most, small.
+
+    Videos begin black, or with a card that says nothing. ``changed`` tells files of one name apart.
+    """
+    del changed
+    opened = open_source(source)
+    best, most = None, -1.0
+    with closing(opened.read(size=_small(opened))) as frames:
+        for frame, _ in zip(frames, range(_MOST_FRAMES), strict=False):
+            shown = float(cv2.meanStdDev(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY))[1][0, 0])
+            if shown > most:
+                best, most = frame.pixels, shown
+            if shown >= _SHOWS:
+                break
+    if best is None:
+        raise BrushflowError("No frame of this video can be decoded.")
+    return within(best, THUMBNAIL)
+
+
+def _small(source: Source) -> tuple[int, int]:
+    options = replace(StylizeOptions(), max_size=THUMBNAIL)
+    return options.output_size(source.info.width, source.info.height)
+
+
+def paint(
+    source: Path, output: Path, options: StylizeOptions, *, tell: Tell
+) -> tuple[list[str], str | None]:
+    """Paint a video or a picture; notes about it, and what is wrong with the source, if anything.
+
+    Told: ``progress`` with stage, frames done and in all, and ``watch`` with pictures.
+    """
+    opened = open_source(source)
+    if opened.kind == "image":
+        with one_opencv_thread():
+            stylize_image(opened, output, options)
+        return [*opened.notes], None
+    stop = threading.Event()
+    telling = threading.Lock()
+
+    def pass_on(*what: Any) -> None:
+        with telling:  # pictures are told by another thread
+            if tell(*what):
+                stop.set()
+
+    report = stylize_video(
+        source,
+        output,
+        options,
+        functools.partial(pass_on, "progress"),
+        stop,
+        watch=lambda picture: pass_on("watch", within(picture, PREVIEW)),
+    )
+    return report.notes, report.problem
