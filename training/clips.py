@@ -1,7 +1,6 @@
 """Ordinary video files as training sequences, with estimated flow and reliability."""
 
 import logging
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from brushflow.errors import BrushflowError, UsageError
 from brushflow.flow import FlowEstimator, bidirectional
 from brushflow.occlusion import reliability
 from brushflow.pipeline.shots import CutDetector, scan_size
+from brushflow.training.places import files_by_folder
 from brushflow.training.sources import Sequence
 from brushflow.training.windows import Strip, draw_window
 from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Source, open_source
@@ -26,9 +26,6 @@ MAX_GAP = 3  # frames; a larger distance makes calm shots move
 _CHUNK = 16  # frames decoded at once
 _CACHE_BYTES = 1 << 30
 _ATTEMPTS = 20
-# Beside the frames, datasets keep pictures under these names that are no film's.
-_NO_FRAMES = {"annotations", "occlusions", "occlusions_rev", "invalid", "flow", "flows", "flow_viz"}
-_OURS = (".brushflow", ".training")  # folders of runs
 
 
 def find_videos(folder: Path) -> list[Path]:
@@ -40,25 +37,13 @@ def find_videos(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise UsageError(f"There is no folder of videos {folder}.")
     paths: list[Path] = []
-    left_out: set[str] = set()
-    for place, folders, names in os.walk(folder):
-        here = Path(place)
-        left_out |= {name for name in folders if name.lower() in _NO_FRAMES}
-        folders[:] = [
-            name
-            for name in folders
-            if not (name.startswith(".") or name.endswith(_OURS) or name.lower() in _NO_FRAMES)
-        ]
-        files = [here / name for name in names if not name.startswith(".")]
+    for here, files in files_by_folder(folder):
         videos = [path for path in files if path.suffix.lower() in VIDEO_SUFFIXES]
         pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-        motion = any(name.endswith((".flo", ".flow.png")) for name in names)
+        motion = any(path.name.endswith((".flo", ".flow.png")) for path in files)
         if not videos and len(pictures) > 1 and not motion:
             videos = [here]
         paths += videos
-    if left_out:
-        names = ", ".join(sorted(left_out))
-        logger.info("Left out of %s what is called as masks and flow are: %s.", folder, names)
     if not paths:
         raise UsageError(f"The folder {folder} holds no videos.")
     return sorted(paths)

@@ -23,6 +23,7 @@ from brushflow.training.images import debug_sheet
 from brushflow.training.network import make_network, make_recurrence
 from brushflow.training.objective import Objective
 from brushflow.training.options import TrainOptions
+from brushflow.training.outcome import foreseen, seen
 from brushflow.training.report import write_report
 from brushflow.training.schedule import Schedule, one_cycle
 from brushflow.training.sets import open_data
@@ -76,6 +77,9 @@ def train(
         with alone_in(folder, _KNOWN) if workers.writes else nullcontext():
             run = Run(options, workers, folder)
             run.resume()
+            short = foreseen(options)
+            if short is not None and workers.writes:
+                logger.warning(short)
             _iterate(run, progress, stop or threading.Event())
             if workers.writes:
                 run.model().save(options.output, torch.float16)
@@ -232,11 +236,16 @@ class Run:
         """Losses on unseen data; keeps the network if it is the best so far."""
         self.network.eval()
         with autocast(self.device, self.precision):
-            values, steps = self.validation(self.forward, self.recurrence, self.objective)
+            values, steps, likeness = self.validation(self.forward, self.recurrence, self.objective)
         self.network.train()
         total = sum(values.values())
         if self.workers.writes:
-            self.journal.add({"iteration": self.iteration, "validation": values})
+            row = {"iteration": self.iteration, "validation": values}
+            problem = seen(likeness)
+            if problem is not None and self.iteration == self.options.iterations:
+                logger.warning(problem)
+                row["problem"] = problem
+            self.journal.add(row)
             self._show("validation", values)
             self._sheet("validation", steps)
             if total < self.best:

@@ -145,7 +145,7 @@ def luminance_order(output: Tensor, frame: Tensor) -> Tensor:
     Light stays light and dark stays dark, whatever range a painting's palette has: correlation
     knows neither offset nor gain. (N, 3, H, W) in network space each; the mean over N.
     """
-    a, b = (_coarse_luminance(picture) for picture in (output, frame))
+    a, b = (coarse_luminance(picture) for picture in (output, frame))
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
     # A grey level of noise keeps the correlation of two plain pictures from being anything.
     together = (a * b).mean(1)
@@ -154,7 +154,8 @@ def luminance_order(output: Tensor, frame: Tensor) -> Tensor:
     )
 
 
-def _coarse_luminance(picture: Tensor) -> Tensor:
+def coarse_luminance(picture: Tensor) -> Tensor:
+    """The luminance, 0–255, of squares of 16 pixels of (N, 3, H, W) in network space, (N, S)."""
     rgb = to_rgb(picture)
     weights = rgb.new_tensor([0.299, 0.587, 0.114])[:, None, None]
     return F.avg_pool2d((rgb * weights).sum(1, keepdim=True), 16).flatten(1)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from brushflow.errors import UsageError
+from brushflow.training.places import files_by_folder
 from brushflow.training.sources import SOURCES, Sequence, vr, with_holes
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,8 @@ def find_photographs(folder: Path) -> list[Path]:
     """All pictures in the folder and below it, sorted; UsageError if there are none."""
     if not folder.is_dir():
         raise UsageError(f"There is no folder of photographs {folder}.")
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in PICTURE_SUFFIXES)
+    files = (path for _, files in files_by_folder(folder) for path in files)
+    paths = sorted(path for path in files if path.suffix.lower() in PICTURE_SUFFIXES)
     if not paths:
         raise UsageError(f"The folder {folder} holds no pictures.")
     return paths

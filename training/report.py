@@ -37,9 +37,12 @@ def write_report(folder: Path, name: str, settings: dict[str, Any]) -> Path:
     )
     seconds = [row["seconds"] for row in rows if "seconds" in row]
     summary = f"{len(seconds)} iterations, {sum(seconds) / 60:.0f} minutes of computing"
+    problems = "".join(
+        f"<p><b>{html.escape(row['problem'])}</b></p>" for row in rows[-1:] if "problem" in row
+    )
     parts = [
-        f"<h1>{html.escape(name)}</h1><p>{summary}. Losses are weighted; the line is training, "
-        "dots are validation on unseen pictures.</p>",
+        f"<h1>{html.escape(name)}</h1>{problems}<p>{summary}. Losses are weighted; the line is "
+        "training, dots are validation on unseen pictures.</p>",
         f'<div class="curves">{curves}</div>',
         "<h2>Validation</h2>" + _images(folder, "validation"),
         "<h2>Training</h2><p>First frame and its painting; then frame, earlier painting warped to "

@@ -6,6 +6,7 @@ from torch import nn
 from brushflow.training.apart import NormsApart
 from brushflow.training.data import TrainingData
 from brushflow.training.objective import Objective
+from brushflow.training.outcome import Likeness
 from brushflow.training.unroll import Recurrence, Step
 
 
@@ -27,8 +28,9 @@ class Validation:
     @torch.no_grad()
     def __call__(
         self, network: nn.Module, recurrence: Recurrence, objective: Objective
-    ) -> tuple[dict[str, float], list[Step]]:
-        """Mean weighted terms by name, and the steps of one batch to look at."""
+    ) -> tuple[dict[str, float], list[Step], float]:
+        """Mean weighted terms by name, the steps of one batch to look at, and the likeness."""
+        likeness = Likeness()
         sums: dict[str, float] = {}
         shown: list[Step] = []
         wheel = self.data.wheel
@@ -43,6 +45,7 @@ class Validation:
             losses = objective(network, steps, self.iterations, full=True, painting=painting)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0.0) + value.item() / self.count
+            likeness.add(steps[-1])
             if len(steps) >= len(shown):
                 shown = steps
-        return sums, shown
+        return sums, shown, likeness.value

@@ -8,6 +8,7 @@ from skimage import data, io
 
 from brushflow.scripts import experiment
 from brushflow.training.recipes import RECIPES
+from brushflow.video import write_image
 
 
 @pytest.fixture
@@ -18,8 +19,14 @@ def folders(tmp_path, make_clip, drifting):
         io.imsave(tmp_path / "images" / f"{name}.png", getattr(data, name)()[::2, ::2])
     io.imsave(tmp_path / "painting.png", data.rocket())
     make_clip(tmp_path / "videos" / "a.mp4", drifting(8))
-    make_clip(tmp_path / "videos" / "b.mp4", drifting(8, picture="chelsea"))
-    make_clip(tmp_path / "clips" / "held & out.mp4", drifting(14, picture="coffee"))
+    # Frames in a folder are a video as well, to learn from and to judge by.
+    for folder, frames in (
+        ("videos/b", drifting(8, picture="chelsea")),
+        ("clips/held & out", drifting(14, picture="coffee")),
+    ):
+        for number, frame in enumerate(frames):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            write_image(tmp_path / folder / f"{number:05d}.png", frame)
     return tmp_path
 
 

@@ -165,6 +165,24 @@ def test_wrong_lists_are_explained(run, tmp_path):
     assert run(tmp_path / "empty", tmp_path / "out")[0] == 2
 
 
+def test_folders_of_frames_are_prepared_like_files(run, videos, drifting, tmp_path):
+    frames = tmp_path / "frames"
+    for name, speed in (("bear", 2), ("swan", 1)):
+        (frames / name).mkdir(parents=True)
+        for number, frame in enumerate(drifting(9, speed=speed)):
+            write_image(frames / name / f"{number:05d}.png", frame)
+    arguments = ("--side", 64, "--length", 3, "--per-video", 2, "--val-percent", 0, "--jobs", 1)
+    assert run(frames, tmp_path / "out", *arguments)[0] == 0
+    assert sorted(path.name for path in (tmp_path / "out" / "train").iterdir()) == ["bear", "swan"]
+    code, out, _ = run(frames / "bear", tmp_path / "one", *arguments)
+    assert code == 0 and out.startswith("2 sequences")
+    one, of_many = (tmp_path / place / "train" / "bear" for place in ("one", "out"))
+    assert {p.relative_to(one) for p in one.rglob("*")} == {
+        p.relative_to(of_many) for p in of_many.rglob("*")
+    }
+    assert np.array_equal(read_image(one / "000000" / "0.png"), drifting(9)[0])
+
+
 def test_the_marker_names_the_video(videos, tmp_path):
     prepare_video(videos / "moving.mp4", tmp_path / "moving", SETTINGS)
     assert json.loads((tmp_path / "moving" / "done.json").read_text())["video"] == "moving.mp4"

@@ -10,6 +10,7 @@ import torch
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.flow import load_estimator, warp
 from brushflow.training.clips import Clips, find_videos, names_below, scan_shots
+from brushflow.training.photographs import find_photographs
 from brushflow.training.prepared import is_prepared
 from brushflow.training.sets import open_data
 from brushflow.training.stored import StoredClips, StoredPhotographs, is_stored
@@ -68,6 +69,14 @@ def test_what_lies_beside_videos_is_none(tmp_path, videos, drifting):
     assert find_videos(root) == expected
     with pytest.raises(UsageError, match="holds no videos"):
         find_videos(root / "MPI")
+
+
+def test_photographs_are_not_masks_nor_what_runs_have_left(davis, drifting):
+    frames = davis / "JPEGImages" / "480p"
+    write_frames(davis / "mine.safetensors.training", drifting(2))
+    (frames / "bear" / "._00000.png").write_bytes(b"what a Mac leaves")
+    assert find_photographs(davis) == find_photographs(frames)
+    assert len(find_photographs(frames)) == 18
 
 
 def test_every_video_has_a_name_of_its_own(tmp_path):

@@ -1,0 +1,71 @@
+"""Whether what was trained paints at all, in sentences for who trains it."""
+
+import torch
+from torch import Tensor
+
+from brushflow.training.losses import coarse_luminance
+from brushflow.training.options import TrainOptions
+from brushflow.training.unroll import Step
+
+# Measured: styles that ship follow the light of pictures to a third or more, networks of random
+# weights not at all.
+_LEAST_LIKENESS = 0.1
+_HINT = "give more --iterations, or begin from a style that paints (--init-from starry-night)."
+
+
+class Likeness:
+    """How far the light of paintings follows that of their frames, over any number of steps.
+
+    The slope of the luminance of outputs over that of frames, both without what is smaller than
+    16 pixels: 1 for the frame itself, 0 for what shows nothing of it.
+    """
+
+    def __init__(self) -> None:
+        self._together = self._alone = 0.0
+        self._squares = 0
+
+    def add(self, step: Step) -> None:
+        """Take one more painted step into account."""
+        frame, output = (_deviation(picture) for picture in (step.frame, step.output))
+        self._together += float((frame * output).sum())
+        self._alone += float(frame.square().sum())
+        self._squares += frame.numel()
+
+    @property
+    def value(self) -> float:
+        """1 where the frames had less to show than a grey level."""
+        return self._together / self._alone if self._alone > self._squares else 1.0
+
+
+def _deviation(picture: Tensor) -> Tensor:
+    light = coarse_luminance(picture.detach().to(torch.float32))
+    return light - light.mean(1, keepdim=True)
+
+
+def foreseen(options: TrainOptions) -> str | None:
+    """What a run of resolved options will lack for being too short, None if nothing."""
+    identity, last = options.identity_iterations, options.iterations
+    whole = identity + options.style_ramp
+    if last >= whole:
+        return None
+    if last <= identity:
+        return (
+            f"These {last} iterations only teach the network to show the picture: the style comes "
+            f"in after iteration {identity}, and is there as a whole at {whole}. It will not "
+            f"paint; {_HINT}"
+        )
+    return (
+        f"The style will be weak: it comes in until iteration {whole}, and training ends at "
+        f"{last}; {_HINT}"
+    )
+
+
+def seen(likeness: float) -> str | None:
+    """What paintings of this likeness to their frames lack, None if nothing."""
+    if likeness >= _LEAST_LIKENESS:
+        return None
+    return (
+        f"What was trained paints grey mush or blots: its light follows the picture's to "
+        f"{max(0, round(100 * likeness))} % only. If it was the style that took over, lower "
+        f"--style-strength; else {_HINT}"
+    )
