@@ -8,6 +8,7 @@ import torch
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
+from brushflow.memory import out_of_memory
 from brushflow.tensor_files import load_tensors
 
 NAME = "checkpoint.pt"
@@ -19,6 +20,8 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
         with atomic_path(folder / NAME) as partial:
             torch.save(state, partial)
     except (OSError, RuntimeError) as error:
+        if out_of_memory(error):
+            raise
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise BrushflowError(
             f"Could not write the checkpoint in {folder}: {reason}. The one before is still "

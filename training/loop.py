@@ -14,6 +14,7 @@ import torch
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import alone_in
+from brushflow.memory import out_of_memory
 from brushflow.models.files import StyleModel
 from brushflow.pipeline.devices import autocast, choose_device
 from brushflow.training.apart import NormsApart
@@ -89,6 +90,13 @@ def train(
                         part.parent.mkdir(exist_ok=True)
                         run.model(place).save(part, torch.float16)
                 write_report(folder, options.output.stem, options.settings())
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise BrushflowError(
+            "There is not enough memory to train like this: --accumulate 2 computes a batch in two "
+            "parts, and smaller --sizes take less."
+        ) from error
     finally:
         workers.close()
     return options.output

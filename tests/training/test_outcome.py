@@ -6,8 +6,10 @@ import pytest
 import torch
 from skimage import data
 
+from brushflow.errors import BrushflowError
 from brushflow.models import available, build, load, preprocess
 from brushflow.training import train
+from brushflow.training.loop import Run
 from brushflow.training.outcome import Likeness, foreseen, seen
 from brushflow.training.unroll import Step
 
@@ -67,6 +69,17 @@ def test_training_that_comes_to_nothing_says_so(options, caplog):
     assert caplog.text.count("grey mush") == 1
     page = path.with_name(path.name + ".training") / "report.html"
     assert "grey mush" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("posix_memalign failed")])
+@pytest.mark.parametrize("place", ["step", "batches"])
+def test_too_little_memory_names_what_takes_less(options, monkeypatch, error, place):
+    def starved(*arguments):
+        raise error
+
+    monkeypatch.setattr(Run, place, starved)
+    with pytest.raises(BrushflowError, match="--accumulate 2 computes a batch in two parts"):
+        train(options)
 
 
 def test_training_on_a_style_that_paints_says_nothing(options, caplog):
