@@ -1,5 +1,6 @@
 """Files with more than one clock: recordings that were joined, and libraries that count apart."""
 
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 
@@ -7,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from brushflow.video import open_source, probe
+from brushflow.video import FrameReader, ffmpeg_version, open_source, probe
 from brushflow.video.clock import JoinedClock, joined_offsets
-from brushflow.video.ffmpeg import input_kinds
+from brushflow.video.ffmpeg import encoders, input_kinds
 
 
 def joined(folder, run_ffmpeg, suffix, offsets=(0, 0), sound=True, *encoding):
@@ -150,3 +151,18 @@ def test_the_program_tells_what_it_finds(run_ffmpeg, tmp_path):
     run_ffmpeg("-f", "lavfi", "-i", "sine=d=0.1", "-f", "lavfi", "-i", "color=s=64x48:d=0.1", path)
     with av.open(str(path)) as container:
         assert input_kinds(path, {}) == [stream.type for stream in container.streams]
+
+
+def test_pictures_beside_a_film_do_not_change_its_number(run_ffmpeg, tmp_path):
+    """An AVIF sequence, whose first picture is a track of its own for newer libraries alone."""
+    encoder = next((e for e in ("libaom-av1", "libsvtav1") if e in encoders()), None)
+    if encoder is None or ffmpeg_version() < (5, 1):
+        pytest.skip("this ffmpeg makes no AVIF files")
+    path = tmp_path / "film.avif"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4", "-c:v", encoder, path)
+    with av.open(str(path)) as container:
+        film = max(container.streams.video, key=lambda stream: stream.frames)
+        index, tick = film.index, film.time_base
+    reader = FrameReader(replace(probe(path), stream_index=index, time_base=tick))
+    assert [frame.pts * tick for frame in reader.read()] == [Fraction(k, 25) for k in range(10)]
+    assert reader.problem is None
