@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import cv2
@@ -87,10 +88,10 @@ class _Panels:
         settings = EncodeSettings(default_codec(output))
         check_output(output, settings.codec)
         info = self.source.info
-        segment = output.with_name(f".{output.stem}.panels.mkv")
         pts = []
         width, height = 3 * self.size[0], self.size[1]
-        try:
+        with TemporaryDirectory(prefix=".partial-", dir=output.absolute().parent) as folder:
+            segment = Path(folder) / "panels.mkv"
             with SegmentWriter(segment, width, height, settings, info.frame_rate) as writer:
                 for frame, row in tqdm(self._rows(), unit="frame"):
                     writer.write(row)
@@ -98,8 +99,6 @@ class _Panels:
             if not pts:
                 raise UsageError(f"{info.path} has one frame only, and so no motion to show.")
             assemble([segment], pts, info.time_base, output)
-        finally:
-            segment.unlink(missing_ok=True)
 
     def sheet(self, output: Path, moments: int) -> None:
         """Write those of some moments below each other."""

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -15,7 +14,7 @@ from brushflow.errors import BrushflowError
 from brushflow.files import atomic_path
 from brushflow.flow import load_estimator
 from brushflow.training.clips import scaled_size, scan_shots, strip_of
-from brushflow.training.prepared import write_strip
+from brushflow.training.prepared import remove_sequences, write_strip
 from brushflow.training.windows import LEAST_CERTAIN, LEAST_MOTION, MOST_MOTION
 
 logger = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ def place_for(name: str, out: Path, validation_percent: float) -> Path:
     place, other = (out / where / name for where in (part, "val" if part == "train" else "train"))
     if other.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(place, ignore_errors=True)
+        remove_sequences(place)
         other.rename(place)
     return place
 
@@ -72,7 +71,7 @@ def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
         if done["settings"] == wanted:
             return done["sequences"]
     # What an interrupted call left may be of other settings, which do not mix.
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_sequences(folder)
     shots = scan_shots(path)
     reach = settings.gap * (settings.length - 1) + 1
     starts = [

@@ -7,7 +7,8 @@ The flow files are KITTI's 16-bit PNGs: displacements to 1/64 pixel, and in the 
 whether the pixel can be traced. ``val`` beside ``train`` holds other videos.
 """
 
-import shutil
+import os
+import secrets
 from collections.abc import Sequence as Sequences
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.files import is_link, remove_own
 from brushflow.flow import read_kitti, write_kitti
 from brushflow.training.sources import Sequence
 from brushflow.training.windows import Strip, draw_window
 from brushflow.video import read_image, write_image
 
 _ATTEMPTS = 20
+_FILES = r"\d+(\.flow)?\.png"
 _SIGNS = ("*/[!.]*/1.flow.png", "*/done.json")
 
 
@@ -44,15 +47,30 @@ def find_sequences(folder: Path, part: str) -> list[Path]:
 
 def write_strip(folder: Path, strip: Strip) -> None:
     """Write one sequence; the folder is there complete or not at all."""
-    partial = folder.with_name(f".partial-{folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial = folder.with_name(f".partial-{folder.name}-{secrets.token_hex(8)}")
     partial.mkdir(parents=True)
     for k, frame in enumerate(strip.frames):
         write_image(partial / f"{k}.png", frame)
     for k, (flow, certainty) in enumerate(zip(strip.flows, strip.maps, strict=True), 1):
         write_kitti(partial / f"{k}.flow.png", flow, certainty >= 0.5)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_own(folder, _FILES)
     partial.replace(folder)
+
+
+def remove_sequences(folder: Path) -> None:
+    """Remove a video's folder, whole or not; UsageError if anything else is in it, or it is a link.
+
+    Only what ``write_strip`` and ``prepare_video`` have written is removed.
+    """
+    if folder.is_dir() and not is_link(folder):
+        for entry in list(folder.iterdir()):
+            remove_own(entry, _FILES)
+        remove_own(folder, r"done\.json")
+    if os.path.lexists(folder):
+        raise UsageError(
+            f"{folder} is a link, or holds files that are not brushflow's; move it away or choose "
+            f"another folder to prepare in."
+        )
 
 
 def read_strip(folder: Path, first: int, steps: int) -> Strip:

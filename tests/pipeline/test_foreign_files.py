@@ -12,6 +12,7 @@ from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.many import stylize_videos
 from brushflow.training.loop import train
 from brushflow.training.options import TrainOptions
+from brushflow.training.prepare import PrepareSettings, prepare_video
 from brushflow.video import EncodeSettings, write_image
 from brushflow.video.recording import Recorder
 
@@ -114,6 +115,15 @@ def test_a_recording_leaves_a_foreign_folder_alone(precious, tmp_path):
             Recorder(tmp_path / "live.mp4", 16, 16, EncodeSettings(), Fraction(25)),
         ):
             pass
+        assert contents(precious) == before
+
+
+def test_preparing_leaves_a_foreign_folder_alone(clip, precious, tmp_path):
+    before, link = contents(precious), tmp_path / "out"
+    link.symlink_to(precious)
+    for folder in (precious, link):
+        with pytest.raises(UsageError, match="not brushflow's"):
+            prepare_video(clip, folder, PrepareSettings())
         assert contents(precious) == before
 
 
