@@ -1,23 +1,33 @@
-"""What all commands share: exit codes, errors as one sentence, and where log lines go."""
+"""What all commands share: options that all have, help in groups, and where log lines go."""
 
 import contextlib
 import logging
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import MISSING, fields
-from types import FrameType, TracebackType
+from functools import partial
 from typing import Any, NoReturn
 
 import click
 from tqdm import tqdm
 
-from brushflow.errors import BrushflowError
-from brushflow.memory import NOT_ENOUGH, keep_freed_memory, out_of_memory
+import brushflow
+from brushflow.cli_ending import EXIT_INTERRUPTED, end_with, printable, stop_on_interrupt
+from brushflow.errors import UsageError
+from brushflow.memory import keep_freed_memory
 
-EXIT_INTERRUPTED = 130
+__all__ = [
+    "EXIT_INTERRUPTED",
+    "GroupedCommand",
+    "GroupedOption",
+    "aligned",
+    "option_for",
+    "printable",
+    "run",
+    "set_up_logging",
+    "stop_on_interrupt",
+]
 
 # PyTorch's threads spin while they wait for each other, which starves the threads that find
 # motion: without this, a run on two cores takes a fifth longer. It counts only if it is set
@@ -25,63 +35,68 @@ EXIT_INTERRUPTED = 130
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
-def _say_interrupted(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        sys.stderr.write("Interrupted.\n")
-    else:
-        _tell_others(kind, error, trace)
-
-
-_tell_others = sys.excepthook
-# ``run`` answers to Ctrl-C, but the imports before it take seconds. Python leaves by the signal
-# itself then, which shells know as 130.
-sys.excepthook = _say_interrupted
-
-
 def run(command: click.Command) -> NoReturn:
-    """Run a click command and leave the process with 0, 1, 2 or 130.
-
-    0 done, 1 failed, 2 wrong usage, 130 interrupted. Errors the user can do something about are
-    printed as a sentence; only a defect of the program itself shows a traceback.
-    """
-    signal.signal(signal.SIGTERM, _terminate)
+    """Run a click command to the process's end; see ``end_with``."""
+    _complete(command)
     keep_freed_memory()
-    try:
-        code = command.main(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except BrushflowError as error:
-        click.echo(f"Error: {printable(str(error))}", err=True)
-        code = error.exit_code
-    except (KeyboardInterrupt, click.Abort) as stop:
-        # click wraps the interrupt, which may know how to go on.
-        click.echo(str(stop.__cause__ or stop) or "Interrupted.", err=True)
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`): nothing is wrong with the work.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except OSError as error:
-        # A full disk or a folder that went away can strike at any write.
-        place = f" ({error.filename})" if error.filename else ""
-        click.echo(f"Error: {printable(f'{error.strerror or error}{place}')}.", err=True)
-        code = BrushflowError.exit_code
-    except Exception as error:
-        if not out_of_memory(error):
-            raise
-        click.echo(f"Error: {NOT_ENOUGH}", err=True)
-        code = BrushflowError.exit_code
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.flush()
-    sys.exit(code or 0)
+    end_with(lambda: command.main(standalone_mode=False))
 
 
-def printable(text: str) -> str:
-    """The text with all that could move a terminal's cursor, or cannot be written, escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+def _complete(command: click.Command) -> None:
+    """Give a command and its parts what all have: -h, and that no option may be given twice.
+
+    The last of two would count, and the first be forgotten without a word.
+    """
+    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    if not any(parameter.name == "version" for parameter in command.params):
+        command.params.append(_VERSION)
+    parts = list(command.commands.values()) if isinstance(command, click.Group) else []
+    for part in (command, *parts):
+        if "parse_args" not in vars(part):
+            part.parse_args = partial(_parse_once, part, part.parse_args)
+
+
+def _parse_once(
+    command: click.Command,
+    parse: Callable[[click.Context, list[str]], list[str]],
+    ctx: click.Context,
+    args: list[str],
+) -> list[str]:
+    if not ctx.resilient_parsing:
+        with contextlib.suppress(click.UsageError):  # said by the real parser, in its turn
+            _, _, given = command.make_parser(ctx).parse_args(list(args))
+            _check_once(given, ctx)
+    return parse(ctx, args)
+
+
+def _check_once(given: list[click.Parameter], ctx: click.Context) -> None:
+    """UsageError for an option that is given twice, and may not be."""
+    seen = set()
+    for option in given:
+        if not isinstance(option, click.Option) or option.multiple or option.count:
+            continue
+        if option.name in seen:
+            raise UsageError(
+                f"{' or '.join(option.opts + option.secondary_opts)} is given twice; leave one of "
+                f"them out."
+            )
+        seen.add(option.name)
+
+
+def _say_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"brushflow {brushflow.__version__}")
+        ctx.exit()
+
+
+_VERSION = click.Option(
+    ["--version"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Say which version this is and leave.",
+)
 
 
 def aligned(rows: list[list[str]]) -> str:
@@ -94,27 +109,6 @@ def aligned(rows: list[list[str]]) -> str:
         ).rstrip()
         for row in rows
     )
-
-
-@contextlib.contextmanager
-def stop_on_interrupt() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or a polite kill sets, so that the work can end at a good place.
-
-    A second one interrupts at once.
-    """
-    stop = threading.Event()
-
-    def ask(signum: int, frame: FrameType | None) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {s: signal.signal(s, ask) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def set_up_logging(quiet: bool = False, verbose: bool = False) -> None:
@@ -183,8 +177,3 @@ def option_for(options: type, group: str) -> Callable[..., Any]:
 class _AboveProgressBar(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         tqdm.write(self.format(record), file=sys.stderr)
-
-
-def _terminate(signum: int, frame: FrameType | None) -> NoReturn:
-    """A polite kill ends a run the way Ctrl-C does: cleanly, with what is done kept."""
-    raise KeyboardInterrupt

@@ -1,9 +1,10 @@
 """Kinds of value that options take, beyond those that click has."""
 
 import math
+import re
 from collections.abc import Collection
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -54,6 +55,56 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value!r} is not a finite number", param, ctx)
         return number
+
+
+class Share(Finite):
+    """A number from 0 to 1; who writes a percentage is told the share."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            number = float(str(value).rstrip("% "))
+        except ValueError:
+            number = math.nan
+        percentage = number > 1 or str(value).endswith("%")
+        if percentage and 0 <= number <= 100:
+            self.fail(
+                f"{value!r} is no share from 0 to 1; did you mean {number / 100:g}?", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
+class Pixels(click.ParamType):
+    """The longest side of a picture: a number, or what formats of 16:9 are called (720p, 4k)."""
+
+    name = "n"
+    _WIDTHS: ClassVar = {"4k": 3840, "8k": 7680}
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value).strip().lower()
+        pixels = self._WIDTHS.get(text)
+        if pixels is None:
+            lines = re.fullmatch(r"(\d{1,9})(p|px)?", text, re.ASCII)
+            if lines is None:
+                self.fail(
+                    f"{value!r} is no length; write the longest side in pixels, as in 1280, or a "
+                    f"format's name, as in 720p",
+                    param,
+                    ctx,
+                )
+            pixels = int(lines[1])
+            if lines[2] == "p":
+                pixels = round(pixels * 8 / 9) * 2  # even, as 854 for 480p
+        if pixels < self.least:
+            self.fail(f"{value!r} is too small; the least is {self.least} pixels", param, ctx)
+        return pixels
 
 
 class Names(click.ParamType):

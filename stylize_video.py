@@ -13,7 +13,7 @@ from brushflow.cli import (
     run,
     set_up_logging,
 )
-from brushflow.cli_values import Finite, FrameRate, Jobs, Names, Seconds, odd_width
+from brushflow.cli_values import Finite, FrameRate, Jobs, Names, Pixels, Seconds, Share, odd_width
 from brushflow.errors import UsageError
 from brushflow.live.command import paint_live
 from brushflow.models import available
@@ -79,11 +79,11 @@ plain = partial(click.option, cls=GroupedOption)
 )
 @what(
     "max_size",
-    "Shrink the video so that its longest side is at most this; never enlarges.",
-    type=click.IntRange(16),
+    "Shrink the video so that its longest side is at most this; never enlarges. 720p is 1280.",
+    type=Pixels(16),
     metavar="N",
 )
-@what("strength", "From 0, the source, to 1, the painting.", type=Finite(0, 1))
+@what("strength", "From 0, the source, to 1, the painting.", type=Share())
 @what("keep_colors", "Keep the video's own colours; take only brush strokes from the style.")
 @motion(
     "flow",
@@ -164,7 +164,11 @@ plain = partial(click.option, cls=GroupedOption)
     default=True,
     help="Faces know nothing of each other, for comparison: this shows their borders.",
 )
-@out("codec", "Video encoder by ffmpeg's name [default: what suits the file].")
+@out(
+    "codec",
+    "h264, hevc, av1, vp9, prores, ffv1, or any video encoder by ffmpeg's name [default: what "
+    "suits the file].",
+)
 @out("crf", "Quality on the encoder's scale, lower is better.", type=Finite(0))
 @out("preset", "Speed of the encoder, by its own names [default: veryfast for x264 and x265].")
 @out("pix_fmt", "Stored pixel format [default: 4:2:0].")
@@ -200,7 +204,7 @@ plain = partial(click.option, cls=GroupedOption)
 @plain(
     "--live-size",
     group="Live",
-    type=click.IntRange(16),
+    type=Pixels(16),
     metavar="N",
     help="Longest side of what is painted [default: the largest that holds --fps].",
 )

@@ -8,7 +8,7 @@ from typing import Any
 from brushflow.errors import UsageError
 from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.spherical import LAYOUTS
-from brushflow.video import EncodeSettings, Source, VideoInfo, default_codec
+from brushflow.video import EncodeSettings, Source, VideoInfo, default_codec, encoder_meant
 
 KEEPS = ("frames", "flow", "reliability")
 # What frames are: whatever the file says of itself, the layout of a sphere, or flat pictures.
@@ -64,7 +64,7 @@ class StylizeOptions:
 
     def encoding(self, output: Path) -> EncodeSettings:
         """How segments of this output are encoded; UsageError for a suffix that is no video's."""
-        codec = self.codec or default_codec(output)
+        codec = encoder_meant(self.codec) if self.codec else default_codec(output)
         return EncodeSettings(codec, self.crf, self.preset, self.pix_fmt, self.bit_depth)
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import queue
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -140,7 +140,8 @@ class _Process:
                 self._process = _SPAWN.Process(
                     target=_serve, args=(theirs, *self._arguments), daemon=True
                 )
-                self._process.start()
+                with _deaf():
+                    self._process.start()
                 theirs.close()
             return self._connection
 
@@ -150,6 +151,19 @@ class _Process:
             self._process.join()
             self._connection.close()
             self._process = None
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Have processes that are started here not hear Ctrl-C, even while they import modules."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _ThereTold(Exception):  # noqa: N818

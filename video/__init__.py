@@ -8,7 +8,7 @@ from brushflow.video.assemble import AssembleReport, assemble
 from brushflow.video.carry import Fates, Trim
 from brushflow.video.color import ColorTags
 from brushflow.video.containers import check_output, default_codec
-from brushflow.video.encoders import EncodeSettings, check_encoder
+from brushflow.video.encoders import EncodeSettings, check_encoder, encoder_meant
 from brushflow.video.ffmpeg import ffmpeg_version
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
 from brushflow.video.probe import VideoInfo, probe
@@ -35,6 +35,7 @@ __all__ = [
     "check_encoder",
     "check_output",
     "default_codec",
+    "encoder_meant",
     "ffmpeg_version",
     "natural_key",
     "open_source",

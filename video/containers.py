@@ -71,7 +71,10 @@ _WEBM = OutputKind(
 _KINDS = {".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM}
 
 # Encoders whose name does not hold the name of what they make.
-_MAKES = {"x264": "h264", "x265": "hevc", "vpx-vp9": "vp9", "openh264": "h264", "kvazaar": "hevc"}
+_MAKES = {
+    **{"x264": "h264", "openh264": "h264", "x265": "hevc", "kvazaar": "hevc", "rav1e": "av1"},
+    **{"vpx-vp9": "vp9", "vpx": "vp8", "xvid": "mpeg4"},
+}
 
 
 def output_kind(output: Path | str) -> OutputKind:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import difflib
 import logging
+import re
 from dataclasses import dataclass
+from itertools import islice
 
-from brushflow.errors import UsageError
+import ffmpeg as ffmpeg_graph
+
+from brushflow.errors import BrushflowError, UsageError
 from brushflow.video import ffmpeg
 
 logger = logging.getLogger(__name__)
@@ -87,6 +91,40 @@ _HARDWARE = {
 _OTHER = _Family(quality=None, preset=None)
 
 
+_MOST_NAMED, _MOST_TRIED = 3, 8  # of encoders that a wrong name may mean
+
+# What people call a codec, and the encoders that make it, the usual one first.
+_MEANT = {
+    "h264": ("libx264", "libopenh264"),
+    "hevc": ("libx265", "libkvazaar"),
+    "av1": ("libsvtav1", "libaom-av1", "librav1e"),
+    "vp9": ("libvpx-vp9",),
+    "vp8": ("libvpx",),
+    "prores": ("prores_ks",),
+    "mpeg2": ("mpeg2video",),
+    "xvid": ("libxvid", "mpeg4"),
+    "theora": ("libtheora",),
+}
+_OTHER_NAMES = {
+    **{"x264": "h264", "avc": "h264", "avc1": "h264", "mpeg4avc": "h264"},
+    **{"h265": "hevc", "x265": "hevc", "hvc1": "hevc", "hev1": "hevc"},
+    **{"aom": "av1", "svtav1": "av1", "aomav1": "av1", "libaom": "av1", "libsvt": "av1"},
+    **{"libvpx9": "vp9", "divx": "xvid"},
+}
+
+
+def encoder_meant(name: str) -> str:
+    """Return the encoder of this ffmpeg that people mean by a codec's ``name``, as h264 or H.265.
+
+    A name that stands for none is returned as it is.
+    """
+    plain = re.sub("[ ._-]", "", name.lower())
+    known = ffmpeg.video_encoders()
+    meant = _MEANT.get(_OTHER_NAMES.get(plain, plain), ())
+    asked = name.lower() if name.lower() in known else name
+    return next((encoder for encoder in meant if encoder in known), asked)
+
+
 def _family(codec: str) -> _Family:
     for suffix, family in _HARDWARE.items():
         if codec.endswith(suffix):
@@ -95,15 +133,35 @@ def _family(codec: str) -> _Family:
 
 
 def check_encoder(settings: EncodeSettings) -> None:
-    """Raise UsageError, naming similar ones, if this ffmpeg has no such encoder."""
-    known = ffmpeg.encoders()
-    if settings.codec in known:
+    """Raise UsageError, naming some that work here, if this ffmpeg has no such video encoder."""
+    if settings.codec in ffmpeg.video_encoders():
         return
-    stem = settings.codec.lower().replace(".", "")
-    near = sorted(name for name in known if stem in name)
-    near += difflib.get_close_matches(settings.codec, sorted(known - set(near)), n=3)
-    hint = f"did you mean {' or '.join(near[:4])}?" if near else "see ffmpeg -encoders."
-    raise UsageError(f"This ffmpeg has no encoder {settings.codec}; {hint}")
+    working = filter(_works, _similar(settings.codec))
+    near = list(islice(working, _MOST_NAMED))
+    hint = f"did you mean {' or '.join(near)}?" if near else "see ffmpeg -encoders."
+    raise UsageError(f"This ffmpeg has no encoder {settings.codec} for video; {hint}")
+
+
+def _similar(codec: str) -> list[str]:
+    """Video encoders that ``codec`` may mean, the likeliest first."""
+    known = ffmpeg.video_encoders()
+    plain = codec.lower().replace(".", "")
+    meant = [name for names in _MEANT.values() for name in names if name in known]
+    near = difflib.get_close_matches(plain, meant, n=3, cutoff=0.5)
+    near += sorted(name for name in known if plain in name)
+    near += difflib.get_close_matches(plain, sorted(known), n=3)
+    return list(dict.fromkeys(near))[:_MOST_TRIED]
+
+
+def _works(codec: str) -> bool:
+    """Whether an encoder can be opened: some need a device that is not there."""
+    source = ffmpeg_graph.input("color=black:s=256x256:r=25:d=0.04", f="lavfi")
+    output = source.output("-", f="null", pix_fmt=_family(codec).formats[0], **{"c:v": codec})
+    try:
+        ffmpeg.run_ffmpeg(output.compile(cmd=ffmpeg.ffmpeg_binary()), "encode")
+    except BrushflowError:
+        return False
+    return True
 
 
 def pixel_format(settings: EncodeSettings, width: int, height: int) -> str:

@@ -63,6 +63,7 @@ def _ask(binary: str, question: str) -> str:
             stderr=subprocess.DEVNULL,
             timeout=60,
             check=True,
+            start_new_session=True,  # Ctrl-C would end it, and it be blamed
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise BrushflowError(
@@ -90,9 +91,15 @@ def filters() -> frozenset[str]:
     return _names(ffmpeg_binary(), "-filters")
 
 
-def encoders() -> frozenset[str]:
-    """Return the names of the encoders this ffmpeg has."""
-    return _names(ffmpeg_binary(), "-encoders")
+@functools.cache
+def _video_names(binary: str, question: str) -> frozenset[str]:
+    rows = (line.split() for line in _ask(binary, question).splitlines())
+    return frozenset(row[1] for row in rows if len(row) > 1 and row[0][0] == "V" and row[1] != "=")
+
+
+def video_encoders() -> frozenset[str]:
+    """Return the names of the video encoders this ffmpeg has; not all need work here."""
+    return _video_names(ffmpeg_binary(), "-encoders")
 
 
 def decoders() -> frozenset[str]:

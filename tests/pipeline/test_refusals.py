@@ -184,7 +184,7 @@ def test_a_full_disk_is_a_sentence_and_the_run_goes_on_afterwards(
     process = command_line(*arguments, preexec_fn=small_files)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1, err
-    assert "Traceback" not in err and err.strip().startswith("Error: ")
+    assert "Traceback" not in err and err.splitlines()[-1].startswith("Error: ")
     assert not (tmp_path / "out.mp4").exists()
     code, _, err = run_command(*arguments)
     assert code == 0, err

@@ -14,6 +14,8 @@ from brushflow.video import (
     EncodeSettings,
     SegmentWriter,
     check_encoder,
+    encoder_meant,
+    ffmpeg,
     open_source,
     try_settings,
 )
@@ -166,6 +168,37 @@ def test_unknown_encoder_names_its_neighbours():
         check_encoder(EncodeSettings(codec="x264"))
     with pytest.raises(UsageError, match="no encoder zzz"):
         check_encoder(EncodeSettings(codec="zzz"))
+    with pytest.raises(UsageError, match="no encoder aac for video"):
+        check_encoder(EncodeSettings(codec="aac"))
+
+
+def test_encoders_that_are_suggested_work_here(monkeypatch):
+    listed = ffmpeg.video_encoders() | {"h264_dream"}  # as those of cards that are not there
+    monkeypatch.setattr(ffmpeg, "video_encoders", lambda: listed)
+    with pytest.raises(UsageError, match="did you mean") as refused:
+        check_encoder(EncodeSettings(codec="h264_drea"))
+    assert "libx264" in str(refused.value) and "dream" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoders"),
+    [
+        ("h264", {"libx264"}),
+        ("H.264", {"libx264"}),
+        ("x264", {"libx264"}),
+        ("hevc", {"libx265"}),
+        ("h265", {"libx265"}),
+        ("HEVC", {"libx265"}),
+        ("av1", {"libsvtav1", "libaom-av1", "librav1e"}),
+        ("VP9", {"libvpx-vp9"}),
+        ("prores", {"prores_ks"}),
+        ("LIBX265", {"libx265"}),
+        ("ffv1", {"ffv1"}),
+        ("nonsense", {"nonsense"}),
+    ],
+)
+def test_codecs_mean_what_people_mean(name, encoders):
+    assert encoder_meant(name) in encoders
 
 
 @pytest.mark.parametrize("codec", ["libx265", "libvpx-vp9", "ffv1", "prores_ks", "mpeg4"])
