@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 import brushflow
 from brushflow.cli_ending import EXIT_INTERRUPTED, end_with, printable, stop_on_interrupt
-from brushflow.errors import UsageError
-from brushflow.memory import keep_freed_memory
+from brushflow.errors import BrushflowError, UsageError, told
+from brushflow.memory import NOT_ENOUGH, keep_freed_memory, out_of_memory
 
 __all__ = [
     "EXIT_INTERRUPTED",
@@ -50,10 +50,20 @@ def _complete(command: click.Command) -> None:
     command.context_settings.setdefault("help_option_names", ["-h", "--help"])
     if not any(parameter.name == "version" for parameter in command.params):
         command.params.append(_VERSION)
+    if "invoke" not in vars(command):
+        command.invoke = partial(_invoke, command.invoke)
     parts = list(command.commands.values()) if isinstance(command, click.Group) else []
     for part in (command, *parts):
         if "parse_args" not in vars(part):
             part.parse_args = partial(_parse_once, part, part.parse_args)
+
+
+def _invoke(invoke: Callable[[click.Context], Any], ctx: click.Context) -> Any:
+    """Do the work; click would take any pipe that breaks for that of its own output."""
+    try:
+        return invoke(ctx)
+    except OSError as error:
+        raise BrushflowError(NOT_ENOUGH if out_of_memory(error) else told(error)) from error
 
 
 def _parse_once(

@@ -4,6 +4,8 @@ Ctrl-C may come at any moment and several times in a row, whoever reads the outp
 a disk may fill up. All that is decided here.
 """
 
+import _thread
+import atexit
 import contextlib
 import io
 import os
@@ -58,9 +60,16 @@ class _Interrupts:
             self._insisted += 1
 
     def was_lost(self) -> None:
-        """The exception met code that cannot pass it on, such as a destructor: raise it again."""
+        """The exception met code that cannot pass it on, such as a destructor: raise it soon."""
         self.calm = False
-        signal.raise_signal(signal.SIGINT)
+        threading.Timer(0.05, _interrupt_main).start()
+
+
+def _interrupt_main() -> None:
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 _interrupts = _Interrupts()
@@ -115,8 +124,6 @@ def end_with(work: Callable[[], int | None]) -> NoReturn:
 
 def _tell(error: BaseException) -> int:
     """Say what has ended a command; its exit code. A defect of the program is raised again."""
-    if isinstance(error, SystemExit) and isinstance(error.__context__, OSError):
-        error = error.__context__  # click's own idea of a pipe that broke, wherever it was
     if isinstance(error, KeyboardInterrupt | click.Abort):
         # click wraps the interrupt, which may know how to go on.
         click.echo(str(error.__cause__ or error) or "Interrupted.", err=True)
@@ -232,6 +239,14 @@ def _pass_on(unraisable: Any) -> None:
         _ignore_others(unraisable)
 
 
+def _ignore_the_rest() -> None:
+    """Python gives signals their old meaning before it has left, and the code would be another."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is _interrupts:
+            signal.signal(number, signal.SIG_IGN)
+
+
+atexit.register(_ignore_the_rest)
 _open_streams()
 # ``end_with`` answers to Ctrl-C, but the imports before it take seconds. Python leaves by the
 # signal itself then, which shells know as 130.

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from brushflow.errors import UsageError
+from brushflow.errors import BrushflowError, UsageError
 
 MARK = "brushflow.txt"  # what tells a folder that the program has made from any other
 LOCK = "lock"
@@ -30,13 +30,14 @@ class InUse(UsageError):  # noqa: N818
 
 
 @contextmanager
-def atomic_path(path: Path | str) -> Iterator[Path]:
+def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success flush it to disk and rename it.
 
     The temporary name keeps the suffix, which some writers choose the format by, and nobody can
     guess it, so that no link lies in wait there. What a killed process has left of the same file
     is removed. If the block raises, the temporary file is removed and ``path`` is left as it was.
     One writer at a time.
+    BrushflowError, likewise, if there is something by then that is not to be replaced.
     """
     path = Path(path)
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
@@ -50,9 +51,11 @@ def atomic_path(path: Path | str) -> Iterator[Path]:
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
-        partial.replace(path)
-    except BaseException:
+        _rename(partial, path, replace)
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, os.fspath(partial)):
+            error.filename = os.fspath(path)  # what could not be written, as people know it
         raise
 
 
@@ -69,6 +72,29 @@ def left_over(folder: Path) -> dict[str, list[str]]:
             if match and match[2] and entry.is_file(follow_symlinks=False):
                 found.setdefault(match[1], []).append(entry.name)
     return found
+
+
+def _rename(partial: Path, path: Path, replace: bool) -> None:
+    if replace:
+        partial.replace(path)
+        return
+    try:
+        os.link(partial, path)
+    except FileExistsError as error:
+        raise _came_meanwhile(path) from error
+    except OSError:  # a file system without second names
+        if os.path.lexists(path):
+            raise _came_meanwhile(path) from None
+        partial.replace(path)
+    else:
+        partial.unlink()
+
+
+def _came_meanwhile(path: Path) -> BrushflowError:
+    return BrushflowError(
+        f"Something has come to lie at {path} meanwhile, and is left as it is; move it away and "
+        f"type the same command again."
+    )
 
 
 @contextmanager

@@ -26,6 +26,15 @@ def tell_report(report: RunReport) -> None:
     )
 
 
+def tell_done(output: Path) -> None:
+    """What there is nothing to do for."""
+    click.echo(
+        printable(
+            f"{output} was there, made of the same with these options; --restart replaces it."
+        )
+    )
+
+
 def tell_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
     """Several videos: notes and errors, then a line for each."""
     rows = [["source", "frames", "painted now", "result"]]

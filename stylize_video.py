@@ -19,10 +19,15 @@ from brushflow.live.command import paint_live
 from brushflow.models import available
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.devices import PRECISIONS
-from brushflow.pipeline.inputs import default_output, find_videos, is_video_folder
+from brushflow.pipeline.inputs import (
+    default_output,
+    find_videos,
+    is_video_folder,
+    output_folder,
+)
 from brushflow.pipeline.options import KEEPS, SPHERICAL
 from brushflow.pipeline.stylizer import FILLS
-from brushflow.stylize_work import Work, write_still
+from brushflow.stylize_work import Work, make_folder, write_still
 from brushflow.video import open_source
 from brushflow.video.devices import is_device
 
@@ -51,8 +56,8 @@ plain = partial(click.option, cls=GroupedOption)
     "-o",
     "--output",
     group="Output",
-    type=PATH,
-    help="File to write, of several videos the folder [default: SOURCE.STYLE.mp4].",
+    help="File to write, or folder/ for files of the default names [default: "
+    "SOURCE.STYLE.OPTIONS.mp4].",
 )
 @what("style", "Bundled style, or a model file: .safetensors, or .t7 or .pth of other programs.")
 @plain(
@@ -239,7 +244,7 @@ plain = partial(click.option, cls=GroupedOption)
 @plain("--verbose", group="Run", is_flag=True, help="Say what happens inside.")
 def command(
     sources: tuple[str, ...],
-    output: Path | None,
+    output: str | None,
     moments: int | None,
     report: bool,
     show: bool,
@@ -285,21 +290,28 @@ def command(
     if show and dry_run:
         raise UsageError("--show shows what is painted; leave it out of a --dry-run.")
     work = Work(options, jobs, cluster, report, quiet, show)
-    if len(sources) > 1 or is_video_folder(sources[0]):
+    several = len(sources) > 1 or is_video_folder(sources[0])
+    folder = output_folder(output, several)
+    if several:
         if moments or show:
             option = "--preview" if moments else "--show"
             raise UsageError(f"{option} shows one video; name one.")
-        many = find_videos(sources, options.style, output)
+        many = find_videos(sources, options, folder)
         if dry_run:
             work.estimate(many)
         else:
-            work.paint_many(many, output)
+            work.paint_many(many, folder)
         return
     source = sources[0]
     opened = open_source(source, options.fps)
     options.check_use(opened)
-    ending = ".preview.png" if moments else ".png" if opened.kind == "image" else ".mp4"
-    output = output or default_output(opened.info.path, options.style, ending)
+    place = default_output(opened.info.path, options, moments)
+    if folder is not None:
+        place = folder / place.name
+    elif output is not None:
+        place = Path(output)
+    if folder is not None and not dry_run:
+        make_folder(folder)
     if moments or opened.kind == "image":
         of_videos = {
             "--report": report,
@@ -310,11 +322,11 @@ def command(
         of_videos |= {"--jobs": jobs != 1, "--cluster": cluster}
         if unfit := [name for name, given in of_videos.items() if given]:
             raise UsageError(f"{unfit[0]} is for videos, and this makes a picture; leave it out.")
-        write_still(opened, output, options, moments, quiet)
+        write_still(opened, place, options, moments, quiet)
     elif dry_run:
-        work.estimate([(source, output)])
+        work.estimate([(source, place)])
     else:
-        work.paint(opened, output)
+        work.paint(opened, place)
 
 
 def main() -> None:

@@ -15,13 +15,14 @@ from brushflow.live.showing import show_while
 from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.estimate import estimate_run
+from brushflow.pipeline.making import is_done, is_made
 from brushflow.pipeline.many import stylize_videos
 from brushflow.pipeline.processes import PaintingProcesses
 from brushflow.pipeline.run import forget_run, one_opencv_thread
 from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.pipeline.workers import painting_processes, usable_cores
 from brushflow.progress import ProgressDisplay
-from brushflow.stylize_summaries import tell_estimates, tell_outcomes, tell_report
+from brushflow.stylize_summaries import tell_done, tell_estimates, tell_outcomes, tell_report
 from brushflow.video import Source, open_source
 
 
@@ -54,10 +55,16 @@ class Work:
         """Paint one video, and measure it if that is wanted."""
         if self.report:
             # Not at the top: what it brings along takes longer to import than all the rest.
-            from brushflow.evaluation.of_run import check_measurable, report_run
+            from brushflow.evaluation.of_run import check_measurable
 
             check_measurable(self.options)
         place = source.info.path
+        if is_done(source, output, self.options):
+            if not self.quiet:
+                tell_done(output)
+            if self.report:
+                self._measure(place, output)
+            return
         with self._ready([source]) as (display, stop, executor):
             paint = partial(
                 *(stylize_video, place, output, self.options, display.show, stop, executor),
@@ -67,22 +74,27 @@ class Work:
         if not self.quiet:
             tell_report(report)
         if self.report:
-            try:
-                with ProgressDisplay(self.quiet) as display:
-                    show = partial(display.show, "measure")
-                    page = report_run(place, output, self.options, show)
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt(
-                    "Interrupted. The same command without --restart measures, and paints nothing."
-                ) from None
+            self._measure(place, output)
             forget_run(output, self.options)
-            if not self.quiet:
-                click.echo(printable(f"Look at {page}."))
         if report.problem:
             raise BrushflowError(
                 f"{source.info.path} is damaged; what could be read of it is in {report.output} "
                 f"({report.problem})."
             )
+
+    def _measure(self, place: Path, output: Path) -> None:
+        from brushflow.evaluation.of_run import report_run
+
+        try:
+            with ProgressDisplay(self.quiet) as display:
+                show = partial(display.show, "measure")
+                page = report_run(place, output, self.options, show)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "Interrupted. The same command without --restart measures, and paints nothing."
+            ) from None
+        if not self.quiet:
+            click.echo(printable(f"Look at {page}."))
 
     def paint_many(self, work: list[tuple[str, Path]], folder: Path | None) -> None:
         """Paint several videos; those that fail do not stop the rest."""
@@ -91,7 +103,9 @@ class Work:
         started = time.monotonic()
         if folder is not None:
             make_folder(folder)
-        with self._ready(self._opened(work)) as (display, stop, executor):
+        opened = self._opened(work)
+        self._check_use(opened)
+        with self._ready(opened) as (display, stop, executor):
             # This machine scans and joins, however many others paint.
             at_once = 1 if executor is None else min(executor.count, usable_cores()) + 1
             outcomes = stylize_videos(work, self.options, display.show, stop, executor, at_once)
@@ -139,6 +153,19 @@ class Work:
                 sources.append(open_source(source, self.options.fps))
         return sources
 
+    def _check_use(self, sources: Sequence[Source]) -> None:
+        """UsageError for options that none of the sources has a use for."""
+        problem = None
+        for source in sources:
+            try:
+                self.options.check_use(source)
+            except UsageError as error:
+                problem = error
+            else:
+                return
+        if problem is not None:
+            raise problem
+
     @contextmanager
     def _ready(
         self, sources: Sequence[Source]
@@ -169,13 +196,12 @@ def _check(stop: threading.Event) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """The folder that ``--output`` names when there are several videos."""
+    """The folder that ``--output`` names."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"Several videos need a folder for --output, and {folder} is none and cannot be "
-            f"made ({error.strerror})."
+            f"The folder {folder}, which --output names, cannot be made ({error.strerror})."
         ) from error
 
 
@@ -183,6 +209,10 @@ def write_still(
     source: Source, output: Path, options: StylizeOptions, moments: int | None, quiet: bool
 ) -> None:
     """Everything that ends in a single picture."""
+    if not options.restart and is_made(source, output, options, moments):
+        if not quiet:
+            tell_done(output)
+        return
     check_destination(source.info.path, output, options.restart)
     started = time.monotonic()
     if moments:

@@ -1,65 +1,151 @@
 """From what a command is given to the videos and pictures it means, and where each goes."""
 
-from collections.abc import Sequence
+import hashlib
+import os
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from brushflow.errors import UsageError
 from brushflow.models import available
 from brushflow.pipeline.destination import shortened
-from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, natural_key
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_output, natural_key
+
+# Options that have their own place in names, or none because they change nothing that is written.
+_UNNAMED = ("style", "device", "restart", "work_dir")
+_LONGEST_NAMES = 120  # letters of all options in a name
+_LONGEST_STYLE = 60
 
 
-def default_output(place: Path, style: str, ending: str) -> Path:
-    """``clip.mp4`` becomes ``clip.<style><ending>`` beside it; so do folders and patterns.
+def default_output(place: Path, options: StylizeOptions, moments: int | None = None) -> Path:
+    """``clip.mp4`` becomes ``clip.STYLE.OPTIONS.mp4`` beside it; so do folders and patterns.
 
-    ``style`` is a bundled one's name or the path of a model.
+    All options are named that are not the usual ones, so that no two commands mean one file.
+    Pictures become .png; ``moments`` of a contact sheet.
     """
+    ending = ".png" if moments or _is_picture(place) else _video_ending(options)
     if not place.exists():  # a pattern
         place = place.absolute().parent
     stem = place.absolute().name if place.is_dir() else place.stem
-    return place.parent / shortened(stem, f".{Path(style).stem}{ending}")
+    sheet = f".preview-{moments}" if moments else ""
+    return place.parent / shortened(stem, f".{_style(options)}{_names(options)}{sheet}{ending}")
+
+
+def _style(options: StylizeOptions) -> str:
+    return Path(options.style).stem[:_LONGEST_STYLE]
+
+
+def _names(options: StylizeOptions) -> str:
+    names = ""
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name in _UNNAMED or value == field.default:
+            continue
+        name = field.name.replace("_", "-")
+        if isinstance(value, bool):
+            names += f".{name}" if value else f".no-{name}"
+        else:
+            names += f".{name}-{_word(value, field.name == 'cuts')}"
+    if len(names) > _LONGEST_NAMES:
+        digest = hashlib.sha256(names.encode()).hexdigest()[:8]
+        return f"{names[:_LONGEST_NAMES]}-{digest}"
+    return names
+
+
+def _word(value: Any, may_be_path: bool) -> str:
+    """A value as a part of a name that every file system takes."""
+    if isinstance(value, Path) or may_be_path:
+        value = Path(value).stem
+    elif isinstance(value, Fraction) and Fraction(str(float(value))) == value:
+        value = f"{float(value):.15g}"
+    elif isinstance(value, float):
+        value = f"{value:.15g}"
+    elif isinstance(value, tuple):
+        value = "-".join(value)
+    return re.sub(r"[^\w.+-]+", "-", str(value))
+
+
+def _video_ending(options: StylizeOptions) -> str:
+    """The kind of file that the wanted codec fits into, .mp4 if it is one."""
+    for ending in (".mp4", ".mov"):
+        name = f"a{ending}"
+        try:
+            check_output(name, options.encoding(Path(name)).codec)
+        except UsageError:
+            continue
+        return ending
+    return ".mkv"
+
+
+def output_folder(output: str | None, several: bool) -> Path | None:
+    """The folder that ``--output`` names, None if it names a file or nothing.
+
+    UsageError for a file's name where there are ``several`` sources.
+    """
+    if output is None:
+        return None
+    place = Path(output)
+    if output.endswith(("/", os.sep)) or place.is_dir():
+        return place
+    if not several:
+        return None
+    if place.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES or place.exists():
+        raise UsageError(
+            f"--output {output} names one file, and there are several sources; name a folder, as "
+            f"in {place.stem}/, or paint them one by one."
+        )
+    return place
 
 
 def is_video_folder(place: str) -> bool:
     """Whether this is a folder of videos; a folder of pictures is one video.
 
-    UsageError for a folder of both.
+    UsageError for a folder of both, contact sheets of the videos aside.
     """
     folder = Path(place)
     if not folder.is_dir():
         return False
     videos = _videos_in(folder)
-    if videos and any(path.suffix.lower() in IMAGE_SUFFIXES for path in folder.iterdir()):
+    if not videos:
+        return False
+    pictures = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    if any(not _is_painting(path, videos, available()) for path in pictures):
         raise UsageError(
             f"The folder {place} holds videos and pictures; name the videos "
             f"({Path(place) / f'*{videos[0].suffix}'}), or the pictures by a pattern."
         )
-    return bool(videos)
+    return True
 
 
-def find_videos(places: Sequence[str], style: str, folder: Path | None) -> list[tuple[str, Path]]:
+def find_videos(
+    places: Sequence[str], options: StylizeOptions, folder: Path | None
+) -> list[tuple[str, Path]]:
     """Every video or picture that ``places`` stand for, each with its output.
 
     That lies beside it, or in ``folder``.
 
     A folder of videos stands for those right in it, except what earlier commands have painted
-    of them in this style or a bundled one. UsageError for two with the same output.
+    of them in this style or a bundled one; nor is what this command writes one of its sources.
+    UsageError for two with the same output.
     """
     sources: dict[str, None] = {}
-    outputs: set[Path] = set()
+    styles = (_style(options), *available())
     for place in places:
         found = [place]
         if is_video_folder(place):
             videos = _videos_in(Path(place))
-            styles = (style, *available())
-            outputs |= {default_output(video, s, ".mp4") for video in videos for s in styles}
-            found = [str(video) for video in videos if video not in outputs]
+            found = [str(video) for video in videos if not _is_painting(video, videos, styles)]
         sources |= dict.fromkeys(found)
     work = []
     for source in sources:
-        ending = ".png" if _is_picture(Path(source)) else ".mp4"
-        output = default_output(Path(source), style, ending)
+        output = default_output(Path(source), options)
         work.append((source, folder / output.name if folder else output))
+    written = {output.absolute() for _, output in work}
+    work = [(source, output) for source, output in work if Path(source).absolute() not in written]
     first_by_output: dict[Path, str] = {}
     for source, output in work:
         other = first_by_output.setdefault(output.absolute(), source)
@@ -69,6 +155,18 @@ def find_videos(places: Sequence[str], style: str, folder: Path | None) -> list[
                 f"or paint them one by one."
             )
     return work
+
+
+def _is_painting(path: Path, sources: Iterable[Path], styles: Collection[str]) -> bool:
+    """Whether this is called as what is painted of one of the sources, in one of the styles."""
+    for style in styles:
+        for match in re.finditer(re.escape(f".{style}."), path.name):
+            stem = path.name[: match.start()]
+            # A long one was cut off where the name would have been too long.
+            long = len(os.fsencode(path.name)) > 240
+            if any(s.stem == stem or (long and s.stem.startswith(stem)) for s in sources):
+                return True
+    return False
 
 
 def _is_picture(path: Path) -> bool:

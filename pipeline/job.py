@@ -12,21 +12,20 @@ from typing import Any
 
 import numpy as np
 
-import brushflow
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import file_digest
 from brushflow.pipeline.cluster import ClusterExecutor
 from brushflow.pipeline.destination import already_there, run_folder
 from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.dispatch import Row, paint_rows, plan_rows
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.joining import join_segments, settle_early
+from brushflow.pipeline.making import mark_of, settings_of
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.paint_shots import describe_run
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import Segment, find_joints, plan_video
 from brushflow.pipeline.processes import PaintingProcesses
-from brushflow.pipeline.scan import CUTS, ProgressCallback, Scan, check_cuts, scan_source
+from brushflow.pipeline.scan import ProgressCallback, Scan, check_cuts, scan_source
 from brushflow.pipeline.shortage import (
     ShortOfMemory,
     release,
@@ -36,6 +35,7 @@ from brushflow.pipeline.shortage import (
 )
 from brushflow.pipeline.shot_painter import ShotPainter, kept_folder
 from brushflow.video import Source, check_encoder, check_output, try_settings
+from brushflow.video.tags import maker
 
 logger = logging.getLogger(__name__)
 
@@ -111,14 +111,7 @@ class VideoJob:
         """All stages in order."""
         started = time.monotonic()
         painter = self._painter(self.options)
-        settings = {
-            "brushflow": brushflow.__version__,
-            "source": self.source.identity(),
-            "options": self.options.settings(),
-            "models": painter.digests,
-        }
-        if self.options.cuts not in CUTS:
-            settings["list of cuts"] = file_digest(Path(self.options.cuts))
+        settings = settings_of(self.source, self.options, painter.digests)
         fresh = not self.folder.path.exists()
         with self.folder.locked():
             try:
@@ -169,11 +162,8 @@ class VideoJob:
         self.folder.begin(settings, restart=False)
         if self.folder.complete is not None or self.folder.may_replace(self.output):
             return
-        scan = self.folder.load_scan()
-        if scan is not None:
-            plan = plan_video(scan, self.options, self.source.info)
-            if len(self.folder.finished(plan)) == len(plan):
-                return
+        if maker(self.output).startswith(mark_of(settings)):
+            return
         if self.folder.empty:
             self.folder.remove()
         raise already_there(self.output)
@@ -197,7 +187,14 @@ class VideoJob:
                 f"anew."
             )
         filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
-        said = join_segments(self.source, self.options, self.folder, scan, plan, self.output, fates)
+        # What is made of a damaged source may be made again one day.
+        mark = mark_of(settings) + "-part" * (scan.problem is not None)
+        ours = self.output.exists() and (
+            self.folder.may_replace(self.output) or maker(self.output).startswith(mark)
+        )
+        said = join_segments(
+            self.source, self.options, self.folder, scan, plan, self.output, fates, ours, mark
+        )
         notes = [*self.source.notes, *filled, *self.shortages, *said]
         return painted, {"frames": self.total, "notes": notes, "problem": scan.problem}
 

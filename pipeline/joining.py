@@ -36,11 +36,14 @@ def join_segments(
     plan: Sequence[Segment],
     output: Path,
     fates: Fates | None = None,
+    replace: bool = False,
+    made_by: str = "",
 ) -> list[str]:
     """Write ``output`` of the segments of ``plan``, which all are there.
 
-    ``options`` are those for this source. Returns sentences about what had to be changed. Should
-    this fail, the frames alone are left in a file of their own, and the BrushflowError names it.
+    ``options`` are those for this source; ``replace`` and ``made_by`` as of ``assemble``. Returns
+    sentences about what had to be changed. Should this fail, the frames alone are left in a file
+    of their own, and the BrushflowError names it.
     """
     info = source.info
     trim = _trim(source, options, scan)
@@ -59,6 +62,8 @@ def join_segments(
             end=trim.end,
             sphere=_sphere(source, options),
             fates=fates,
+            replace=replace,
+            made_by=made_by,
         )
     except (BrushflowError, OSError) as error:
         try:

@@ -12,11 +12,12 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.errors import BrushflowError, UsageError, told
 from brushflow.memory import NOT_ENOUGH, out_of_memory
 from brushflow.pipeline.destination import check_destination, run_folder
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.job import ProgressCallback, RunReport
+from brushflow.pipeline.making import is_done
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.run import one_opencv_thread, run_job
 from brushflow.pipeline.stills import stylize_image
@@ -52,7 +53,8 @@ def stylize_videos(
 
     ``at_once`` videos are scanned and joined at a time, so that an ``executor`` never waits for
     the next one's shots; without one it is 1. An output that is there stays as it is, unless
-    ``options.restart`` is set. KeyboardInterrupt when ``stop`` is set.
+    ``options.restart`` is set; it counts as done if it was made of the same with the same options.
+    KeyboardInterrupt when ``stop`` is set.
     """
     common = _CommonProgress(progress)
     one_picture = threading.Lock()  # whose network has all of PyTorch's threads
@@ -63,7 +65,7 @@ def stylize_videos(
             raise KeyboardInterrupt
         try:
             opened = open_source(source, options.fps)
-            if _is_there(output, options):
+            if is_done(opened, output, options):
                 return Outcome(source, output)
             if opened.kind == "image":
                 with one_picture:
@@ -72,8 +74,7 @@ def stylize_videos(
         except BrushflowError as error:
             return Outcome(source, output, error=str(error))
         except OSError as error:
-            place = f" ({error.filename})" if error.filename else ""
-            return Outcome(source, output, error=f"{error.strerror or error}{place}.")
+            return Outcome(source, output, error=told(error))
         except Exception as error:
             if out_of_memory(error):
                 return Outcome(source, output, error=NOT_ENOUGH)
@@ -85,6 +86,8 @@ def stylize_videos(
         begun = [pool.submit(paint, *pair) for pair in work]
         try:
             outcomes = [future.result() for future in begun]
+            if stop.is_set() and any(outcome.failed for outcome in outcomes):
+                raise KeyboardInterrupt  # which may have ended what they needed
             for folder in announced:
                 if folder.settings == {}:  # of one that failed before it began
                     folder.remove()
@@ -118,12 +121,6 @@ def _paint_picture(source: Source, output: Path, options: StylizeOptions) -> Run
     if folder.path.is_dir():
         folder.remove()
     return RunReport(output, frames=1, painted=1, seconds=time.monotonic() - started)
-
-
-def _is_there(output: Path, options: StylizeOptions) -> bool:
-    """Whether there is nothing to do or to finish; what remains of a run is that run's to judge."""
-    unfinished = run_folder(output, options.work_dir).is_dir()
-    return output.exists() and not options.restart and not unfinished
 
 
 class _CommonProgress:

@@ -142,14 +142,19 @@ def read_cuts(path: Path, frames: int) -> list[int]:
     return sorted(set(numbers) - {0})
 
 
-def write_cuts(path: Path, found: Sequence[Transition], seconds: Sequence[float]) -> None:
+def write_cuts(
+    path: Path, found: Sequence[Transition], seconds: Sequence[float], replace: bool = True
+) -> None:
     """Write a list that ``read_cuts`` reads: PySceneDetect's columns, and the kind of change.
 
     ``seconds``: times of all frames. A shot begins where its transition says.
     """
     starts = [0, *(transition.at for transition in found)]
     kinds = ["", *(transition.kind for transition in found)]
-    with atomic_path(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_path(path, replace) as partial,
+        partial.open("w", encoding="utf-8", newline="") as file,
+    ):
         rows = csv.writer(file)
         rows.writerow(["Scene Number", "Start Frame", "Start Time (seconds)", "End Frame", "Kind"])
         for number, start in enumerate(starts):

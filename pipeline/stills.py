@@ -10,6 +10,7 @@ import numpy as np
 
 from brushflow.errors import UsageError
 from brushflow.memory import out_of_memory
+from brushflow.pipeline.making import mark_of, settings_of
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import frames_between
@@ -25,8 +26,10 @@ LARGEST_SHEET_SIDE = 16000
 
 def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None:
     """Paint the only frame of an image source and write it as a picture."""
+    there = output.exists()  # what lies there at the beginning is replaced, and nothing else
     options = options.for_source(source.info)
     painter = Painter(options)
+    mark = mark_of(settings_of(source, options, painter.digests))
     size = options.output_size(source.info.width, source.info.height)
     frames = (frame.pixels for frame in source.read(size=size, bit_depth=options.bit_depth))
     if painter.on_cpu:
@@ -39,7 +42,9 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
             raise
         raise too_large(size, options, begun=False) from error
     picture = painter.finish(stylized)
-    write_image(output, np.hstack([stylized.frame, picture]) if options.compare else picture)
+    if options.compare:
+        picture = np.hstack([stylized.frame, picture])
+    write_image(output, picture, replace=there, made_by=mark)
 
 
 def preview(
@@ -54,9 +59,11 @@ def preview(
     Returns their number, fewer than asked for if the video is that short. ``check_stop`` is called
     at every frame that is scanned and every moment, and may raise.
     """
+    there = output.exists()
     info = source.info
     options = options.for_source(info)
     painter = Painter(options)
+    mark = mark_of(settings_of(source, options, painter.digests), moments)
     size = options.output_size(info.width, info.height)
     scan = scan_source(source, options.cuts, lambda stage, done, total: None, check_stop)
     inside = first, last = frames_between(scan, options, info)
@@ -72,7 +79,7 @@ def preview(
     for place in places:
         columns.append(_moment(source, scan, painter, place, inside, step, size))
         check_stop()
-    write_image(output, _sheet(columns))
+    write_image(output, _sheet(columns), replace=there, made_by=mark)
     return len(places)
 
 

@@ -53,7 +53,7 @@ def command(source: str, output: Path | None, sheet: Path | None, restart: bool)
             if sheet is not None:
                 small.append(frame.pixels)
     found = detector.transitions()
-    write_cuts(output, found, seconds)
+    write_cuts(output, found, seconds, replace=restart)
     counts = [sum(one.kind == kind for one in found) for kind in ("cut", "fade", "dissolve")]
     click.echo(
         f"Wrote {printable(str(output))}: {len(found) + 1} shots in {len(seconds)} frames "

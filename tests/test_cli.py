@@ -142,9 +142,9 @@ def test_what_could_not_be_said_for_want_of_room_is_a_failure_afterwards(ended, 
 
 
 WORK = """
-    Path("begun").touch()
     try:
         with stop_on_interrupt() as stop:
+            Path("begun").touch()
             while not stop.is_set():
                 time.sleep(0.01)
             time.sleep(LONG)
@@ -155,21 +155,23 @@ WORK = """
 """
 
 
-@pytest.mark.parametrize("times", [1, 2, 3, 4, 12])
-@pytest.mark.parametrize("pause", [0, 0.2])
+@pytest.mark.parametrize("times", [1, 2, 3, 1000])
+@pytest.mark.parametrize("pause", [0.002, 0.2])
 def test_ctrl_c_several_times_in_a_row(times, pause, start, tmp_path):
-    process = start(WORK.replace("LONG", "0.3" if times < 4 else "30"), "exec {}")
+    process = start(WORK.replace("LONG", "0.3" if times < 4 else "300"), "exec {}")
     while not (tmp_path / "begun").exists():
         time.sleep(0.01)
     for _ in range(times):
         process.send_signal(signal.SIGINT)
-        time.sleep(pause or 0.002)
-    _, err = process.communicate(timeout=20)  # who insists does not wait for the end
+        time.sleep(pause)
+        if process.poll() is not None:
+            break
+    _, err = process.communicate(timeout=60)  # who insists does not wait for the end
     assert process.returncode == 130 and "Traceback" not in err
     assert "Interrupted" in err
     assert (tmp_path / "tidied").exists() or times > 3
     if times == 1:
-        assert err == "Interrupted. It goes on.\n"
+        assert err.strip() == "Interrupted. It goes on."
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,8 @@ def test_an_interrupt_that_a_destructor_swallows_is_not_lost(ended):
         Odd()
         time.sleep(20)
     """
-    assert ended(body) == (130, "", "Interrupted.\n")
+    code, _, err = ended(body)
+    assert code == 130 and err.strip() == "Interrupted."
 
 
 def test_ctrl_c_when_all_is_done_changes_nothing(ended):

@@ -37,7 +37,7 @@ def test_sizes_may_be_called_as_formats_are(text, pixels):
     assert Pixels(16).convert(text, None, None) == pixels
 
 
-@pytest.mark.parametrize("text", ["", "p", "-5", "12.5", "1280x720", "9p", "15", "big", "٣٢٠"])
+@pytest.mark.parametrize("text", ["", "p", "-5", "12.5", "1280x720", "8p", "15", "big", "٣٢٠"])
 def test_other_sizes_are_refused(text):
     with pytest.raises(click.BadParameter, match=r"longest side|the least is 16"):
         Pixels(16).convert(text, None, None)

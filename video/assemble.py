@@ -60,6 +60,8 @@ def assemble(
     end: Fraction | None = None,
     sphere: Sphere | None = None,
     fates: Fates | None = None,
+    replace: bool = True,
+    made_by: str = "",
 ) -> AssembleReport:
     """Join ``segments`` into ``output`` and copy sound, subtitles, chapters and tags of ``source``.
 
@@ -70,9 +72,11 @@ def assemble(
     hold are converted or dropped, with a sentence in the report. Nothing is re-encoded otherwise.
     ``sphere``: the frames are spherical, and .mp4 and .mov files say so. ``fates``: what
     ``settle_tracks`` has found for the same source, output and trim, if it was asked before.
+    ``made_by``, at most 31 letters (ASCII), is kept as the name of what has encoded the frames.
 
     Raises UsageError for a suffix that is no video's or a codec that does not fit it, and
-    BrushflowError for segments that do not belong together or hold another number of frames.
+    BrushflowError for segments that do not belong together or hold another number of frames, and
+    for an output that is there when all is done, unless it is to be ``replace``d.
     """
     output = Path(output)
     kind = output_kind(output)
@@ -86,7 +90,7 @@ def assemble(
         trim = Trim(start, end)
         if source is not None and fates is None:
             fates = settle_tracks(source, output, trim)
-        with atomic_path(output) as partial, ExitStack() as stack:
+        with atomic_path(output, replace) as partial, ExitStack() as stack:
             tracks = None
             if source is not None:
                 tracks = stack.enter_context(SourceTracks(source, kind, partial, trim, fates or {}))
@@ -97,7 +101,7 @@ def assemble(
             shift = tracks.shift if tracks else start or Fraction(0)
             last = _last_duration(times, tracks)
             times = [time - shift for time in times]
-            _mux(segments, coded, times, last, partial, output, kind, tracks)
+            _mux(segments, coded, times, last, partial, output, kind, tracks, made_by)
             notes = list(tracks.notes) if tracks else []
             if sphere is not None:
                 notes += write_sphere(partial, kind.is_mov, sphere)
@@ -153,6 +157,7 @@ def _mux(
     output: Path,
     kind: OutputKind,
     tracks: SourceTracks | None,
+    made_by: str,
 ) -> None:
     # One tick that all times are whole multiples of: the track then stores them exactly.
     clock = 1
@@ -181,6 +186,8 @@ def _mux(
             tracks.add_to(target)
             if tracks.video_metadata:
                 video.metadata.update(tracks.video_metadata)
+        if made_by:
+            video.metadata["encoder"] = made_by
         target.start_encoding()
         packets = _video_packets(segments, coded, times, last_duration, clock, video)
         others = tracks.packets() if tracks is not None else iter(())

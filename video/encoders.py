@@ -147,7 +147,9 @@ def _similar(codec: str) -> list[str]:
     known = ffmpeg.video_encoders()
     plain = codec.lower().replace(".", "")
     meant = [name for names in _MEANT.values() for name in names if name in known]
-    near = difflib.get_close_matches(plain, meant, n=3, cutoff=0.5)
+    near = [name for key, names in _MEANT.items() if key in plain for name in names]
+    near = [name for name in near if name in known]
+    near += difflib.get_close_matches(plain, meant, n=3, cutoff=0.5)
     near += sorted(name for name in known if plain in name)
     near += difflib.get_close_matches(plain, sorted(known), n=3)
     return list(dict.fromkeys(near))[:_MOST_TRIED]

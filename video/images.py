@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -13,6 +15,8 @@ from brushflow.files import atomic_path
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 )
+MAKER = "Software"  # PNG's keyword for what has made a picture
+_PNG_HEADER = 8 + 25  # bytes of the signature and of IHDR
 _NEVER_TRANSPARENT = frozenset({".jpg", ".jpeg", ".bmp", ".ppm", ".pgm"})
 
 
@@ -33,6 +37,13 @@ def read_image(path: Path | str, bit_depth: int = 8) -> np.ndarray:
     if picture is None:
         raise BrushflowError(f"{path} is not a picture that can be read; it may be damaged.")
     return _to_depth(picture, bit_depth)
+
+
+def _with_note(png: bytes, text: str) -> bytes:
+    """Put a text chunk behind the header (PNG specification, 11.3.4.3)."""
+    chunk = b"tEXt" + f"{MAKER}\0{text}".encode("ascii")
+    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:_PNG_HEADER] + framed + png[_PNG_HEADER:]
 
 
 def _decode(data: np.ndarray, path: Path) -> np.ndarray | None:
@@ -74,11 +85,14 @@ def stored_bit_depth(path: Path) -> int:
     return 16 if picture is not None and picture.dtype != np.uint8 else 8
 
 
-def write_image(path: Path | str, pixels: np.ndarray) -> None:
+def write_image(
+    path: Path | str, pixels: np.ndarray, replace: bool = True, made_by: str = ""
+) -> None:
     """Write RGB (H, W, 3) or gray (H, W) pixels, uint8 or uint16, in the kind the suffix names.
 
-    The file appears whole or not at all. Raises UsageError for a suffix that is no picture's and
-    BrushflowError if the file cannot be written.
+    The file appears whole or not at all. ``made_by`` is a note (ASCII) that .png files keep.
+    Raises UsageError for a suffix that is no picture's and BrushflowError if the file cannot be
+    written, or is there and not to be replaced.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -92,8 +106,11 @@ def write_image(path: Path | str, pixels: np.ndarray) -> None:
     done, data = cv2.imencode(suffix, ordered, options)
     if not done:
         raise BrushflowError(f"The picture {path} cannot be encoded as {suffix[1:]}.")
+    content = data.tobytes()
+    if made_by and suffix == ".png":
+        content = _with_note(content, made_by)
     try:
-        with atomic_path(path) as partial:
-            data.tofile(partial)
+        with atomic_path(path, replace) as partial:
+            partial.write_bytes(content)
     except OSError as error:
         raise BrushflowError(f"The picture {path} cannot be written: {error.strerror}.") from error

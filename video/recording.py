@@ -131,7 +131,7 @@ def join_pieces(output: Path, folder: Path) -> Path | None:
         ticks = [tick for _, piece in pieces for tick in piece]
         start = ticks[0]
         times = [tick - start for tick in ticks]
-        assemble([path for path, _ in pieces], times, Fraction(1, TICKS), output)
+        assemble([path for path, _ in pieces], times, Fraction(1, TICKS), output, replace=False)
     remove_own(folder, f"{_PIECES}|{MARK}|{LOCK}")
     return output if pieces else None
 

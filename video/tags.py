@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
+import av
 from av.container import InputContainer
+from PIL import Image
+
+from brushflow.errors import BrushflowError
+from brushflow.video.images import IMAGE_SUFFIXES, MAKER
+from brushflow.video.opening import open_input
 
 from brushflow.video.words import clean_text, was_guessed
 
@@ -31,6 +38,19 @@ def guessed_tags(container: InputContainer) -> bool:
     chapters = [chapter["metadata"] for chapter in container.chapters()]
     tags = [container.metadata, *streams, *chapters]
     return any(was_guessed(f"{key}{value}") for words in tags for key, value in words.items())
+
+
+def maker(path: Path) -> str:
+    """Return what ``assemble`` or ``write_image`` was given as ``made_by``, "" for other files."""
+    try:
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            with Image.open(path) as picture:
+                return str(picture.info.get(MAKER, ""))
+        with open_input(path) as container:
+            tags = container.streams.video[0].metadata
+            return tags.get("encoder") or tags.get("ENCODER", "")
+    except (OSError, ValueError, SyntaxError, IndexError, av.FFmpegError, BrushflowError):
+        return ""
 
 
 def moved_chapters(

@@ -40,7 +40,7 @@ def test_a_folder_is_painted_whatever_is_wrong_with_one_of_them(
     assert [Path(line[0]).name for line in lines[-4:-1]] == ["a9.mp4", "a10.mkv", "b.mp4"]
     assert [line[1:3] for line in lines[-4:-1]] == [["9", "9"], ["11", "11"], ["–", "–"]]
     assert lines[-2][-1] == "failed"
-    first = folder / "a9.tiny.mp4"
+    first = folder / "a9.tiny.preset-ultrafast.mp4"
     alone = tmp_path / "alone.mp4"
     options = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
     stylize_video(folder / "a9.mp4", alone, options)
@@ -80,7 +80,8 @@ def test_a_folders_paintings_in_bundled_styles_are_no_sources(folder):
     for name in ("a9.great-wave.mp4", "a9.take2.mp4"):
         (folder / name).touch()
     found = [
-        Path(source).name for source, _ in find_videos([str(folder)], "mine.safetensors", None)
+        Path(source).name
+        for source, _ in find_videos([str(folder)], StylizeOptions(style="mine.safetensors"), None)
     ]
     assert found == ["a9.mp4", "a9.take2.mp4", "a10.mkv", "b.mp4"]
 
@@ -90,7 +91,7 @@ def test_videos_share_an_executor_and_a_bar(folder, tiny_model_file, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     options = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
-    work = find_videos([str(folder)], options.style, out)
+    work = find_videos([str(folder)], options, out)
     seen = []
     with ThreadPoolExecutor(2) as executor:
         outcomes = stylize_videos(
@@ -98,21 +99,26 @@ def test_videos_share_an_executor_and_a_bar(folder, tiny_model_file, tmp_path):
         )
     assert [outcome.report.frames for outcome in outcomes] == [9, 11]
     assert seen[-1] == ("stylize", 20, 20)
-    assert sorted(path.name for path in out.iterdir()) == ["a10.tiny.mp4", "a9.tiny.mp4"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        f"{name}.tiny.preset-ultrafast.mp4" for name in ("a10", "a9")
+    ]
 
 
 def test_a_stop_ends_all(folder, tiny_model_file):
     (folder / "b.mp4").unlink()
     stop = threading.Event()
     options = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
-    work = find_videos([str(folder)], options.style, None)
+    work = find_videos([str(folder)], options, None)
     with pytest.raises(KeyboardInterrupt):
         stylize_videos(work, options, lambda *step: stop.set(), stop)
     assert not any(output.exists() for _, output in work)
 
 
 def test_what_inputs_stand_for(folder, tmp_path):
-    names = [Path(source).name for source, _ in find_videos([str(folder)], "s", None)]
+    names = [
+        Path(source).name
+        for source, _ in find_videos([str(folder)], StylizeOptions(style="s"), None)
+    ]
     assert names == ["a9.mp4", "a10.mkv", "b.mp4"]
     pictures = tmp_path / "pictures"
     pictures.mkdir()
@@ -124,7 +130,7 @@ def test_what_inputs_stand_for(folder, tmp_path):
     same = [tmp_path / "a9.mp4", folder / "a9.mp4"]
     same[0].touch()
     with pytest.raises(UsageError, match="both be painted into"):
-        find_videos([str(path) for path in same], "s", tmp_path)
+        find_videos([str(path) for path in same], StylizeOptions(style="s"), tmp_path)
 
 
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(folder, run_command, tiny_model_file):
@@ -177,10 +183,10 @@ def test_an_interrupted_restart_of_many_leaves_no_old_painting(
     for name in ("a.png", "z.png"):
         write_image(tmp_path / name, drifting(1, width=64, height=48)[0])
     places = [tmp_path / "a.png", folder, tmp_path / "z.png"]
-    work = find_videos([str(place) for place in places], old.style, out)
+    work = find_videos([str(place) for place in places], old, out)
     stylize_videos(work, old, lambda *step: None, threading.Event())
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    (out / "b.tiny.mp4").write_bytes(b"of another time")
+    (out / "b.tiny.preset-ultrafast.mp4").write_bytes(b"of another time")
     new, stop = replace(old, keep_colors=True), threading.Event()
     with pytest.raises(KeyboardInterrupt):
         stylize_videos(work, replace(new, restart=True), lambda *step: stop.set(), stop)

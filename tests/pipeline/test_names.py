@@ -88,7 +88,7 @@ def test_the_command_takes_it_and_names_the_result(kind, clip, run_command, monk
     assert code == 0, err
     assert "10 frames" in out
     (made,) = set(names_in(tmp_path)) - {name}
-    assert made.endswith(".starry-night.mp4")
+    assert made.endswith(".starry-night.strength-0.preset-ultrafast.mp4")
     assert len(os.fsencode(made)) <= 255
     assert made.startswith(Path(name).stem[:60])
 

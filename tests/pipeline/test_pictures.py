@@ -56,7 +56,7 @@ def test_images_become_a_video_and_one_image_a_picture(
     code, out, err = run_command(folder, "--style", tiny_model_file, "--fps", "10")
     assert code == 0, err
     assert "6 frames" in out
-    assert times_of(tmp_path / "frames.tiny.mp4") == [Fraction(i, 10) for i in range(6)]
+    assert times_of(tmp_path / "frames.tiny.fps-10.mp4") == [Fraction(i, 10) for i in range(6)]
     code, out, err = run_command(folder / "f001.png", "--style", tiny_model_file)
     assert code == 0, err
     assert read_image(folder / "f001.tiny.png").shape == (64, 96, 3)
