@@ -192,22 +192,24 @@ def _open_streams() -> None:
 
 
 def _patient_streams() -> list[_Patient]:
-    """Put patient streams in the place of the real ones (not of a test's)."""
+    """Put patient streams in the place of the real ones (not of a test's).
+
+    A letter that cannot be shown is no reason to stop either, but escaped.
+    """
     streams = []
     for number, name in _STREAMS.items():
         real = getattr(sys, name)
-        if (
-            real is None
-            or real is not getattr(sys, f"__{name}__")
-            or isinstance(getattr(getattr(real, "buffer", None), "raw", None), _Patient)
-        ):
+        if real is not getattr(sys, f"__{name}__"):
+            continue
+        if real.isatty():
+            real.reconfigure(errors="backslashreplace")
             continue
         raw = _Patient(number, "w", closefd=False)
         text = io.TextIOWrapper(
             io.BufferedWriter(raw),
             encoding=real.encoding,
-            errors="backslashreplace",  # a terminal that cannot show a letter is no reason to stop
-            line_buffering=number == 2 or real.isatty(),
+            errors="backslashreplace",
+            line_buffering=number == 2,
         )
         setattr(sys, name, text)
         streams.append(raw)

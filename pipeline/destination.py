@@ -37,7 +37,7 @@ def check_destination(source: str | Path, output: Path, replace: bool) -> None:
 
 
 def already_there(output: Path) -> UsageError:
-    """The error about an output that exists."""
+    """The error about an output, or a folder of by-products, that exists."""
     return UsageError(
         f"{output} exists already; choose another --output, or add --restart to make it again."
     )

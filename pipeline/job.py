@@ -113,6 +113,8 @@ class VideoJob:
         painter = self._painter(self.options)
         settings = settings_of(self.source, self.options, painter.digests)
         fresh = not self.folder.path.exists()
+        if fresh and not self.options.restart and self.kept and self.kept.exists():
+            raise already_there(self.kept)
         with self.folder.locked():
             try:
                 painted, summary = self._complete(painter, settings)
