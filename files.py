@@ -36,8 +36,8 @@ def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
     The temporary name keeps the suffix, which some writers choose the format by, and nobody can
     guess it, so that no link lies in wait there. What a killed process has left of the same file
     is removed. If the block raises, the temporary file is removed and ``path`` is left as it was.
+    So it is, with a BrushflowError, if there is something by then that is not to be replaced.
     One writer at a time.
-    BrushflowError, likewise, if there is something by then that is not to be replaced.
     """
     path = Path(path)
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
@@ -45,15 +45,16 @@ def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
         with suppress(OSError):
             path.with_name(name).unlink()
     partial = path.with_name(f".partial-{digest}-{secrets.token_hex(8)}{path.suffix}")
-    # A place that cannot be written to is found out before the work.
-    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
+        # A place that cannot be written to is found out before the work.
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         _rename(partial, path, replace)
     except BaseException as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, os.fspath(partial)):
             error.filename = os.fspath(path)  # what could not be written, as people know it
         raise

@@ -78,6 +78,6 @@ def write_kitti(path: Path | str, flow: Flow, valid: NDArray[np.bool_] | None = 
     assert done
     try:
         with atomic_path(path) as partial:
-            data.tofile(partial)
+            partial.write_bytes(data.tobytes())
     except OSError as error:
         raise BrushflowError(f"Cannot write the flow file '{path}': {error.strerror}.") from error

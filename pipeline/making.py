@@ -42,6 +42,9 @@ def mark_of(settings: Mapping[str, Any], moments: int | None = None) -> str:
     content = {name: value for name, value in settings.items() if name != "brushflow"}
     for name, left_out in _OF_NO_MATTER.items():
         content[name] = {key: v for key, v in content[name].items() if key not in left_out}
+    # 18 and 18.0 are one number, whoever has read it.
+    options = content["options"].items()
+    content["options"] = {key: float(v) if type(v) is int else v for key, v in options}
     text = json.dumps([content, moments], sort_keys=True)
     return f"brushflow {hashlib.sha256(text.encode()).hexdigest()[:16]}"
 

@@ -1,10 +1,12 @@
 """Files appear whole or not at all."""
 
+import errno
 import fcntl
+import os
 
 import pytest
 
-from brushflow.errors import UsageError
+from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import alone_in, atomic_path, left_over, remove_own
 
 
@@ -127,3 +129,39 @@ def test_a_lock_that_goes_away_while_it_is_taken_is_none(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", ended_meanwhile)
     with pytest.raises(UsageError, match="just ended"), alone_in(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("second_names", [True, False])
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_what_came_meanwhile_is_not_replaced(second_names, kind, monkeypatch, tmp_path):
+    def refuse(source, target):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    if not second_names:  # as on FAT
+        monkeypatch.setattr(os, "link", refuse)
+    path = tmp_path / "a.txt"
+    with atomic_path(path, replace=False) as partial:
+        partial.write_text("one")
+    assert path.read_text() == "one" and list(tmp_path.iterdir()) == [path]
+    path.unlink()
+    with (
+        pytest.raises(BrushflowError, match="come to lie"),
+        atomic_path(path, replace=False) as partial,
+    ):
+        partial.write_text("two")
+        if kind == "file":
+            path.write_text("precious")
+        else:
+            path.symlink_to(tmp_path / "nowhere")
+    assert list(tmp_path.iterdir()) == [path] and path.is_symlink() == (kind == "link")
+    assert kind == "link" or path.read_text() == "precious"
+
+
+def test_a_disk_that_is_full_is_told_with_the_files_own_name(tmp_path):
+    path = tmp_path / "a.txt"
+    with pytest.raises(OSError, match="No space") as full, atomic_path(path):
+        raise OSError(errno.ENOSPC, "No space left on device")  # as of any write
+    assert full.value.filename == str(path)
+    with pytest.raises(OSError, match="Permission") as refused, atomic_path(path) as partial:
+        raise PermissionError(errno.EACCES, "Permission denied", str(partial))
+    assert refused.value.filename == str(path)

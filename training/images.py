@@ -51,7 +51,7 @@ def debug_sheet(path: Path, steps: list["Step"]) -> None:
     padded = [np.pad(c, ((0, height - len(c)), (0, 0), (0, 0))) for c in columns]
     with atomic_path(path) as partial:
         _, encoded = cv2.imencode(".jpg", np.hstack(padded)[..., ::-1])
-        encoded.tofile(partial)
+        partial.write_bytes(encoded.tobytes())
 
 
 def _column(pictures: Tensor) -> np.ndarray:
