@@ -15,7 +15,6 @@ from PIL import Image
 from brushflow.errors import BrushflowError
 from brushflow.video.images import IMAGE_SUFFIXES, MAKER
 from brushflow.video.opening import open_input
-
 from brushflow.video.words import clean_text, was_guessed
 
 # Keys that describe the source file itself, or that the new file gets values of its own for.
