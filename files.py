@@ -45,9 +45,9 @@ def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
         with suppress(OSError):
             path.with_name(name).unlink()
     partial = path.with_name(f".partial-{digest}-{secrets.token_hex(8)}{path.suffix}")
+    # A place that cannot be written to is found out before the work.
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
-        # A place that cannot be written to is found out before the work.
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield partial
         with partial.open("rb") as written:
             os.fsync(written.fileno())
