@@ -58,6 +58,10 @@ class RunReport:
     kept: Path | None = None
 
 
+# Pixels along a side that the usual encoders take without being asked.
+_SURE_SIDES = range(16, 4097)
+
+
 class VideoJob:
     """One run: a source, an output, and the folder that survives interruptions.
 
@@ -100,9 +104,11 @@ class VideoJob:
         if isinstance(self.executor, ClusterExecutor):
             return
         choose_precision(options.precision, choose_device(options.device))
-        if any((options.codec, options.preset, options.pix_fmt, options.crf != StylizeOptions.crf)):
-            width, height = options.output_size(info.width, info.height)
-            width *= 1 + options.compare
+        width, height = options.output_size(info.width, info.height)
+        width *= 1 + options.compare
+        chosen = (options.codec, options.preset, options.pix_fmt)
+        unusual = any(chosen) or options.crf != StylizeOptions.crf
+        if unusual or not all(side in _SURE_SIDES for side in (width, height)):
             try_settings(
                 options.encoding(self.output), width, height, info.output_color, self.output.suffix
             )

@@ -22,6 +22,7 @@ from brushflow.files import atomic_path
 from brushflow.video.carry import Fates, SourceTracks, Trim
 from brushflow.video.clock import usual_step
 from brushflow.video.containers import OutputKind, check_video_codec, output_kind
+from brushflow.video.languages import write_languages
 from brushflow.video.sphere import Sphere, write_sphere
 from brushflow.video.trial import settle_tracks
 
@@ -193,6 +194,9 @@ def _mux(
         others = tracks.packets() if tracks is not None else iter(())
         for _, packet in heapq.merge(packets, others, key=itemgetter(0)):
             target.mux(packet)
+        languages = [stream.metadata.get("language") for stream in target.streams]
+    if kind.format == "mov":
+        write_languages(partial, languages)
 
 
 def _video_packets(

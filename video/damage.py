@@ -10,6 +10,7 @@ from itertools import pairwise
 import av
 import numpy as np
 
+from brushflow.video.hidden import shows_picture
 from brushflow.video.opening import open_input
 from brushflow.video.probe import VideoInfo
 
@@ -50,8 +51,8 @@ def _packet_times(info: VideoInfo) -> tuple[set[int], set[int]]:
         for packet in container.demux(container.streams[info.stream_index]):
             if packet.pts is None or not packet.size or packet.is_discard:
                 continue
-            if info.codec == "vp8" and not bytes(packet)[0] & 0x10:
-                continue  # VP8 stores pictures that are only referred to like any other
+            if not shows_picture(info.codec, bytes(packet)):
+                continue
             announced.add(packet.pts)
             if packet.is_corrupt:
                 broken.add(packet.pts)

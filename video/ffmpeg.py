@@ -234,6 +234,8 @@ class FFmpegProcess:
     def last_message(self) -> str:
         """Return ffmpeg's last line of complaint, without its memory addresses, or ``""``."""
         lines = self.messages().strip().splitlines()
+        while lines and lines[-1].strip().startswith("Last message repeated"):
+            lines.pop()
         if not lines:
             return ""
         return re.sub(r"(\[[^\]@]+) @ 0x[0-9a-f]+\]", r"\1]", lines[-1].strip()).rstrip(".")

@@ -56,7 +56,7 @@ def changes_when_read(info: VideoInfo) -> list[str]:
             f"The colours are stored in a form ({info.color.matrix}) that this ffmpeg cannot "
             "convert; they were taken for the usual one and may be wrong."
         )
-    if info.has_alpha:
+    if info.has_alpha and not info.begins_opaque:
         notes.append("The video has transparent parts, which were put on black.")
     if info.interlaced:
         notes.append("The video is interlaced and was deinterlaced, one frame for two fields.")

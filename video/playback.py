@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 
 from brushflow.errors import BrushflowError
 from brushflow.video import ffmpeg
+from brushflow.video.hidden import shows_picture
 from brushflow.video.opening import input_options, open_input
 from brushflow.video.stored import orientation_of, stored_to_rgb, turn_name, upright
 
@@ -39,7 +40,8 @@ class Playback:
     """One file as it plays.
 
     ``times``: when each frame is shown, in seconds, strictly increasing; ``lost``: times of
-    pictures that the file announces after its first frame and no decoder gets; ``end``: when the
+    pictures that the file announces after its first frame and no decoder gets; ``moved``: times
+    that come too late, so that the pictures are shown behind the ones before; ``end``: when the
     last one has been shown, None if the file does not say; ``tick``: the video track's time base.
     ``size`` and ``sample_aspect`` are those of the upright picture. ``tracks`` counts the others by
     kind; ``audio_start`` is the first sound's time. With a ``running_clock`` (a broadcast's) only
@@ -52,6 +54,7 @@ class Playback:
     sample_aspect: Fraction = Fraction(1)
     times: list[Fraction] = field(default_factory=list)
     lost: list[Fraction] = field(default_factory=list)
+    moved: set[Fraction] = field(default_factory=set)
     end: Fraction | None = None
     tracks: Counter[str] = field(default_factory=Counter)
     audio_start: Fraction | None = None
@@ -94,7 +97,7 @@ def play(
         raise BrushflowError(f"{path} cannot be played: no frame of it can be decoded.")
     if seen.end is not None and seen.end <= seen.times[-1]:
         seen.end = None  # AVI counts the frames, whenever the first one is shown
-    shown = set(seen.times)
+    shown = {*seen.times, *seen.moved}
     seen.lost = [time for time in announced if time > seen.times[0] and time not in shown]
     if seen.hdr:
         _tone_mapped_colors(path, format_name, seen)
@@ -134,6 +137,8 @@ def _announcement(container: InputContainer) -> tuple[Playback, list[Fraction]]:
                 continue
             time = packet.pts * packet.time_base
             if packet.stream is video:
+                if not shows_picture(video.codec_context.codec.canonical_name, bytes(packet)):
+                    continue
                 announced.append(time)
                 told |= bool(packet.duration)
                 if packet.duration:
@@ -161,6 +166,7 @@ def _decode(
     for frame in _frames(container, stream, seen.transparent):
         time = frame.pts * frame.time_base
         if seen.times and time <= seen.times[-1]:
+            seen.moved.add(time)
             time = seen.times[-1] + seen.tick
         if until is not None and seen.times and time >= seen.times[0] + until:
             return

@@ -28,6 +28,7 @@ class VideoInfo:
     clockwise that a player turns the stored picture by) is already applied to them and to
     ``sample_aspect_ratio`` (the width of a pixel over its height). ``time_base`` is the length of
     one tick of a pts in seconds; ``start_pts`` and ``duration`` (seconds) may be unknown.
+    ``has_alpha``: pictures may have transparent parts; ``begins_opaque``: the first has none.
     ``sphere``: what the file says of spherical frames, None if nothing.
     """
 
@@ -49,6 +50,7 @@ class VideoInfo:
     stream_index: int = 0
     interlaced: bool = False
     has_alpha: bool = False
+    begins_opaque: bool = False
     sphere: Sphere | None = None
 
     @property
@@ -178,6 +180,7 @@ def _describe(
         interlaced=context.field_order > 1 or (frame is not None and frame.interlaced_frame),
         has_alpha=any(component.is_alpha for component in pixel.components)
         or stream.metadata.get("alpha_mode") == "1",
+        begins_opaque=frame is not None and _is_opaque(frame),
         sphere=read_sphere(path, container.format.name),
     )
     turn = -frame.rotation % 360 if frame is not None else 0
@@ -185,6 +188,16 @@ def _describe(
         ratio = 1 / info.sample_aspect_ratio
         info = replace(info, width=height, height=width, sample_aspect_ratio=ratio)
     return replace(info, rotation=turn)
+
+
+def _is_opaque(frame: VideoFrame) -> bool:
+    """Whether a picture with an alpha channel hides all that is behind it."""
+    pixel = frame.format
+    if not any(component.is_alpha for component in pixel.components):
+        return False
+    deep = max(component.bits for component in pixel.components) > 8
+    alpha = frame.to_ndarray(format="rgba64le" if deep else "rgba")[..., 3]
+    return bool(alpha.min() == (65535 if deep else 255))
 
 
 def _sane_ratio(ratio: Fraction | None) -> Fraction:

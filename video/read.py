@@ -6,12 +6,14 @@ raw video together with any time base. PyAV takes the pipe apart.
 
 from __future__ import annotations
 
+import functools
 import logging
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import ffmpeg as ffmpeg_graph
@@ -199,9 +201,7 @@ class FrameReader:
                 ticks = round(pipe_time / info.time_base) % self._far_ticks - self._offset_ticks
                 pts = round(clock.move(ticks * info.time_base) / info.time_base)
                 if last is not None and pts <= last:
-                    logger.warning(
-                        "%s: frame at tick %d comes twice or late; moved", info.path, pts
-                    )
+                    _warn_moved(info.path)
                     pts = last + 1
                 last = pts
                 decoded.append(pts)
@@ -248,6 +248,12 @@ class FrameReader:
         after = kinds[index:].count("video")
         videos = [number for number, kind in enumerate(seen) if kind == "video"]
         return str(videos[max(0, len(videos) - after)])
+
+
+@functools.cache
+def _warn_moved(path: Path) -> None:
+    """Once for a file, which may be read several times and have many of them."""
+    logger.warning("%s: some frames come twice or late, and are moved behind the others.", path)
 
 
 def _frames_in_pipe(process: ffmpeg.FFmpegProcess) -> Iterator[tuple[Fraction, np.ndarray]]:

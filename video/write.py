@@ -30,6 +30,7 @@ from brushflow.video.filters import encode_chain
 # A segment's own clock only has to keep the frames apart; Matroska's ticks are milliseconds.
 _RATES = (Fraction(1), Fraction(240))
 _TRIAL_RATE = Fraction(25)
+_TRIAL_SIZE = (256, 256)  # which all encoders take
 
 
 class SegmentWriter:
@@ -153,14 +154,24 @@ def try_settings(
 ) -> None:
     """Encode one frame of this size and put it into a file with this suffix.
 
-    UsageError if the encoder or the file does not take the settings.
+    UsageError if the encoder or the file does not take the settings, or not for such a size.
 
     What the usual settings meet as well, a full disk say, is not the settings' fault, nor is what
     does not happen again: an ffmpeg that something killed.
     """
     usual = EncodeSettings(bit_depth=settings.bit_depth)
     problem = _trial(settings, width, height, color, suffix)
-    if problem is None or _trial(usual, width, height, color) is not None:
+    if problem is None:
+        return
+    if _trial(settings, *_TRIAL_SIZE, color, suffix) is None:
+        problem = _trial(settings, width, height, color, suffix)
+        if problem is None:
+            return
+        raise UsageError(
+            f"{settings.codec} cannot encode frames of {width}×{height}; give another size by "
+            f"--max-size, or another --codec. {problem}"
+        ) from problem
+    if _trial(usual, width, height, color) is not None:
         return
     problem = _trial(settings, width, height, color, suffix)
     if problem is not None:

@@ -219,3 +219,18 @@ def test_ffmpeg_can_be_chosen_by_environment(monkeypatch):
     monkeypatch.setenv("BRUSHFLOW_FFMPEG", "/nowhere/ffmpeg")
     with pytest.raises(BrushflowError, match="/nowhere/ffmpeg"):
         ffmpeg_binary()
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_a_size_that_the_encoder_refuses_names_the_option_for_sizes(codec):
+    with pytest.raises(UsageError, match=rf"{codec} .* 20000×16;.*--max-size"):
+        try_settings(EncodeSettings(codec=codec), 20000, 16, BT709)
+
+
+def test_a_repetition_is_no_message(replace_ffmpeg):
+    replace_ffmpeg(
+        "*matroska*) echo wrong >&2; echo '    Last message repeated 1 times' >&2; exit 1;;"
+    )
+    with FFmpegProcess([ffmpeg_binary(), "matroska"]) as process:
+        process.finish()
+        assert process.last_message() == "wrong"

@@ -1,0 +1,46 @@
+"""Languages in .mov files, and pictures that could be transparent and are not."""
+
+import av
+import pytest
+
+from brushflow.video import open_source
+from brushflow.video.playback import play
+
+LANGUAGES = ["deu", "fra", "nld", "gsw"]
+
+
+@pytest.mark.parametrize("output", ["out.mov", "out.mp4", "out.mkv"])
+def test_languages_of_tracks_are_kept(run_ffmpeg, rebuild, tmp_path, output):
+    path = tmp_path / "in.mkv"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=0.5", "-f", "lavfi", "-i", "sine=d=0.5"),
+        *("-map", 0, *("-map", 1) * 3, "-c:a", "aac", "-metadata", "title=here"),
+        *("-metadata:s:v", f"language={LANGUAGES[0]}"),
+        *(
+            word
+            for n in range(3)
+            for word in (f"-metadata:s:a:{n}", f"language={LANGUAGES[n + 1]}")
+        ),
+        path,
+    )
+    rebuild(path, tmp_path / output)
+    with av.open(str(tmp_path / output)) as container:
+        assert [stream.metadata.get("language") for stream in container.streams] == LANGUAGES
+        assert container.metadata["title"] == "here"
+    assert len(play(tmp_path / output).times) == 5
+
+
+@pytest.mark.parametrize(
+    ("picture", "name", "codec", "noted"),
+    [
+        ("testsrc2=s=64x48:r=10:d=0.3", "in.gif", (), False),
+        ("testsrc2=s=64x48:r=10:d=0.3,format=rgba", "in.mov", ("-c:v", "png"), False),
+        ("color=red@0.5:s=64x48:r=10:d=0.3,format=rgba", "in.mov", ("-c:v", "png"), True),
+    ],
+)
+def test_only_what_lets_something_through_is_called_transparent(
+    run_ffmpeg, tmp_path, picture, name, codec, noted
+):
+    run_ffmpeg("-f", "lavfi", "-i", picture, *codec, tmp_path / name)
+    notes = open_source(tmp_path / name).notes
+    assert any("transparent" in note for note in notes) is noted
