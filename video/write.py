@@ -163,21 +163,22 @@ def try_settings(
     problem = _trial(settings, width, height, color, suffix)
     if problem is None:
         return
-    if _trial(settings, *_TRIAL_SIZE, color, suffix) is None:
-        problem = _trial(settings, width, height, color, suffix)
-        if problem is None:
-            return
-        raise UsageError(
-            f"{settings.codec} cannot encode frames of {width}×{height}; give another size by "
-            f"--max-size, or another --codec. {problem}"
-        ) from problem
     if _trial(usual, width, height, color) is not None:
+        if _trial(settings, *_TRIAL_SIZE, color, suffix) is None:
+            _refuse(settings, width, height, color, suffix, "make them smaller by --max-size")
         return
+    options = "look at --codec, --preset, --crf, --pix-fmt and --max-size"
+    _refuse(settings, width, height, color, suffix, options)
+
+
+def _refuse(
+    settings: EncodeSettings, width: int, height: int, color: ColorTags, suffix: str, advice: str
+) -> None:
+    """Raise UsageError if the trial fails once more."""
     problem = _trial(settings, width, height, color, suffix)
     if problem is not None:
         raise UsageError(
-            f"Frames of {width}×{height} cannot be encoded like this; look at --codec, --preset, "
-            f"--crf and --pix-fmt. {problem}"
+            f"Frames of {width}×{height} cannot be encoded like this; {advice}. {problem}"
         ) from problem
 
 
