@@ -50,9 +50,10 @@ def find_pairs(dataset: Path | str, kind: str = "auto") -> list[FlowPair]:
     - kitti: ``flow_occ/000000_10.png`` and ``image_2/000000_10.png, 000000_11.png``; pixels that
       ``flow_noc`` has too are the visible ones;
     - middlebury: ``NAME-frame10.png NAME-frame11.png NAME-flow10.flo``;
-    - chairs: ``N-img0.png N-img1.png N-gt.flo``.
+    - chairs: ``00001_img1.ppm 00001_img2.ppm 00001_flow.flo`` as FlyingChairs names them, or
+      ``N-img0.png N-img1.png N-gt.flo``.
 
-    Sintel and KITTI are found in a folder ``training`` as well.
+    Sintel and KITTI are found in a folder ``training`` as well, FlyingChairs in ``data``.
 
     Raises:
         UsageError: there is no such dataset, or frames of a pair are missing.
@@ -61,7 +62,7 @@ def find_pairs(dataset: Path | str, kind: str = "auto") -> list[FlowPair]:
     if not root.is_dir():
         raise UsageError(f"There is no folder {root} with a flow dataset.")
     for wanted in KINDS if kind == "auto" else (kind,):
-        for folder in (root, root / "training"):
+        for folder in (root, root / "training", root / "data"):
             pairs = _FINDERS[wanted](folder)
             if pairs:
                 missing = [p for pair in pairs for p in (pair.frame, pair.other) if not p.exists()]
@@ -71,7 +72,7 @@ def find_pairs(dataset: Path | str, kind: str = "auto") -> list[FlowPair]:
     raise UsageError(
         f"{root} is no flow dataset that is known here: it should hold final/ and flow/ (Sintel), "
         "flow_occ/ and image_2/ (KITTI), NAME-frame10.png and NAME-flow10.flo (Middlebury), or "
-        "N-img0.png and N-gt.flo (FlyingChairs)."
+        "00001_img1.ppm and 00001_flow.flo (FlyingChairs)."
     )
 
 
@@ -108,7 +109,8 @@ def _middlebury(root: Path) -> list[FlowPair]:
 
 
 def _chairs(root: Path) -> list[FlowPair]:
-    return _flat(root, "-gt.flo", "-img0.png", "-img1.png")
+    published = _flat(root, "_flow.flo", "_img1.ppm", "_img2.ppm")
+    return published or _flat(root, "-gt.flo", "-img0.png", "-img1.png")
 
 
 def _flat(root: Path, flow_end: str, frame_end: str, other_end: str) -> list[FlowPair]:

@@ -69,7 +69,8 @@ def evaluate(
         flow: name for ``flow.load_estimator``, or an estimator; ``flow_weights``, ``flow_size``:
             what that name is loaded with.
         distances: between the frames of a pair; that of 1 gives tOF, frame difference and heat too.
-        truth: ground-truth flow between neighbours; larger distances stay estimated.
+        truth: ground-truth flow between neighbours; for larger distances it is followed from frame
+            to frame, so that no motion is estimated.
         result_motion: find the motion of every result too, for tOF: a flow per frame and result.
         cuts: indices of frames that begin a shot; nothing is measured across them.
         style: the painting, for the style loss; ``style_size``: its longest side in pixels.
@@ -162,6 +163,7 @@ class _Run:
         self.every = every
         self.tallies = tallies
         self.held: deque[list[Frame]] = deque(maxlen=max(*distances, WINDOW - 1) + 1)
+        self.truths: deque[TrueFlow] = deque(maxlen=max(distances))
 
     def measure(self, stream: Iterator[list[Frame]], workers: int) -> Iterator[int]:
         """Yield the index of every frame whose work has been handed out."""
@@ -191,16 +193,16 @@ class _Run:
             for distance in self.distances
             if index >= distance and not self._cut_within(index, distance)
         }
+        if self.truth is not None and index > 0:
+            self.truths.appendleft(self._true_flow(index - 1, frames[0]))
         if earlier:
-            truth = self._true_flow(index - 1, frames[0]) if 1 in earlier else None
-            yield measure_pairs, self.estimator, earlier, frames, truth, self.result_motion
+            truths = list(self.truths)[: max(earlier)]
+            yield measure_pairs, self.estimator, earlier, frames, truths, self.result_motion
         whole = index + 1 >= WINDOW and not self._cut_within(index, WINDOW - 1)
         if whole and (index + 1 - WINDOW) % HOP == 0:
             yield measure_window, list(zip(*list(self.held)[-WINDOW:], strict=True))
 
-    def _true_flow(self, index: int, frame: Frame) -> TrueFlow | None:
-        if self.truth is None:
-            return None
+    def _true_flow(self, index: int, frame: Frame) -> TrueFlow:
         truth = self.truth(index)
         if truth.flow.shape[:2] != frame.shape[:2]:
             raise UsageError(

@@ -6,6 +6,7 @@ that what depends on the source only is computed once. They may run in several t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import accumulate
 
 from numpy.typing import NDArray
 
@@ -15,7 +16,7 @@ from brushflow.evaluation.flicker import flicker, luminance, still_region
 from brushflow.evaluation.lpips import Lpips
 from brushflow.evaluation.motion import estimated_motion, true_motion
 from brushflow.evaluation.stability import FloatMap, frame_difference_error, tof
-from brushflow.evaluation.truth import TrueFlow
+from brushflow.evaluation.truth import TrueFlow, compose
 from brushflow.flow.estimators import FlowEstimator, Frame
 from brushflow.occlusion import structure_map
 
@@ -35,21 +36,24 @@ def measure_pairs(
     estimator: FlowEstimator,
     earlier: Mapping[int, Sequence[Frame]],
     later: Sequence[Frame],
-    truth: TrueFlow | None = None,
+    truths: Sequence[TrueFlow] = (),
     result_motion: bool = True,
 ) -> PairNumbers:
     """Warping errors of frames against ``earlier`` ones, which are given by their distance.
 
-    For neighbours also frame differences and, with ``result_motion``, tOF; ``truth`` is theirs.
+    For neighbours also frame differences and, with ``result_motion``, tOF. ``truths`` are the true
+    flows of the frames before ``later``, the last one first, each into the frame after it; none
+    for estimated motion.
     """
     # All distances check against it; true motion needs no check.
-    structure = None if truth is not None and len(earlier) == 1 else structure_map(later[0])
+    structure = None if truths else structure_map(later[0])
+    ways = list(accumulate(truths, lambda onward, first: compose(first, onward)))
     numbers: Numbers = [{} for _ in later]
     maps: list[FloatMap] = []
     mask = None
     for distance, before in earlier.items():
-        if distance == 1 and truth is not None:
-            motion = true_motion(truth)
+        if ways:
+            motion = true_motion(ways[distance - 1])
         else:
             motion = estimated_motion(estimator, before[0], later[0], structure)
         for number, (named, frame, next_frame) in enumerate(

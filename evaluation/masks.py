@@ -4,23 +4,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from brushflow.flow import warp_array
+from brushflow.flow import stays_inside, warp_array
 from brushflow.flow.estimators import Flow
 
 Mask = NDArray[np.bool_]
-
-
-def in_frame(flow: Flow) -> Mask:
-    """Where ``flow`` (H, W, 2) stays in the picture; bool (H, W).
-
-    Inside means 0 ≤ x ≤ W−1 and 0 ≤ y ≤ H−1, so that all of the bilinear sample is picture. The
-    occlusion masks of Sintel miss such pixels, and so does the check below: outside, the reverse
-    flow is 0 and slow motion passes for consistent. Flow that is not a number is outside.
-    """
-    height, width = flow.shape[:2]
-    x = np.arange(width, dtype=np.float32) + flow[..., 0]
-    y = np.arange(height, dtype=np.float32)[:, None] + flow[..., 1]
-    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def traceable(flow: Flow, reverse: Flow) -> Mask:
@@ -43,7 +30,7 @@ def traceable(flow: Flow, reverse: Flow) -> Mask:
     apart = np.square(u + back_u) + np.square(v + back_v)
     hidden = apart > 0.01 * (length + back) + 0.5
     boundary = _gradient_energy(u) + _gradient_energy(v) > 0.01 * length + 0.002
-    return in_frame(flow) & ~hidden & ~boundary
+    return stays_inside(flow) & ~hidden & ~boundary
 
 
 def _gradient_energy(plane: NDArray[np.float32]) -> NDArray[np.float32]:

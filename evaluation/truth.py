@@ -9,16 +9,18 @@ if there, ``invalid/SEQUENCE/frame_0001.png`` (white where the flow is not known
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.evaluation.masks import Mask, in_frame
-from brushflow.flow import read_flo
+from brushflow.evaluation.masks import Mask
+from brushflow.flow import read_flo, stays_inside, warp_array
 from brushflow.flow.estimators import Flow
 from brushflow.video import read_image
 
 UNKNOWN_FLOW = 1e9
+_ALIKE = 1.0  # pixels that neighbouring vectors of one motion may differ by
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,30 @@ def true_flow(flow: Flow, known: Mask | None = None, occluded: Mask | None = Non
     if known is not None:
         there &= known
     filled = np.where(there[..., None], flow, np.float32(0))
-    visible = there & in_frame(filled)
+    visible = there & stays_inside(filled)
     return TrueFlow(filled, there, visible if occluded is None else visible & ~occluded)
+
+
+def compose(first: TrueFlow, then: TrueFlow) -> TrueFlow:
+    """The flow of the earliest frame into the last, through the one that both share.
+
+    Between four vectors it is interpolated where they agree to a pixel; across a motion boundary
+    the nearest one counts, as anything between two motions is neither. A pixel that is hidden on
+    the way is not visible, even if it comes back.
+    """
+    height, width = first.flow.shape[:2]
+    place = first.flow + np.dstack(np.meshgrid(np.arange(width), np.arange(height)))
+    row, column = (
+        np.rint(place[..., axis]).clip(0, side - 1).astype(int)
+        for axis, side in ((1, height), (0, width))
+    )
+    window = np.ones((3, 3), np.uint8)
+    spread = cv2.dilate(then.flow, window) - cv2.erode(then.flow, window)
+    alike = (spread.max(2) <= _ALIKE)[row, column, None]
+    onward = np.where(alike, warp_array(then.flow, first.flow), then.flow[row, column])
+    flow = first.flow + onward
+    visible = first.visible & then.visible[row, column] & stays_inside(flow)
+    return TrueFlow(flow.astype(np.float32), visible, visible)
 
 
 def read_mask(path: Path, size: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ t-1; it is what warps the previous picture onto the current one. The *forward* f
 on the grid of t-1 and points into t.
 """
 
-from brushflow.flow.borders import hold_inside
+from brushflow.flow.borders import hold_inside, stays_inside
 from brushflow.flow.color import flow_to_color
 from brushflow.flow.estimators import ESTIMATOR_NAMES, FlowEstimator, load_estimator
 from brushflow.flow.files import read_flo, write_flo
@@ -25,6 +25,7 @@ __all__ = [
     "read_flo",
     "read_kitti",
     "resize_flow",
+    "stays_inside",
     "warp",
     "warp_array",
     "warp_sharp",

@@ -1,10 +1,24 @@
 """Flow near the border of the picture."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from brushflow.flow.estimators import Flow
 
 _MARGIN = 1.0  # pixels of the grid that the flow is on
+
+
+@np.errstate(invalid="ignore")
+def stays_inside(flow: Flow) -> NDArray[np.bool_]:
+    """Where a flow (H, W, 2) points into a picture of its own size; bool (H, W).
+
+    Inside means 0 ≤ x ≤ W−1 and 0 ≤ y ≤ H−1, so that all of a bilinear sample is picture. Flow that
+    is not a number points outside.
+    """
+    height, width = flow.shape[:2]
+    x = flow[..., 0] + np.arange(width, dtype=np.float32)
+    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
+    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 @np.errstate(invalid="ignore")

@@ -12,6 +12,7 @@ from brushflow.evaluation import SintelTruth, evaluate
 from brushflow.evaluation.inputs import Inputs
 from brushflow.evaluation.masks import traceable
 from brushflow.evaluation.stability import difference_map, e_warp
+from brushflow.evaluation.truth import compose, true_flow
 from brushflow.flow import load_estimator, write_flo
 
 COUNT = 14
@@ -169,6 +170,65 @@ def test_true_motion_of_a_rendered_sequence(clips, tmp_path):
         run(clips, "trembling", distances=(1,), truth=SintelTruth(tmp_path, "source"))
     with pytest.raises(UsageError, match="no true flow of 'elsewhere'"):
         SintelTruth(tmp_path, "elsewhere")
+
+
+def test_true_motion_is_followed_to_larger_distances(clips, tmp_path, monkeypatch):
+    folder = tmp_path / "flow" / "source"
+    folder.mkdir(parents=True)
+    for number in range(1, COUNT):
+        flow = np.broadcast_to(np.float32([-2, 0]), (64, 96, 2))
+        write_flo(folder / f"frame_{number:04d}.flo", flow)
+    monkeypatch.setattr("brushflow.evaluation.jobs.estimated_motion", None)  # would fail if called
+    truth = SintelTruth(tmp_path, "source")
+    found = run(clips, "trembling", distances=(1, 2, 5), truth=truth, result_motion=False)
+    for distance in (1, 2, 5):
+        assert found.floor.means[f"e_warp_{distance}"] < 1e-9
+    step = (20 / 255) ** 2
+    assert found["trembling"].means["e_warp_5"] == pytest.approx(step, rel=1e-4)
+    assert found["trembling"].means["e_warp_2"] < 1e-9  # every second frame is as bright
+    # Ten of 96 columns leave the picture in five frames; they count as 0 over all pixels.
+    assert found["trembling"].means["ruder_5"] == pytest.approx(step * 86 / 96, rel=1e-4)
+    assert found["trembling"].means["ruder_2"] < 1e-9
+    only = run(clips, "trembling", distances=(5,), truth=truth, result_motion=False)
+    assert only["trembling"].means["e_warp_5"] == found["trembling"].means["e_warp_5"]
+
+
+def zoom(scale):
+    """Flow of a picture that grows about its middle, everywhere known."""
+    x, y = np.meshgrid(np.arange(96) - 47.5, np.arange(64) - 31.5)
+    return true_flow((np.dstack([x, y]) * (scale - 1)).astype(np.float32))
+
+
+def test_composed_flow_is_that_of_the_whole_way():
+    way = zoom(0.97)
+    for count in range(2, 9):
+        way = compose(zoom(0.97), way)
+        assert np.abs(way.flow - zoom(0.97**count).flow)[way.visible].max() < 0.02
+    assert way.visible.all()
+    grown = compose(zoom(1.1), zoom(1.1))
+    assert np.array_equal(grown.visible, zoom(1.21).visible)
+
+
+def test_what_is_hidden_on_the_way_is_not_visible_after_it():
+    """A square of ten pixels moves right by four; the ground moves left by half a pixel."""
+
+    def scene(left):
+        flow = np.zeros((40, 60, 2), np.float32)
+        flow[..., 0] = -0.5
+        flow[10:20, left : left + 10, 0] = 4
+        hidden = np.zeros((40, 60), bool)
+        hidden[10:20, left + 10 : left + 14] = True
+        return true_flow(flow, occluded=hidden)
+
+    both = compose(scene(20), scene(24))
+    ground = np.ones((40, 60), bool)
+    ground[10:20, 20:30] = False
+    seen = both.visible
+    assert np.all(both.flow[10:20, 20:30] == (8, 0))
+    assert np.all(both.flow[ground & seen] == (-1, 0))  # nothing in between two motions
+    # Hidden in the first step, or in the second one.
+    assert not seen[10:20, 30:34].any() and not seen[10:20, 35:38].any()
+    assert seen[10:20, 40:58].all() and seen[:10, 2:].all() and not seen[:, 0].any()
 
 
 def test_no_more_frames_are_held_with_length(clips, monkeypatch):

@@ -106,6 +106,19 @@ def test_flat_folders(tmp_path, ends):
         find_pairs(tmp_path)
 
 
+@pytest.mark.parametrize("folder", ["", "data"])
+@pytest.mark.parametrize("kind", ["auto", "chairs"])
+def test_flying_chairs_by_its_own_names(tmp_path, folder, kind):
+    for number in ("00001", "00002"):
+        for end in ("img1", "img2"):
+            picture(tmp_path / folder / f"{number}_{end}.ppm")
+        write_flo(tmp_path / folder / f"{number}_flow.flo", constant(4, 3))
+    pairs = find_pairs(tmp_path, kind)
+    assert [pair.name for pair in pairs] == ["00001", "00002"]
+    assert pairs[0].frame.name == "00001_img1.ppm" and pairs[0].other.name == "00001_img2.ppm"
+    assert flow_accuracy(estimator, pairs).epe() == pytest.approx(3)
+
+
 def test_other_folders_are_refused(tmp_path):
     with pytest.raises(UsageError, match="no folder"):
         find_pairs(tmp_path / "absent")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from brushflow.evaluation.masks import in_frame, traceable
+from brushflow.evaluation.masks import traceable
 from brushflow.evaluation.motion import estimated_motion, true_motion
 from brushflow.evaluation.stability import (
     difference_map,
@@ -20,7 +20,7 @@ from brushflow.evaluation.stability import (
     tof,
 )
 from brushflow.evaluation.truth import true_flow
-from brushflow.flow import load_estimator
+from brushflow.flow import load_estimator, stays_inside
 
 _spec = importlib.util.spec_from_file_location("plain", Path(__file__).with_name("plain.py"))
 plain = importlib.util.module_from_spec(_spec)
@@ -59,7 +59,7 @@ def test_motion_that_is_followed_is_no_error():
     frame, later = photo[50:98, 60:124], photo[52:100, 57:121]
     forward = np.broadcast_to(np.float32([3, -2]), (48, 64, 2))
     differences = difference_map(frame, later, forward)
-    mask = in_frame(forward)
+    mask = stays_inside(forward)
     assert mask.sum() == 46 * 61
     assert e_warp(differences, mask) < 1e-8
     assert e_warp(differences, np.ones_like(mask)) > 1e-3  # what left the picture is black
@@ -112,9 +112,9 @@ def test_the_border_of_the_picture_is_inside():
     flow[0, 0] = (-0.01, 0)
     flow[2, 3] = (0, 0.01)
     flow[1, 1] = np.nan
-    assert in_frame(flow).sum() == 9
+    assert stays_inside(flow).sum() == 9
     flow[:] = (1, 0)
-    assert in_frame(flow).tolist() == [[True, True, True, False]] * 3
+    assert stays_inside(flow).tolist() == [[True, True, True, False]] * 3
 
 
 def assert_like_plain(frame, later, estimator):
