@@ -9,7 +9,9 @@ from torch import Tensor
 _LONGEST = (1 << 15) - 1  # side in pixels that OpenCV's remap takes
 
 
-def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor:
+def warp(
+    image: Tensor, flow: Tensor, interpolation: str = "bilinear", outside: Tensor | None = None
+) -> Tensor:
     """Fetch every pixel from where the flow points: out(p) = image(p + flow(p)).
 
     Bilinear, or bicubic, which keeps more detail and may overshoot; whatever lies outside the
@@ -22,6 +24,9 @@ def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor
         image: (N, C, h, w), any floating type, any range.
         flow: (N, H, W, 2) in pixels, (x, y), on the same device. Most often H, W = h, w; pixel
             (0, 0) is the upper left one of both.
+        outside: (1, C, 1, 1), what a pixel becomes as a whole if its sample lies outside the
+            picture by however little, or is no number, in place of fading (REFERENCE A7: what the
+            original program does on a CPU).
 
     Returns:
         (N, C, H, W) of the type of ``image``.
@@ -34,6 +39,9 @@ def warp(image: Tensor, flow: Tensor, interpolation: str = "bilinear") -> Tensor
         raise ValueError(
             f"{n} pictures need a flow of shape {(n, 'H', 'W', 2)}, not {tuple(flow.shape)}"
         )
+    if outside is not None:
+        warped = warp(image, flow, interpolation)
+        return torch.where(_inside(flow, image.shape[-2:]), warped, outside.to(warped))
     if interpolation == "bilinear" and _suits_opencv(image, flow):
         return _by_opencv(image, flow)
     return _by_torch(image, flow, interpolation, "zeros")
@@ -68,6 +76,14 @@ def _by_torch(image: Tensor, flow: Tensor, interpolation: str, outside: str) -> 
     grid /= grid.new_tensor([half_width, half_height])
     warped = F.grid_sample(source, grid, interpolation, outside, align_corners=True)
     return warped.to(image.dtype)
+
+
+def _inside(flow: Tensor, size: torch.Size) -> Tensor:
+    """(N, 1, H, W) bool: where the flow points into a picture of this size."""
+    height, width = flow.shape[1:3]
+    x = flow[..., 0] + torch.arange(width, device=flow.device)
+    y = flow[..., 1] + torch.arange(height, device=flow.device)[:, None]
+    return ((x >= 0) & (x <= size[1] - 1) & (y >= 0) & (y <= size[0] - 1))[:, None]
 
 
 def _suits_opencv(image: Tensor, flow: Tensor) -> bool:

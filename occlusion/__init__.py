@@ -2,8 +2,17 @@
 
 from brushflow.occlusion.appearance import rescue
 from brushflow.occlusion.consistency import RULES, reliability
-from brushflow.occlusion.files import read_pgm, write_pgm
+from brushflow.occlusion.files import read_map, read_pgm, write_pgm
 from brushflow.occlusion.min_filter import min_filter
 from brushflow.occlusion.structure import structure_map
 
-__all__ = ["RULES", "min_filter", "read_pgm", "reliability", "rescue", "structure_map", "write_pgm"]
+__all__ = [
+    "RULES",
+    "min_filter",
+    "read_map",
+    "read_pgm",
+    "reliability",
+    "rescue",
+    "structure_map",
+    "write_pgm",
+]

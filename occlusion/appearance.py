@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from brushflow.flow.borders import stays_inside
 from brushflow.flow.warp import warp_array
 
 _WINDOW = 9  # pixels that a colour is averaged over, in both directions
@@ -29,19 +30,10 @@ def rescue(
         float32 (H, W) in [0, 1], nowhere less than ``reliability``; unchanged where the flow
         leaves the picture.
     """
-    inside = _stays_inside(flow)
+    inside = stays_inside(flow)
     change = cv2.subtract(warp_array(previous.astype(np.float32), flow), frame, dtype=cv2.CV_32F)
     change[~inside] = 0  # and what is no number would spread
     change = cv2.blur(change, (_WINDOW, _WINDOW), dst=change)
     limit = _LIMIT / 255 * np.iinfo(frame.dtype).max
     alike = cv2.inRange(change, (-limit,) * 3, (limit,) * 3) != 0
     return np.maximum(reliability, (alike & inside).astype(np.float32))
-
-
-@np.errstate(invalid="ignore")
-def _stays_inside(flow: np.ndarray) -> np.ndarray:
-    """(H, W) bool: where a flow (H, W, 2) points into the picture; what is no number does not."""
-    height, width = flow.shape[:2]
-    x = flow[..., 0] + np.arange(width, dtype=np.float32)
-    y = flow[..., 1] + np.arange(height, dtype=np.float32)[:, None]
-    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)

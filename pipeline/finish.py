@@ -8,6 +8,7 @@ import numpy as np
 from brushflow.errors import BrushflowError
 from brushflow.models import deprocess
 from brushflow.pipeline.contents import contents
+from brushflow.pipeline.median import median
 from brushflow.pipeline.stylizer import Stylized
 
 
@@ -16,9 +17,10 @@ def finish(
 ) -> np.ndarray:
     """The picture to write, RGB of the frame's type and size.
 
-    A median filter takes out single odd pixels (size kept, borders replicated); ``keep_colors``
-    takes the colours of the frame and only the brightness of the painting; ``strength`` mixes
-    frame (0) and painting (1). What fades to one colour fades from painting to frame.
+    A median filter of any odd width takes out single odd pixels (size kept, borders replicated);
+    ``keep_colors`` takes the colours of the frame and only the brightness of the painting;
+    ``strength`` mixes frame (0) and painting (1). What fades to one colour fades from painting to
+    frame.
 
     BrushflowError for a painting with values that are no numbers, which would be black.
     """
@@ -35,7 +37,7 @@ def finish(
         )
     picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
     if median_filter > 1:
-        picture = cv2.medianBlur(picture, median_filter)
+        picture = median(picture, median_filter)
     if keep_colors:
         # YCrCb of BT.601: all of luma from the painting, both colour differences from the frame.
         painted = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)

@@ -8,13 +8,13 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion import min_filter
+from brushflow.pipeline.median import median
 from brushflow.pipeline.motion import Motion, MotionSource
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
@@ -40,13 +40,14 @@ class CubeStylizer(Stylizer):
     far inside each face sees it, so that all faces agree everywhere and nothing jumps at borders
     or in corners.
 
-    Frames are (6, size, size, 3), in the order of ``FACES``; the state and ``Stylized.output`` are
-    float32 (6, 3, size, size) in network space; ``Stylized.motion`` is a dict by the face's name.
+    Frames are (6, H, W, 3), in the order of ``FACES``; the state and ``Stylized.output`` are
+    float32 (6, 3, H, W) in network space; ``Stylized.motion`` is a dict by the face's name.
     Only video models (7 channels) take priors at borders; the faces of others are blended all the
     same.
 
     Args:
-        overlap: what a face sees too much, in pixels, see ``Cube``.
+        overlap: what a face sees too much, in pixels, or that across and that down, and
+        turned_poles: which way up the poles lie, see ``Cube``.
         border_consistency: False paints six faces that know nothing of each other.
         motion: as for ``Stylizer``, but of six faces: returns a Motion for each.
         Others as for ``Stylizer``.
@@ -56,7 +57,8 @@ class CubeStylizer(Stylizer):
         self,
         model: StyleModel,
         *arguments: Any,
-        overlap: int,
+        overlap: int | tuple[int, int],
+        turned_poles: bool = False,
         border_consistency: bool = True,
         motion: FacesMotionSource | None = None,
         **options: Any,
@@ -65,6 +67,7 @@ class CubeStylizer(Stylizer):
         if motion is None and self.motion is not None:
             self.motion = EachFace(self.motion)
         self.overlap = overlap
+        self.turned_poles = turned_poles
         self.border_consistency = border_consistency
         self.overlaps: Overlaps | None = None
 
@@ -81,7 +84,9 @@ class CubeStylizer(Stylizer):
         head = next(frames, None)
         if head is None:
             return
-        cube = Cube(head.shape[1], self.overlap).check()
+        across, down = np.broadcast_to(self.overlap, 2).tolist()
+        height, width = head.shape[1:3]
+        cube = Cube(width, across, height, down, self.turned_poles).check()
         if self.overlaps is None or self.overlaps.cube != cube:
             self.overlaps = Overlaps(cube, self.device)
         with closing(super().stylize(chain([head], frames), cuts, first, step, state)) as painted:
@@ -111,7 +116,7 @@ class CubeStylizer(Stylizer):
         previous: Tensor | None,
         known: Known | None,
     ) -> Tensor:
-        """All six faces, (6, 3, size, size) float32."""
+        """All six faces, (6, 3, H, W) float32."""
         known = known or (torch.zeros_like(picture), torch.zeros_like(picture[:, :1]))
         painted: dict[int, Tensor] = {}
         for group in map(list, GROUPS):
@@ -230,7 +235,7 @@ def smoothed(faces: Tensor, median_filter: int) -> Tensor:
     if median_filter == 1:
         return faces
     pictures = faces.permute(0, 2, 3, 1).contiguous().cpu().numpy()
-    filtered = np.stack([cv2.medianBlur(picture, median_filter) for picture in pictures])
+    filtered = np.stack([median(picture, median_filter) for picture in pictures])
     return torch.from_numpy(filtered).permute(0, 3, 1, 2).to(faces.device)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from brushflow.flow import load_estimator, warp
 from brushflow.flow.estimators import FlowEstimator
-from brushflow.models import StyleModel, StyleNetwork, preprocess, upload
+from brushflow.models import StyleModel, StyleNetwork, from_rgb, preprocess, upload
 from brushflow.models.cuda_graph import Graphed
 from brushflow.models.folding import fold
 from brushflow.occlusion import min_filter
@@ -59,7 +59,11 @@ class Stylizer:
         rule: how reliability is decided, "fast" or "slow".
         min_filter_width: odd width of the window that shrinks the reliable area, 1 for none.
         fill: what stands where there is no prior: "mean" colour or "noise".
+        outside: what a painting is taken for beyond its border, where motion may point and yet be
+            believed: "mean" colour, as in training, or "black", as the original program has it.
         independent: paint every frame alone.
+        first_scale: share of its size that a frame without a prior is painted at; the painting is
+            enlarged (bicubic, both ways).
         settle: how often a shot's first frame is painted again, with its own painting as prior. A
             network paints a little differently with a prior than without; so the shot begins
             with what it would settle to anyway. For video models that paint first frames too.
@@ -79,7 +83,9 @@ class Stylizer:
         rule: str = "fast",
         min_filter_width: int = 7,
         fill: str = "mean",
+        outside: str = "mean",
         independent: bool = False,
+        first_scale: float = 1.0,
         settle: int = 2,
         long_term: float = LONG_TERM,
         device: torch.device | str = "cpu",
@@ -102,6 +108,9 @@ class Stylizer:
         self.motion = motion if moves else None
         self.min_filter_width = min_filter_width
         self.fill = fill
+        black = from_rgb(torch.zeros(1, 3, 1, 1, device=self.device))
+        self.outside = black if outside == "black" else None
+        self.first_scale = first_scale
         self.settle = settle if moves and first_frame_model is None else 0
         self.long_term = long_term if moves else 0.0
         self.precision = precision
@@ -115,6 +124,7 @@ class Stylizer:
         first: int = 0,
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
+        seed: Tensor | None = None,
     ) -> Iterator[Stylized]:
         """Paint frames, uint8 or uint16 (H, W, 3) RGB of one size, in the order they come.
 
@@ -123,6 +133,8 @@ class Stylizer:
         ``first``, ``step``: indices of the frames are first, first + step, …
         ``state``: goes on from these ``State.tensors`` of the first frame, which is not painted
         again.
+        ``seed``: what the first frame is painted over, (1, 3, H, W) in network space, as if it
+        were the painting before and nothing had moved.
         """
         with ThreadPoolExecutor(self.workers, "motion") as pool:
             prepared = self._with_motion(frames, cuts, first, step, pool)
@@ -130,10 +142,13 @@ class Stylizer:
                 known = State.of(state, self.device) if state is not None else None
                 painted = next(prepared, None) if state is not None else None
                 before = painted and painted[1]
+                seeded = state is None and seed is not None
+                known = State(seed.to(self.device)) if seeded else known
                 for index, frame, pending in prepared:
                     if before is not None and contents(before) == 0:
                         known = pending = None
                     motion = pending.result() if pending else None
+                    motion, seeded = self._still(frame) if seeded else motion, False
                     alone = self.independent or index in cuts
                     known = self._paint(index, frame, before, motion, None if alone else known)
                     yield Stylized(index, frame, known.output, motion, known)
@@ -181,7 +196,7 @@ class Stylizer:
         if motion is None:
             return State(self._run(self.network, index, picture, previous.output, None))
         known = self._carried(motion, previous.output)
-        if not self.long_term:
+        if not self.long_term or before is None:
             return State(self._run(self.network, index, picture, previous.output, known))
         anchors, moved, sight = self._remembered(frame, before, motion, previous)
         known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
@@ -190,11 +205,19 @@ class Stylizer:
 
     def _first(self, index: int, frame: np.ndarray, picture: Tensor) -> Tensor:
         """The painting of a shot's first frame."""
-        output = self._run(self.first_network, index, picture, None, None)
+        output = self._painted_alone(index, picture)
         for _ in range(self.settle if contents(frame) > 0 else 0):
             known = self._carried(self._still(frame), output)
             output = self._run(self.network, index, picture, output, known)
         return output
+
+    def _painted_alone(self, index: int, picture: Tensor) -> Tensor:
+        if self.first_scale == 1:
+            return self._run(self.first_network, index, picture, None, None)
+        size = [max(1, int(side * self.first_scale)) for side in picture.shape[-2:]]
+        small = resize_bicubic(picture, size)
+        painted = self._run(self.first_network, index, small, None, None)
+        return resize_bicubic(painted, picture.shape[-2:])
 
     def _remembered(
         self, frame: np.ndarray, before: np.ndarray, motion: Motion, previous: State
@@ -231,7 +254,7 @@ class Stylizer:
         """The painting before, moved (1, 3, H, W), and where it is believed (1, 1, H, W)."""
         shrunk = min_filter(motion.reliability, self.min_filter_width)
         flow, certainty = (upload(array, self.device) for array in (motion.flow, shrunk))
-        return warp(previous, flow[None]), certainty[None, None]
+        return warp(previous, flow[None], outside=self.outside), certainty[None, None]
 
     def _run(
         self,
@@ -272,6 +295,35 @@ class Stylizer:
         known = np.ones(size, np.float32)
         known[-1] = known[:, -1] = 0
         return Motion(np.zeros((*size, 2), np.float32), known)
+
+
+def resize_bicubic(picture: Tensor, size: Sequence[int]) -> Tensor:
+    """(N, C, h, w) to (N, C, H, W) as Torch 7's image.scale does it.
+
+    Corners aligned, by the cubic through four neighbours that passes through the middle two
+    (Catmull and Rom 1974), also where the picture shrinks; beyond the border it goes on straight.
+    """
+    for axis, side in zip((-2, -1), size, strict=True):
+        lines = picture.transpose(axis, -1)
+        count = lines.shape[-1]
+        if count == 1:
+            lines = lines.expand(*lines.shape[:-1], side)
+        else:
+            before = 2 * lines[..., :1] - lines[..., 1:2]
+            after = 2 * lines[..., -1:] - lines[..., -2:-1]
+            lines = torch.cat([before, lines, after], -1)
+            place = torch.arange(side, device=lines.device) * ((count - 1) / max(side - 1, 1))
+            base = place.long().clamp(max=count - 2)
+            x = place - base
+            weights = (
+                (-x + 2 * x**2 - x**3) / 2,
+                1 + (-5 * x**2 + 3 * x**3) / 2,
+                (x + 4 * x**2 - 3 * x**3) / 2,
+                (x**3 - x**2) / 2,
+            )
+            lines = sum(lines[..., base + k] * weight for k, weight in enumerate(weights))
+        picture = lines.transpose(axis, -1)
+    return picture.contiguous()
 
 
 def for_inference(network: nn.Module, device: torch.device, precision: str) -> nn.Module:

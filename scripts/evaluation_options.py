@@ -160,10 +160,10 @@ def _losses(
     # Layers may be given as numbers; the network knows them by name.
     names = iter(network.wanted)
     content, style = (
-        layer_weights([next(names) for _ in layers], weights, option)
+        layer_weights([(next(names), 1) for _ in layers], weights, option)
         for layers, weights, option in by_layer
     )
     painting = np.ascontiguousarray(read_painting(style_image, style_image_size))
     return PerceptualLoss(
-        network, content, style, [preprocess(painting, device)], [1.0], 1, style_target_type
+        network, content, style, [preprocess(painting, device)], [1.0], style_target_type
     )

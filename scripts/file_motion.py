@@ -1,20 +1,19 @@
-"""Motion that lies in files: ``.flo`` and ``.pgm``, as the original programs write them."""
+"""Motion that lies in files: ``.flo``, and maps in ``.pgm`` or other grey pictures."""
 
 from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from brushflow.errors import BrushflowError, UsageError
-from brushflow.flow import read_flo, warp
-from brushflow.occlusion import read_pgm
+from brushflow.flow import read_flo, stays_inside
+from brushflow.occlusion import read_map
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.patterns import pair_path
 
 
 class FileMotion:
-    """Motion read from ``.flo`` and ``.pgm`` files, frame by frame."""
+    """Motion read from ``.flo`` files and maps, frame by frame."""
 
     def __init__(
         self, flow_pattern: str, occlusions_pattern: str, step: int, invert: bool, fix: bool
@@ -38,7 +37,7 @@ class FileMotion:
 
     def read(self, flow_path: Path, map_path: Path, frame: np.ndarray, name: str) -> Motion:
         """Motion of a picture that is called ``name`` in messages."""
-        flow, reliability = read_flo(flow_path), read_pgm(map_path)
+        flow, reliability = read_flo(flow_path), read_map(map_path)
         for path, size in ((flow_path, flow.shape[:2]), (map_path, reliability.shape)):
             if size != frame.shape[:2]:
                 raise BrushflowError(
@@ -48,9 +47,7 @@ class FileMotion:
         if self.invert:
             reliability = 1 - reliability
         if self.fix:
-            ones = torch.ones(1, 1, *flow.shape[:2])
-            inside = warp(ones, torch.from_numpy(flow)[None])[0, 0].numpy() > 0.5
-            reliability = reliability * inside
+            reliability = reliability * stays_inside(flow)
         return Motion(flow, reliability.astype(np.float32, copy=False))
 
 

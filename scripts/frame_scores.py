@@ -88,6 +88,8 @@ class FrameScores:
 def temporal_error(earlier: Tensor, later: Tensor, motion: Motion, forward: bool) -> float:
     """Mean over all 3·H·W samples of (c·warp(y, w) − c·z)², RGB in [0, 1] and not clipped.
 
+    Outside the picture y is black.
+
     y is the earlier output, z the later one (1, 3, H, W), in network space; w the backward flow
     between them and c its certainty. For data with forward flow alone, ``forward`` exchanges y and
     z.
@@ -96,4 +98,5 @@ def temporal_error(earlier: Tensor, later: Tensor, motion: Motion, forward: bool
     certainty = torch.from_numpy(motion.reliability)[None, None]
     moved, still = (later, earlier) if forward else (earlier, later)
     moved, still = (to_rgb(output.cpu()) / 255 for output in (moved, still))
-    return float((certainty * (warp(moved, flow) - still)).square().mean())
+    warped = warp(moved, flow, outside=torch.zeros(1, 1, 1, 1))
+    return float((certainty * (warped - still)).square().mean())

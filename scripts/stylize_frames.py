@@ -1,7 +1,7 @@
 """Command: stylize frames whose flow and reliability lie in files.
 
-The options are those of the original fast-artistic-videos program, and mean the same; of those,
-scale_factor is not here. Frames of one colour, which that program paints, are shown as they are.
+The options are those of the original fast-artistic-videos program, and mean the same; seed_image is
+of its PyTorch port. Frames of one colour, which that program paints, are shown as they are.
 """
 
 import logging
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import cv2
+import numpy as np
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
@@ -29,6 +31,23 @@ from brushflow.tensor_files import safetensors_bytes
 from brushflow.video import read_image, write_image
 
 logger = logging.getLogger("brushflow.scripts.stylize_frames")
+
+
+def odd(ctx: click.Context, option: click.Parameter, width: int) -> int:
+    """A window's width; a wrong usage if it has no middle."""
+    if width % 2 == 0:
+        raise click.BadParameter(f"{width} has no middle; give an odd width.", ctx, option)
+    return width
+
+
+MEDIAN_FILTER = click.option(
+    "--median-filter",
+    default=3,
+    show_default=True,
+    type=click.IntRange(1, 255),
+    callback=odd,
+    help="Smooth the written picture with this odd window; 1 for not at all.",
+)
 
 
 @click.command(context_settings={"max_content_width": 100})
@@ -50,7 +69,11 @@ logger = logging.getLogger("brushflow.scripts.stylize_frames")
     default="",
     help="E.g. flow/backward_[%d]_{%d}.flo: [] is the frame being stylized, {} the one before it.",
 )
-@click.option("--occlusions-pattern", default="", help="E.g. flow/reliable_[%d]_{%d}.pgm.")
+@click.option(
+    "--occlusions-pattern",
+    default="",
+    help="E.g. flow/reliable_[%d]_{%d}.pgm; any grey pictures, white where flow is reliable.",
+)
 @click.option(
     "--output-prefix",
     default="out",
@@ -78,7 +101,7 @@ logger = logging.getLogger("brushflow.scripts.stylize_frames")
     "the one before it, in the order of work, is stylized already [default: all].",
 )
 @click.option("--backward", is_flag=True, help="From the last frame to the first.")
-@click.option("--invert-occlusion", is_flag=True, help="In the files, 255 means hidden.")
+@click.option("--invert-occlusion", is_flag=True, help="In the files, white means hidden.")
 @click.option(
     "--fix-occlusions",
     is_flag=True,
@@ -93,12 +116,18 @@ logger = logging.getLogger("brushflow.scripts.stylize_frames")
 )
 @click.option("--create-inconsistent", is_flag=True, help="Every frame alone; needs no flow.")
 @click.option(
-    "--median-filter",
-    default="3",
+    "--scale-factor",
+    default=1.0,
     show_default=True,
-    type=click.Choice(["1", "3", "5"]),
-    help="Smooth the written picture with this window.",
+    type=click.FloatRange(0.01, 10),
+    help="Paint frames without a prior at this share of their size.",
 )
+@click.option(
+    "--seed-image",
+    type=click.Path(path_type=Path),
+    help="Picture that the first frame is painted over, in place of nothing.",
+)
+@MEDIAN_FILTER
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @evaluation_options(style_weights="1.0")
 def command(
@@ -116,7 +145,9 @@ def command(
     fix_occlusions: bool,
     fill_occlusions: str,
     create_inconsistent: bool,
-    median_filter: str,
+    scale_factor: float,
+    seed_image: Path | None,
+    median_filter: int,
     device: str,
     **evaluation: Any,
 ) -> None:
@@ -138,8 +169,10 @@ def command(
         motion=motion,
         min_filter_width=occlusions_min_filter,
         fill="noise" if fill_occlusions == "uniform-random" else "mean",
+        outside="black",  # as the original has it
         independent=create_inconsistent,
         long_term=0,  # the original knows none
+        first_scale=scale_factor,
         settle=0,  # as the original does
         device=chosen,
         precision=choose_precision("auto", chosen),
@@ -163,11 +196,17 @@ def command(
             )
         if scores:
             scores.previous = Stylized(first, earlier, state, None)
+    seed = None
+    if seed_image is not None:
+        if stylizer.independent:
+            raise UsageError("--seed-image is for a video model that carries paintings on.")
+        seed = seed_of(seed_image, read_image(frame_path(input_pattern, first)))
     frames = (read_image(frame_path(input_pattern, i)) for i in range(first, todo[-1] + step, step))
     known = None if state is None else {"output": state}
-    with closing(stylizer.stylize(frames, first=first, step=step, state=known)) as stylized:
+    painting = stylizer.stylize(frames, first=first, step=step, state=known, seed=seed)
+    with closing(painting) as stylized:
         for item in tqdm(stylized, total=len(todo), unit=" frames", disable=None):
-            write_image(output_path(prefix, item.index), finish(item, int(median_filter)))
+            write_image(output_path(prefix, item.index), finish(item, median_filter))
             if not stylizer.independent:
                 save_state(prefix, item.index, item.output)
             if scores:
@@ -190,6 +229,14 @@ def frames_to_do(numbers: list[int], continue_with: int | None) -> list[int]:
     if continue_with not in numbers:
         raise UsageError(f"There is no frame {continue_with} among {numbers[0]}…{numbers[-1]}.")
     return numbers[numbers.index(continue_with) :]
+
+
+def seed_of(path: Path, frame: np.ndarray) -> Tensor:
+    """A picture at the size of a frame, in network space."""
+    picture = read_image(path)
+    if picture.shape != frame.shape:
+        picture = cv2.resize(picture, frame.shape[1::-1], interpolation=cv2.INTER_AREA)
+    return preprocess(picture)
 
 
 def output_path(prefix: Path, index: int) -> Path:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -27,14 +28,19 @@ from brushflow.pipeline.stylizer import Stylized
 from brushflow.scripts.evaluation_options import evaluation_options, frame_scores
 from brushflow.scripts.face_scores import FaceScores
 from brushflow.scripts.file_motion import FileMotion, check_patterns
-from brushflow.scripts.stylize_frames import frames_to_do, kept_state, save_state, state_path
+from brushflow.scripts.stylize_frames import (
+    MEDIAN_FILTER,
+    frames_to_do,
+    kept_state,
+    save_state,
+    state_path,
+)
 from brushflow.spherical import FACES, Panorama
 from brushflow.video import read_image, write_image
 
-# Numbers of the faces in file names, after transform360, and how they lie there (REFERENCE D1, D2):
-# the face that is painted first is its BACK, so its poles are seen from the other side.
+# Numbers of the faces in file names, after transform360 (REFERENCE D1, D2). The face that is
+# painted first is its BACK, so its poles lie the other way up, and are painted so.
 FILES = {"front": 6, "left": 1, "right": 2, "back": 5, "up": 3, "down": 4}
-TURNED = ("up", "down")
 # Faces of the cubemap strip from left to right, with quarter turns counter-clockwise.
 STRIP = (("back", 0), ("front", 0), ("up", 1), ("down", -1), ("right", 0), ("left", 0))
 
@@ -53,11 +59,8 @@ class FaceFileMotion(FileMotion):
                 frame_path(str(pair_path(pattern, before, index)), FILES[name])
                 for pattern in (self.flow_pattern, self.occlusions_pattern)
             )
-            motion = self.read(flow_path, map_path, face, f"face {FILES[name]} of frame {index}")
-            if name in TURNED:
-                flow = np.ascontiguousarray(-motion.flow[::-1, ::-1])
-                motion = Motion(flow, np.ascontiguousarray(motion.reliability[::-1, ::-1]))
-            motions.append(motion)
+            title = f"face {FILES[name]} of frame {index}"
+            motions.append(self.read(flow_path, map_path, face, title))
         return motions
 
 
@@ -73,9 +76,13 @@ class FaceFileMotion(FileMotion):
     help="E.g. flow/backward_[%d]_{%d}-%d.flo: [] is the frame being stylized, {} the one before "
     "it, the last number the face.",
 )
-@click.option("--occlusions-pattern", default="", help="E.g. flow/reliable_[%d]_{%d}-%d.pgm.")
+@click.option(
+    "--occlusions-pattern",
+    default="",
+    help="E.g. flow/reliable_[%d]_{%d}-%d.pgm; any grey pictures, white where flow is reliable.",
+)
 @click.option("--overlap-pixel-w", default=20, help="Pixels a face sees too much, over both sides.")
-@click.option("--overlap-pixel-h", default=20, help="The same vertically; must be equal.")
+@click.option("--overlap-pixel-h", default=20, help="The same vertically.")
 @click.option("--output-prefix", default="out", help="Results are PREFIX-00001-1.png and so on.")
 @click.option("--out-equi", is_flag=True, help="Write PREFIX-00001_equi.png instead of faces.")
 @click.option("--out-equi-w", default=768, type=click.IntRange(16), help="Width of these.")
@@ -98,7 +105,7 @@ class FaceFileMotion(FileMotion):
     type=click.IntRange(1),
     help="Odd width of the window that shrinks the reliable area.",
 )
-@click.option("--invert-occlusions", is_flag=True, help="In the files, 255 means hidden.")
+@click.option("--invert-occlusions", is_flag=True, help="In the files, white means hidden.")
 @click.option("--fix-occlusions", is_flag=True, help="Also hide what comes from outside the face.")
 @click.option(
     "--fill-occlusions",
@@ -108,12 +115,7 @@ class FaceFileMotion(FileMotion):
 )
 @click.option("--create-inconsistent", is_flag=True, help="Every frame alone; needs no flow.")
 @click.option("--create-inconsistent-border", is_flag=True, help="Every face alone.")
-@click.option(
-    "--median-filter",
-    default="3",
-    type=click.Choice(["1", "3", "5"]),
-    help="Smooth the written picture with this window.",
-)
+@MEDIAN_FILTER
 @click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
 @evaluation_options(style_weights="5.0")
 def command(
@@ -139,14 +141,12 @@ def command(
     fill_occlusions: str,
     create_inconsistent: bool,
     create_inconsistent_border: bool,
-    median_filter: str,
+    median_filter: int,
     device: str,
     **evaluation: Any,
 ) -> None:
     """Stylize the six faces of spherical frames in files, with flow and reliability from files."""
     set_up_logging()
-    if overlap_pixel_w != overlap_pixel_h:
-        raise UsageError("--overlap-pixel-w and --overlap-pixel-h must be equal: faces are square.")
     step = -1 if backward else 1
     motion = None
     if not create_inconsistent:
@@ -161,10 +161,12 @@ def command(
         load(model_vid),
         first_frame_model=None if model_img == "self" else load(model_img),
         motion=motion,
-        overlap=overlap_pixel_w,
+        overlap=(overlap_pixel_w, overlap_pixel_h),
+        turned_poles=True,
         border_consistency=not create_inconsistent_border,
         min_filter_width=occlusions_min_filter,
         fill="noise" if fill_occlusions == "uniform-random" else "mean",
+        outside="black",  # as the original has it
         independent=create_inconsistent,
         long_term=0,  # the original knows none
         settle=0,  # as the original does
@@ -172,7 +174,7 @@ def command(
         precision=choose_precision("auto", chosen),
     )
     numbers = tuple(FILES[name] for name in FACES)
-    scored = partial(FaceScores, numbers=numbers, overlap=overlap_pixel_w)
+    scored = partial(FaceScores, numbers=numbers, overlap=(overlap_pixel_w, overlap_pixel_h))
     scores = frame_scores(chosen, FaceFileMotion, scored, **evaluation)
     if scores and todo[0] == indices[0]:
         scores.begin()
@@ -196,7 +198,7 @@ def command(
     known = None if state is None else {"output": state}
     with closing(stylizer.stylize(frames, first=first, step=step, state=known)) as stylized:
         for item in tqdm(stylized, total=len(todo), unit=" frames", disable=None):
-            faces = smoothed(item.output, int(median_filter))
+            faces = smoothed(item.output, median_filter)
             stem = f"{prefix.name}-{item.index:05d}"
             if out_equi:
                 cube = stylizer.overlaps.cube
@@ -205,12 +207,12 @@ def command(
                 write_image(prefix.with_name(f"{stem}_equi.png"), picture)
             pictures = dict(zip(FACES, map(deprocess, faces.split(1)), strict=True))
             if out_cubemap:
-                strip = cubemap_strip(pictures, overlap_pixel_w // 2)
+                strip = cubemap_strip(pictures, overlap_pixel_w // 2, overlap_pixel_h // 2)
                 write_image(prefix.with_name(f"{stem}_cubemap.png"), strip)
             if not (out_equi or out_cubemap):
                 for name, picture in pictures.items():
                     path = prefix.with_name(f"{stem}-{FILES[name]}.png")
-                    write_image(path, as_in_files(name, picture))
+                    write_image(path, picture)
             if not stylizer.independent:
                 save_state(prefix, item.index, item.output)
             if scores:
@@ -242,30 +244,34 @@ def face_path(pattern: str, index: int, face: int) -> Path:
 
 
 def read_faces(pattern: str, index: int) -> np.ndarray:
-    """The faces of a frame as they are painted, (6, size, size, 3)."""
+    """The faces of a frame, (6, H, W, 3)."""
     faces = []
     for name in FACES:
         path = face_path(pattern, index, FILES[name])
-        face = as_in_files(name, read_image(path))
-        if face.shape[0] != face.shape[1] or (faces and face.shape != faces[0].shape):
+        face = read_image(path)
+        if faces and face.shape != faces[0].shape:
             raise BrushflowError(
-                f"{path} is {face.shape[1]}×{face.shape[0]}; the faces of a cube are square and of "
-                f"one size."
+                f"{path} is {face.shape[1]}×{face.shape[0]}, and another face "
+                f"{faces[0].shape[1]}×{faces[0].shape[0]}; those of a cube are of one size."
             )
         faces.append(face)
     return np.stack(faces)
 
 
-def as_in_files(name: str, face: np.ndarray) -> np.ndarray:
-    """A face as it lies in its file from how it is painted, or the other way round."""
-    return np.ascontiguousarray(face[::-1, ::-1]) if name in TURNED else face
+def cubemap_strip(faces: dict[str, np.ndarray], across: int, down: int) -> np.ndarray:
+    """The true faces side by side, in the original program's order.
 
-
-def cubemap_strip(faces: dict[str, np.ndarray], margin: int) -> np.ndarray:
-    """The true faces side by side, in the original program's order."""
-    inside = slice(margin, -margin or None)
+    ``across`` and ``down`` are the pixels on each side that a face sees too much.
+    """
+    inside = slice(down, -down or None), slice(across, -across or None)
+    tiles = [np.rot90(faces[name][inside], turns) for name, turns in STRIP]
+    height, width = tiles[0].shape[:2]
+    # A turned face that is not square is as wide as others are high.
     return np.hstack(
-        [np.rot90(as_in_files(name, faces[name])[inside, inside], turns) for name, turns in STRIP]
+        [
+            tile if tile.shape[:2] == (height, width) else cv2.resize(tile, (width, height))
+            for tile in tiles
+        ]
     )
 
 

@@ -37,8 +37,8 @@ class Overlaps:
 
     def __init__(self, cube: Cube, device: torch.device | str = "cpu") -> None:
         self.cube = cube
-        place = torch.arange(cube.size, dtype=torch.float64)
-        grid = torch.stack(torch.meshgrid(place, place, indexing="xy"), -1)
+        places = (torch.arange(int(side), dtype=torch.float64) for side in cube.sides)
+        grid = torch.stack(torch.meshgrid(*places, indexing="xy"), -1)
         self.own = cube.weight(grid).float().to(device)
         self.strips = [
             {other: _strip(cube, face, other, device) for other in neighbours(face)}
@@ -50,11 +50,11 @@ class Overlaps:
 
         Args:
             face: index in ``FACES``.
-            others: (1, C, size, size) by face.
+            others: (1, C, H, W) by face.
 
         Returns:
-            The weighted mean (1, C, size, size), 0 where none of them sees anything, and the sum
-            of their weights (size, size).
+            The weighted mean (1, C, H, W), 0 where none of them sees anything, and the sum of
+            their weights (H, W).
         """
         some = next(iter(others.values()))
         total = torch.zeros_like(some)
@@ -71,7 +71,7 @@ class Overlaps:
         return weights / (self.own + weights)
 
     def blend(self, faces: Tensor) -> Tensor:
-        """Six paintings (6, C, size, size) that agree wherever two of them see the same."""
+        """Six paintings (6, C, H, W) that agree wherever two of them see the same."""
         by_face = dict(enumerate(faces.split(1)))
         blended = []
         for face, picture in by_face.items():

@@ -165,7 +165,7 @@ class _FromCube:
                 continue
             rows, columns = (extent(mask.any(axis)) for axis in (1, 0))
             positions, _ = cube.positions(face, rays[rows, columns])
-            flow = _flow(positions.clamp(0, cube.size - 1))
+            flow = _flow(positions.clamp(min=0).minimum((cube.sides - 1).double()))
             self.pieces.append(
                 _Piece(face, rows, columns, flow.to(device), mask[rows, columns].to(device))
             )

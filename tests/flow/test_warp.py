@@ -42,6 +42,23 @@ def test_outside_fades_to_zero_within_a_pixel():
     assert (warp(image, constant_flow(image, 1e9, 1e9)) == 0).all()
 
 
+def test_what_lies_outside_may_have_a_value_of_its_own():
+    """As Torch 7's image.warp has it: the whole pixel, however little is missing of its sample."""
+    image = torch.tensor([[1.0, 2, 3], [4, 5, 6]])[None, None].repeat(1, 2, 1, 1)
+    outside = torch.tensor([-7.0, -9]).view(1, 2, 1, 1)
+    still = torch.zeros(1, 2, 3, 2)
+    assert torch.equal(warp(image, still, outside=outside), image)
+    flow = still.clone()
+    flow[0, 0, 0, 0] = -0.01
+    flow[0, 0, 2, 1] = 0.5
+    flow[0, 1, 1, 1] = 1e9
+    flow[0, 1, 0, 0] = float("nan")
+    flow[0, 1, 2, 1] = 0.01
+    found = warp(image, flow, outside=outside)
+    assert found[0, 0].tolist() == [[-7, 2, 4.5], [-7, -7, -7]]
+    assert found[0, 1].tolist() == [[-9, 2, 4.5], [-9, -9, -9]]
+
+
 def test_half_precision_pictures_are_sampled_at_full_precision():
     image = photograph()
     flow = constant_flow(image, 3.3, 2.6)

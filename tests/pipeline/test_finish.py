@@ -47,7 +47,7 @@ def test_keep_colors_takes_brightness_only(stylized):
     assert np.abs(result[..., 0].astype(int) - luma).max() <= 1
 
 
-@pytest.mark.parametrize("width", [3, 5])
+@pytest.mark.parametrize("width", [3, 5, 7])
 def test_median_filter_takes_out_single_pixels_and_keeps_size_and_state(stylized, width):
     item, _ = stylized
     item.output[..., 30, 40] = 500

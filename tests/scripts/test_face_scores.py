@@ -12,13 +12,13 @@ CUBE = Cube(48, 16)  # true borders between pixels 7 and 8, and 39 and 40
 def test_a_slope_has_no_border():
     down, right = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
     slope = (3 * right + 2 * down).expand(1, 3, 48, 48)
-    assert border_gradients(slope, 8) == pytest.approx((1, 1, 1))
+    assert border_gradients(slope, 8, 8) == pytest.approx((1, 1, 1))
 
 
 def test_a_step_at_the_left_border_is_found_across_it_only():
     face = torch.zeros(1, 3, 48, 48)
     face[..., 8:] = 10
-    horizontal, vertical, length = border_gradients(face, 8)
+    horizontal, vertical, length = border_gradients(face, 8, 8)
     # Two of 46 columns have a difference of 5; they are two of the four columns of borders.
     assert horizontal == pytest.approx((2 / 4) / (2 / 46))
     assert vertical == 0
@@ -29,7 +29,7 @@ def test_a_step_at_the_left_border_is_found_across_it_only():
 def test_a_step_elsewhere_is_no_seam():
     face = torch.zeros(1, 3, 48, 48)
     face[..., 24:] = 10
-    horizontal, _, length = border_gradients(face, 8)
+    horizontal, _, length = border_gradients(face, 8, 8)
     assert horizontal == 0 and length < 1
 
 

@@ -36,7 +36,7 @@ def network(loss_weights):
 
 @pytest.fixture
 def losses(network, frames):
-    content, style = {"relu3_3": 2.0}, {"relu1_2": 1.0, "relu2_2": 0.5}
+    content, style = {("relu3_3", 1): 2.0}, {("relu1_2", 1): 1.0, ("relu2_2", 1): 0.5}
     return PerceptualLoss(network, content, style, [preprocess(frames[2])], [1.0])
 
 

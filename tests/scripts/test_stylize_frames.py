@@ -1,17 +1,22 @@
 """The original tool's way of working: frames, flows and maps in files, and its options."""
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
+from scipy.ndimage import map_coordinates, median_filter, minimum_filter
 from skimage import data
 
 from brushflow.errors import BrushflowError
 from brushflow.flow import load_estimator, write_flo
+from brushflow.models import deprocess, preprocess
 from brushflow.occlusion import reliability, write_pgm
 from brushflow.pipeline.finish import finish
 from brushflow.pipeline.motion import Motion
-from brushflow.pipeline.stylizer import Stylizer
+from brushflow.pipeline.stylizer import Stylizer, resize_bicubic
 from brushflow.scripts import stylize_frames
+from brushflow.scripts.file_motion import FileMotion
 from brushflow.video import read_image, write_image
 
 
@@ -78,11 +83,190 @@ def test_files_give_what_the_recurrence_gives(place, run, tiny_model, tmp_path):
     frames = [read_image(place / f"frame_{i:05d}.png") for i in range(1, 6)]
     expected = [
         finish(s, median_filter=3)
-        for s in Stylizer(tiny_model, motion=motion, settle=0).stylize(frames, first=1)
+        for s in Stylizer(tiny_model, motion=motion, settle=0, outside="black").stylize(
+            frames, first=1
+        )
     ]
     code, err = run()
     assert code == 0, err
     assert same(pictures(tmp_path), expected)
+
+
+def original(model, frames, flows, maps):
+    """What the original program computes, in its own words: frames and warps in RGB from 0 to 1.
+
+    A sample outside is 0 for the whole pixel, before the mean is subtracted (REFERENCE A4 to A7).
+    """
+    mean = np.array([103.939, 116.779, 123.68]).reshape(3, 1, 1)
+
+    def preprocess(rgb):
+        return 255 * rgb.transpose(2, 0, 1)[::-1] - mean
+
+    def run(x):
+        with torch.no_grad():
+            y = model.network(torch.from_numpy(np.ascontiguousarray(x, np.float32))[None])[0]
+        return ((y.numpy().astype(np.float64) + mean) / 255)[::-1].transpose(1, 2, 0)
+
+    outputs = []
+    for k, frame in enumerate(frames):
+        content = preprocess(frame / 255)
+        if k == 0:
+            outputs.append(run(np.concatenate([content, np.zeros((4, *frame.shape[:2]))])))
+            continue
+        rows, columns = np.mgrid[: frame.shape[0], : frame.shape[1]]
+        x, y = columns + flows[k - 1][..., 0], rows + flows[k - 1][..., 1]
+        place = [y.ravel(), x.ravel()]
+        warped = np.stack(
+            [
+                map_coordinates(plane, place, order=1, mode="nearest").reshape(x.shape)
+                for plane in outputs[-1].transpose(2, 0, 1)
+            ],
+            2,
+        )
+        outside = (x < 0) | (y < 0) | (x > frame.shape[1] - 1) | (y > frame.shape[0] - 1)
+        warped[outside] = 0
+        certainty = minimum_filter(maps[k - 1], 7, mode="nearest")
+        outputs.append(run(np.concatenate([content, preprocess(warped) * certainty, [certainty]])))
+    return [np.clip(np.rint(255 * output), 0, 255) for output in outputs]
+
+
+def test_beyond_the_border_is_black_as_the_original_has_it(tiny_model, tmp_path, run):
+    """Soft maps that believe what lies outside: the case in which it counts."""
+    random = np.random.default_rng(3)
+    frames = [data.astronaut()[60:124, 40 + 3 * i : 136 + 3 * i] for i in range(4)]
+    flows, maps = [], []
+    for i, frame in enumerate(frames, 1):
+        write_image(tmp_path / f"frame_{i:05d}.png", frame)
+        if i > 1:
+            flow = np.full((64, 96, 2), (9.3, -4.6), np.float32)
+            flow += random.normal(0, 0.3, flow.shape).astype(np.float32)
+            level = np.full((64, 96), 204 / 255, np.float32)
+            write_flo(tmp_path / f"flow_{i}_{i - 1}.flo", flow)
+            write_pgm(tmp_path / f"map_{i}_{i - 1}.pgm", level)
+            flows.append(flow)
+            maps.append(level)
+    code, err = run(
+        *("--input-pattern", tmp_path / "frame_%05d.png", "--median-filter", 1),
+        *("--flow-pattern", tmp_path / "flow_[%d]_{%d}.flo"),
+        *("--occlusions-pattern", tmp_path / "map_[%d]_{%d}.pgm"),
+    )
+    assert code == 0, err
+    wanted = original(tiny_model, frames, flows, maps)
+    for painted, expected in zip(pictures(tmp_path), wanted, strict=True):
+        assert np.abs(painted - expected).max() <= 1
+
+
+def test_sintels_own_masks_serve(run, tmp_path, loss_weights, monkeypatch):
+    """White PNGs where a pixel is hidden in the next frame, and forward flow."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("final", "flow", "occlusions"):
+        (tmp_path / name).mkdir()
+    picture = data.astronaut()
+    hidden = np.zeros((64, 96), np.uint8)
+    hidden[20:40, 30:50] = 255
+    for i in range(1, 4):
+        write_image(tmp_path / "final" / f"frame_{i:04d}.png", picture[60:124, 4 * i : 4 * i + 96])
+        flow = np.zeros((64, 96, 2), np.float32)
+        flow[..., 0] = -4
+        write_flo(tmp_path / "flow" / f"frame_{i:04d}.flo", flow)
+        write_image(tmp_path / "occlusions" / f"frame_{i:04d}.png", hidden)
+    write_image(tmp_path / "painting.png", picture[:96, :96])
+    code, err = run(
+        *("--input-pattern", "final/frame_%04d.png", "--create-inconsistent", "--evaluate"),
+        *("--flow-pattern-eval", "flow/frame_{%04d}.flo", "--backward-eval"),
+        *("--occlusions-pattern-eval", "occlusions/frame_{%04d}.png"),
+        *("--invert-occlusion-eval", "--fix-occlusions-eval", "--style-image", "painting.png"),
+        *("--loss-network", loss_weights, "--content-layers", "4", "--style-layers", "4"),
+    )
+    assert code == 0, err
+    motion = FileMotion(
+        "flow/frame_{%04d}.flo", "occlusions/frame_{%04d}.png", 1, invert=True, fix=True
+    )(picture[60:124, :96], None, 2, None)
+    wanted = np.ones((64, 96), np.float32)
+    wanted[hidden > 0] = 0
+    wanted[:, :4] = 0  # what moves out of the picture, which the masks know nothing of
+    assert np.array_equal(motion.reliability, wanted)
+    rows = (tmp_path / "evaluation.txt").read_text().splitlines()
+    assert float(rows[2].split(";")[-1]) > 0
+
+
+def test_frames_without_a_prior_are_painted_at_another_size(place, run, tiny_model, tmp_path):
+    code, err = run("--scale-factor", 0.5, "--median-filter", 1, "--num-frames", 2)
+    assert code == 0, err
+    frame = preprocess(read_image(place / "frame_00001.png"))
+    x = torch.cat([resize_bicubic(frame, (32, 48)), torch.zeros(1, 4, 32, 48)], 1)
+    with torch.no_grad():
+        painted = resize_bicubic(tiny_model.network(x), (64, 96))
+    first, second = pictures(tmp_path)
+    assert np.abs(first - deprocess(painted).astype(int)).max() <= 1
+    assert second.shape == (64, 96, 3)
+    assert run("--scale-factor", 0.5, "--create-inconsistent", prefix="alone")[0] == 0
+    assert np.array_equal(pictures(tmp_path, "alone")[0].shape, (64, 96, 3))
+
+
+def test_bicubic_is_that_of_torch_7():
+    """Through four neighbours by the polynomial it writes out; straight beyond the border."""
+    line = np.random.default_rng(0).normal(size=9)
+
+    def scaled(count):
+        out = []
+        for d in range(count - 1):
+            place = d * (len(line) - 1) / (count - 1)
+            i, f = int(place), place - int(place)
+            p1, p2 = line[i], line[i + 1]
+            p0 = line[i - 1] if i > 0 else 2 * p1 - p2
+            p3 = line[i + 2] if i + 2 < len(line) else 2 * p2 - p1
+            a1, a2 = (p2 - p0) / 2, p0 - 2.5 * p1 + 2 * p2 - p3 / 2
+            a3 = (p3 - p0) / 2 + 1.5 * (p1 - p2)
+            out.append(p1 + f * (a1 + f * (a2 + f * a3)))
+        return np.array([*out, line[-1]])
+
+    picture = torch.from_numpy(line)[None, None, None].expand(1, 1, 3, -1)
+    for count in (5, 9, 20):
+        found = resize_bicubic(picture, (3, count))
+        assert np.allclose(found[0, 0, 1], scaled(count), atol=1e-5)
+        assert np.allclose(
+            resize_bicubic(picture.mT, (count, 3))[0, 0, :, 1], scaled(count), atol=1e-5
+        )
+    assert resize_bicubic(torch.ones(1, 3, 1, 1), (4, 1)).eq(1).all()
+
+
+def test_the_first_frame_may_be_painted_over_a_picture(place, run, tiny_model, tmp_path):
+    seed = data.coffee()[:128, :192]
+    write_image(tmp_path / "seed.png", seed)
+    options = ("--seed-image", tmp_path / "seed.png", "--median-filter", 1)
+    code, err = run(*options)
+    assert code == 0, err
+    frame = preprocess(read_image(place / "frame_00001.png"))
+    prior = preprocess(cv2.resize(seed, (96, 64), interpolation=cv2.INTER_AREA))
+    certainty = torch.ones(1, 1, 64, 96)
+    certainty[..., -4:, :] = certainty[..., -4:] = 0  # the last row and column, and the min filter
+    with torch.no_grad():
+        wanted = tiny_model.network(torch.cat([frame, prior * certainty, certainty], 1))
+    seeded = pictures(tmp_path)
+    assert np.abs(seeded[0] - deprocess(wanted).astype(int)).max() <= 1
+    run("--median-filter", 1, prefix="plain")
+    assert not np.array_equal(seeded[0], pictures(tmp_path, "plain")[0])
+    # A continued run is the same: only the first frame of all has a seed.
+    assert run(*options, "--num-frames", 2, prefix="part")[0] == 0
+    assert run(*options, "--continue-with", 3, prefix="part")[0] == 0
+    assert same(pictures(tmp_path, "part"), seeded)
+    code, err = run(*options, "--create-inconsistent", prefix="alone")
+    assert code == 2 and "--seed-image" in err
+
+
+@pytest.mark.parametrize("width", [5, 7, 9])
+def test_pictures_are_smoothed_by_any_odd_window(run, tmp_path, width):
+    assert run("--median-filter", 1, "--num-frames", 1, prefix="plain")[0] == 0
+    code, err = run("--median-filter", width, "--num-frames", 1)
+    assert code == 0, err
+    (plain,), (found,) = pictures(tmp_path, "plain"), pictures(tmp_path)
+    assert np.array_equal(found, median_filter(plain, (width, width, 1), mode="nearest"))
+
+
+def test_windows_without_a_middle_are_refused(run):
+    code, err = run("--median-filter", 4)
+    assert code == 2 and "odd width" in err
 
 
 def test_a_continued_run_equals_an_uninterrupted_one(run, tmp_path):

@@ -81,6 +81,39 @@ def test_what_neighbours_see_is_exact(smooth):
     assert covered / 6 > 0.3
 
 
+@pytest.mark.parametrize(
+    "cube",
+    [
+        Cube(72, 24, 60, 16),
+        Cube(64, 24, 64, 16),
+        Cube(72, 24, 60, 16, turned_poles=True),
+        Cube(96, 24, turned_poles=True),
+    ],
+)
+def test_faces_may_overlap_otherwise_down_than_across(smooth, cube):
+    overlaps = Overlaps(cube.check())
+    faces = torch.cat([smooth(cube.rays(face)) for face in range(6)])
+    assert faces.shape[-2:] == (cube.height or cube.size, cube.size)
+    for face in range(6):
+        around, weights = overlaps.seen(face, dict(enumerate(faces.split(1))))
+        assert (weights > 0).float().mean() > 0.3
+        assert ((around - faces[face]).abs() * (weights > 0)).max() < 1.5
+        assert (weights[facing(cube.rays(face)) != face] > 0).all()
+    assert (overlaps.blend(faces) - faces).abs().max() < 1.5
+    frame = Panorama(128, 64, "equirect", cube).frame(faces)
+    assert psnr(frame, smooth(equirect_rays(128, 64))) > 40
+
+
+def test_turned_poles_are_the_same_poles_the_other_way_up(smooth):
+    plain, turned = Cube(48, 16), Cube(48, 16, turned_poles=True)
+    for face, name in enumerate(FACES):
+        expected = plain.rays(face)
+        if name in ("up", "down"):
+            expected = expected.flip(0, 1)
+        assert torch.allclose(turned.rays(face), expected)
+    assert Panorama(96, 48, "equirect", turned).faces_of(np.zeros((48, 96, 3), np.uint8)).any() == 0
+
+
 def test_neighbours_count_alike_on_their_border_and_nothing_at_the_edge():
     overlaps = Overlaps(Cube(64, 16))
     ones = {face: torch.ones(1, 1, 64, 64) for face in range(6)}
