@@ -21,6 +21,8 @@ from brushflow.errors import UsageError
 from brushflow.flow import ESTIMATOR_NAMES
 from brushflow.models.arch import PADDING_TYPES
 from brushflow.models.loss_network import POOLINGS
+from brushflow.models.network import NORMS
+from brushflow.models.preprocessing import PREPROCESSINGS
 from brushflow.pipeline.devices import PRECISIONS
 from brushflow.training import Progress, TrainOptions, train
 from brushflow.training.losses import STATISTICS
@@ -51,6 +53,17 @@ class Listed(click.ParamType):
             return tuple(self.kind(part.strip()) for part in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is no list of numbers such as 1,0.5", param, ctx)
+
+
+class NormName(click.Choice):
+    """A kind of normalization by name, or as the original program has it."""
+
+    def __init__(self) -> None:
+        super().__init__(NORMS)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """1 is instance, 0 batch."""
+        return super().convert({"1": "instance", "0": "batch"}.get(str(value), value), param, ctx)
 
 
 what = option_for(TrainOptions, "What to learn from")
@@ -96,6 +109,18 @@ machine = option_for(TrainOptions, "Machine")
 )
 @net("arch", "Architecture; without it small, or that of --init-from.")
 @net("padding_type", "How convolutions see beyond the border.", type=click.Choice(PADDING_TYPES))
+@net(
+    "norm",
+    "Normalization; plain is instance without weights; also 1 (instance) and 0 (batch) "
+    "[default: instance].",
+    *("--norm", "--use-instance-norm"),
+    type=NormName(),
+)
+@net(
+    "preprocessing",
+    "How it sees pictures and gives them [default: vgg].",
+    type=click.Choice(PREPROCESSINGS),
+)
 @net("tanh_constant", "Largest value of the output [default: 150].", type=float)
 @net("init_from", "Model to start from, by name or file.", type=PATH)
 @net("image_model", "Image model that paints first frames.", type=PATH)
@@ -106,7 +131,11 @@ machine = option_for(TrainOptions, "Machine")
 )
 @mix("frame_steps_schedule", "Steps in a row, by iteration.", "--num-frame-steps")
 @mix("single_image_until", "Single pictures only, until this iteration.")
-@mix("size_schedule", "Side of the training windows in pixels, by iteration.", "--sizes")
+@mix(
+    "size_schedule",
+    "Side, or HEIGHTxWIDTH, of the training windows in pixels, by iteration.",
+    *("--sizes", "--train-img-size"),
+)
 @mix("batch_schedule", "Windows in a batch, by iteration.", "--batch-sizes")
 @mix("holes", "Hide parts inside simulated sequences too.", "--holes/--no-holes")
 @mix("min_filter", "Odd width of the window that shrinks certainty.", "--reliable-map-min-filter")
@@ -123,7 +152,10 @@ machine = option_for(TrainOptions, "Machine")
 )
 @mix("flow", f"Optical flow of videos: {', '.join(ESTIMATOR_NAMES)}, ptlflow:NAME.")
 @mix("flow_weights", "Weights of the optical flow network.", type=PATH)
-@loss("loss_weights", "Weights of the VGG that judges: vgg16, vgg19 (downloaded), or a file.")
+@loss(
+    "loss_weights",
+    "Weights of the VGG that judges: vgg16, vgg19 (downloaded), or a file, also vgg16.t7.",
+)
 @loss("pooling", "Pooling of that network.", type=click.Choice(POOLINGS))
 @loss("style_size", "Longest side of the painting: size of the strokes.", "--style-image-size")
 @loss(

@@ -2,7 +2,8 @@
 
 The grammar is that of Johnson et al. 2016 and Ruder et al. 2018, so their strings mean the same
 here. Numbers may have any count of digits; in the original programs kernel and stride had one.
-The letter ``N`` is new: other programs' networks enlarge without a normalization of its own.
+Kernels may be even where the stride is, as in the network of Xu et al. 2021 (``c4s2-64``). The
+letter ``N`` is new: other programs' networks enlarge without a normalization of its own.
 """
 
 import math
@@ -13,7 +14,7 @@ from fractions import Fraction
 from brushflow.errors import UsageError
 
 _MOST_LAYERS = 200  # a string in a file may be of any length
-PADDING_TYPES = ("zero", "reflect", "replicate", "none", "reflect-start")
+PADDING_TYPES = ("zero", "reflect", "replicate", "interpolate", "none", "reflect-start")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,14 @@ class LayerSpec:
     filters: int = 0  # output channels; 0 for U and N, which keep them
     kernel: int = 3
     stride: int = 1  # of U and N: the factor of enlargement
+
+    @property
+    def half(self) -> int:
+        """Pixels that the layer needs beyond the picture's border, on each side.
+
+        An even kernel stands in the middle of its stride, an odd one on a pixel.
+        """
+        return (self.kernel - (self.stride if self.kernel % 2 == 0 else 1)) // 2
 
     @property
     def scale(self) -> tuple[int, int]:
@@ -101,10 +110,11 @@ def _parse_element(text: str, position: int) -> LayerSpec:
     kind = text[0]
     if kind in "cf":
         kernel, stride, filters = numbers
-        if kernel % 2 == 0:
+        if kernel % 2 == 0 and (stride % 2 or kernel < stride):
             raise UsageError(
                 f"The layer {text!r} at character {position} of the architecture has an even "
-                f"kernel; use an odd one, so that the picture keeps its place."
+                f"kernel; use an odd one, or an even stride up to it, so that the picture keeps "
+                f"its place."
             )
         return LayerSpec(kind, filters, kernel, stride)
     if kind in "du":

@@ -23,7 +23,7 @@ from brushflow.tensor_files import safetensors_bytes, tensors_digest
 FORMAT = "brushflow-1"
 PRETRAINED = Path(__file__).parent / "pretrained"
 DEFAULT_STYLE = "starry-night"
-SUFFIXES = (".safetensors", ".pth", ".pt", ".model", ".t7")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".model", ".t7", ".tar")  # .tar of .pth.tar
 _LARGEST_FILE = 256 * 2**20  # bytes; the paper's network takes 7 million
 
 
@@ -81,7 +81,7 @@ def _description(network: StyleNetwork) -> dict[str, str]:
         "padding_type": network.padding_type,
         "tanh_constant": str(network.tanh_constant),
         "margin": str(network.margin),
-        "preprocessing": "vgg",
+        "preprocessing": network.preprocessing,
     }
 
 
@@ -93,9 +93,9 @@ def available() -> list[str]:
 def load(path_or_name: Path | str) -> StyleModel:
     """Load a bundled style by name, a ``.safetensors`` file, or one of another program's.
 
-    Those are ``.t7`` and ``.pth``, also called ``.pt`` or ``.model``: see ``imported``. Loading
-    runs no code from the file. UsageError for a name that is no style and no file; BrushflowError
-    for a file that holds something else.
+    Those are ``.t7`` and ``.pth``, also called ``.pt``, ``.model`` or ``.pth.tar``: see
+    ``imported``. Loading runs no code from the file. UsageError for a name that is no style and no
+    file; BrushflowError for a file that holds something else.
     """
     path = _find(str(path_or_name))
     try:
@@ -107,7 +107,7 @@ def load(path_or_name: Path | str) -> StyleModel:
         raise BrushflowError(f"{path} is far larger than a stylization network.")
     if path.suffix.lower() == ".safetensors":
         return _load_safetensors(path)
-    return StyleModel(network_from_other(path), path.stem)
+    return StyleModel(network_from_other(path), path.stem.removesuffix(".pth"))
 
 
 def _find(name: str) -> Path:
@@ -122,6 +122,8 @@ def _find(name: str) -> Path:
         raise UsageError(
             f"{name} is a picture, and a style is a model: train_video.py --style {name} makes one."
         )
+    if path.is_file():
+        raise UsageError(f"{name} is not called as model files are: {', '.join(SUFFIXES)}.")
     near = difflib.get_close_matches(name, available(), n=3, cutoff=0.3)
     hint = f"did you mean {' or '.join(near)}?" if near else "--list-styles names them."
     raise UsageError(f"There is no style called {name!r}; {hint}")
@@ -144,6 +146,7 @@ def _load_safetensors(path: Path) -> StyleModel:
             tanh_constant=float(metadata["tanh_constant"]),
             norm=metadata["norm"],
             margin=int(metadata.get("margin", 0)),
+            preprocessing=metadata.get("preprocessing", "vgg"),
         )
         training = json.loads(metadata.get("training", "{}"))
         if not isinstance(training, dict):

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from brushflow.models.kernels import finish, has_transforms
-from brushflow.models.network import ConvBlock, StyleNetwork, pad
+from brushflow.models.network import ConvBlock, InterpolatedConv2d, StyleNetwork, pad
+from brushflow.models.preprocessing import as_network_space, prepared_as
 from brushflow.models.steps import Block, Convolution, Enlargement, Step, TransposedConvolution
 
 
@@ -30,6 +31,8 @@ class FoldedNetwork(nn.Module):
         self.tanh_constant = network.tanh_constant
         self.margin = network.margin
         self.start_padding = network.start_padding
+        self.multiple = network.multiple
+        self.preprocessing = network.preprocessing
         self.steps = nn.ModuleList(_steps(list(network.layers), transforms))
         # The norm behind the first convolution takes away what a constant adds. Rounding errors
         # are in proportion to it, though, and the norm of a black frame would make a pattern of
@@ -43,9 +46,10 @@ class FoldedNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
         top = left = self.margin
+        x = prepared_as(self.preprocessing, x)
         if self.centred:
             x = x - x.mean((2, 3), keepdim=True)
-        y, skip = pad(x, self.start_padding + self.margin), None
+        y, skip = pad(x, self.start_padding + self.margin, self.multiple), None
         norm, relu = None, False
         last = self.steps[-1]
         for step in self.steps:
@@ -60,6 +64,7 @@ class FoldedNetwork(nn.Module):
             top, left = top % last.factor, left % last.factor
         if self.tanh_constant:
             y = y.tanh_().mul_(self.tanh_constant)
+        y = as_network_space(self.preprocessing, y)
         return y[..., top : top + height, left : left + width]
 
 
@@ -88,7 +93,9 @@ def _steps(modules: list[nn.Module], transforms: bool) -> list[Step]:
                 steps.append(Step(norm, relu))
             factor *= int(layer.scale_factor)
             continue
-        if isinstance(layer, nn.Conv2d) and layer.stride == (1, 1):
+        # What is made up beyond the border of an enlarged picture is none of the small one's.
+        foldable = factor == 1 or not isinstance(layer, InterpolatedConv2d)
+        if isinstance(layer, nn.Conv2d) and layer.stride == (1, 1) and foldable:
             steps.append(Convolution(layer, norm, relu, transforms, factor))
             factor = 1
             continue

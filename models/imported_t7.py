@@ -30,9 +30,10 @@ def network_from_t7(path: Path) -> StyleNetwork:
     options = checkpoint.get("opt") if isinstance(checkpoint, dict) else None
     preprocessing = options.get("preprocessing", "vgg") if isinstance(options, dict) else "vgg"
     try:
-        if preprocessing != "vgg":
-            raise ValueError(f"its pictures are prepared as for {preprocessing!r}, not as for VGG")
-        return _Translation(Row(model)).network()
+        row = Row(model)
+        if row.pools:
+            raise ValueError("it judges pictures and paints none; --loss-weights takes a VGG")
+        return _Translation(row, preprocessing).network()
     except (BrushflowError, ValueError) as error:
         raise BrushflowError(
             f"The network in {path} cannot be had here: {str(error).rstrip('.')}."
@@ -42,8 +43,9 @@ def network_from_t7(path: Path) -> StyleNetwork:
 class _Translation:
     """From a row of layers to an architecture string and weights; ValueError for what has none."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, preprocessing: str) -> None:
         self._row = row
+        self._preprocessing = preprocessing
         self._arch: list[str] = []
         self._weights: dict[str, Tensor] = {}
         self._place = 0  # index in StyleNetwork.layers
@@ -69,6 +71,7 @@ class _Translation:
             "padding_type": self._types[0],
             "tanh_constant": constant,
             "norm": min(self._norms, default="instance"),
+            "preprocessing": self._preprocessing,
         }
         with torch.device("meta"):
             taken = build(**description).start_padding

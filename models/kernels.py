@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from brushflow.models.network import interpolated_rim
+
 # Floats of a group of channels that is worked on at once: 8 MB. Every operation on less wakes up
 # the other threads once more, which takes a tenth of a millisecond where they do not spin.
 _CHUNK = 1 << 21
@@ -30,8 +32,8 @@ _WORKSPACE = 64 << 20
 class Want:
     """How a convolution wants its input.
 
-    Either all of it with ``width`` more pixels on each side, by ``mode`` "reflect" or
-    "replicate", or only the ``part`` (top, bottom, left, right), bottom and right excluded.
+    Either all of it with ``width`` more pixels on each side, by ``mode`` "reflect", "replicate" or
+    "interpolate", or only the ``part`` (top, bottom, left, right), bottom and right excluded.
     """
 
     width: int = 0
@@ -44,6 +46,12 @@ class Want:
             return x
         top, bottom, left, right = self.part
         return x[..., top:bottom, left:right]
+
+    def padded(self, x: Tensor) -> Tensor:
+        """The part of ``x`` with its rim."""
+        if self.mode == "interpolate":
+            return interpolated_rim(self.of(x), self.width)
+        return F.pad(self.of(x), (self.width,) * 4, mode=self.mode)
 
 
 WHOLE = Want()
@@ -98,15 +106,18 @@ class Norm(nn.Module):
     def __init__(self, norm: nn.InstanceNorm2d | nn.BatchNorm2d) -> None:
         super().__init__()
         self.eps = norm.eps
-        self.register_buffer("weight", norm.weight.detach())
-        self.register_buffer("bias", norm.bias.detach())
+        for name in ("weight", "bias"):
+            parameter = getattr(norm, name)
+            self.register_buffer(name, None if parameter is None else parameter.detach())
         known = isinstance(norm, nn.BatchNorm2d)
         self.register_buffer("mean", norm.running_mean if known else None)
         self.register_buffer("variance", norm.running_var if known else None)
 
     def forward(self, y: Tensor, channels: slice = slice(None)) -> Tensor:
         """``y`` holds these ``channels`` of the input."""
-        weight, bias = self.weight[channels], self.bias[channels]
+        weight, bias = (
+            None if each is None else each[channels] for each in (self.weight, self.bias)
+        )
         if self.mean is not None:
             mean, variance = self.mean[channels], self.variance[channels]
             return F.batch_norm(y, mean, variance, weight, bias, eps=self.eps)
@@ -125,8 +136,7 @@ def finish(
         y = norm(y) if norm else y
         y = y + skip if skip is not None else y
         y = y.relu_() if relu else y
-        y = want.of(y)
-        return F.pad(y, (want.width,) * 4, mode=want.mode) if want.width else y
+        return want.padded(y) if want.width else want.of(y)
     width = want.width
     rows, columns = want.of(y).shape[-2:]
     padded = (*y.shape[:2], rows + 2 * width, columns + 2 * width)
@@ -146,6 +156,8 @@ def finish(
             torch.clamp_min(chunk, 0, out=target)
         else:
             target.copy_(chunk)
+    if width and want.mode == "interpolate":
+        return want.padded(inner)
     if width:
         _fill_rim(out, width, want.mode)
     return out

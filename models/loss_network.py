@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from brushflow.downloads import download_weights
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.models.loss_network_t7 import read_vgg_t7
 from brushflow.tensor_files import load_tensors, not_finite
 from brushflow.torchvision_import import import_torchvision
 
@@ -35,8 +36,8 @@ class LossNetwork(nn.Module):
 
     Args:
         weights: a file with a VGG's weights under torchvision's names, whole or its first layers;
-            or ``"vgg16"``, ``"vgg19"``: torchvision's own, downloaded on first use (for VGG-16
-            the Caffe weights of the papers).
+            the original programs' ``vgg16.t7``; or ``"vgg16"``, ``"vgg19"``: torchvision's own,
+            downloaded on first use (for VGG-16 the Caffe weights of the papers).
         layers: names, or numbers as the original programs count: convolutions, ReLUs and pools
             from 1, so that 4, 9, 16, 23 are relu1_2, relu2_2, relu3_3, relu4_3 of VGG-16.
         pooling: "max", or "average" (Gatys et al. 2016).
@@ -46,7 +47,7 @@ class LossNetwork(nn.Module):
         super().__init__()
         if pooling not in POOLINGS:
             raise UsageError(f"There is no pooling {pooling!r}; choose {' or '.join(POOLINGS)}.")
-        modules = _modules(_read_weights(weights), pooling)
+        modules = _modules(*_read_weights(weights), pooling)
         self.names = list(modules)
         self.wanted = [self._name(layer, weights) for layer in layers]
         self.names = self.names[: 1 + self._last(self.wanted)]
@@ -97,27 +98,24 @@ def spatial_mean(features: Tensor) -> Tensor:
     return features.float().mean(dim=(2, 3))
 
 
-def _read_weights(weights: Path | str) -> dict[int, tuple[Tensor, Tensor]]:
-    """Weights and biases of the convolutions by their index in torchvision's ``features``."""
+def _read_weights(weights: Path | str) -> tuple[dict[int, tuple[Tensor, Tensor]], bool]:
+    """Weights and biases of the convolutions by their index in torchvision's ``features``.
+
+    Also whether pools round sizes up.
+    """
     path = Path(weights)
     published = str(weights) in ("vgg16", "vgg19")
+    rounds_up = False
     try:
-        if published:
-            path, state = _download(str(weights))
-        elif path.suffix == ".safetensors":
-            state = load_file(path)
+        if path.suffix.lower() == ".t7":
+            found, rounds_up = read_vgg_t7(path)
         else:
-            state = load_tensors(path)
-        indices = sorted(
-            int(match[1])
-            for key in state
-            if (match := re.fullmatch(r"features\.(\d+)\.weight", key))
-        )
-        found = {
-            i: (state[f"features.{i}.weight"].float(), state[f"features.{i}.bias"].float())
-            for i in indices
-        }
-        if indices[0] != 0 or found[0][0].shape != (64, 3, 3, 3):
+            if published:
+                path, state = _download(str(weights))
+            else:
+                state = load_file(path) if path.suffix == ".safetensors" else load_tensors(path)
+            found = _convolutions(state)
+        if found[0][0].shape != (64, 3, 3, 3):
             raise KeyError("features.0")
         if not_finite({f"{i} {part.dim()}": part for i in found for part in found[i]}):
             raise BrushflowError(f"The VGG weights in {path} hold values that are no numbers.")
@@ -130,13 +128,24 @@ def _read_weights(weights: Path | str) -> dict[int, tuple[Tensor, Tensor]]:
         *(AttributeError, IndexError, KeyError, TypeError),  # it holds something else
     ) as error:
         raise BrushflowError(
-            f"{path} does not hold VGG weights under torchvision's names (features.0.weight, …)."
+            f"{path} does not hold the weights of a VGG, as torchvision names them "
+            f"(features.0.weight, …) or in the original programs' vgg16.t7."
         ) from error
     for start, scale in _PUBLISHED.items():
         if path.name.startswith(start):
             first, bias = found[0]
             found[0] = (first.mul(torch.tensor(scale).view(1, 3, 1, 1)).flip(1), bias)
-    return found
+    return found, rounds_up
+
+
+def _convolutions(state: dict[str, Tensor]) -> dict[int, tuple[Tensor, Tensor]]:
+    indices = sorted(
+        int(match[1]) for key in state if (match := re.fullmatch(r"features\.(\d+)\.weight", key))
+    )
+    return {
+        i: (state[f"features.{i}.weight"].float(), state[f"features.{i}.bias"].float())
+        for i in indices
+    }
 
 
 def _download(name: str) -> tuple[Path, dict[str, Tensor]]:
@@ -148,13 +157,16 @@ def _download(name: str) -> tuple[Path, dict[str, Tensor]]:
     return Path(published.url), download_weights(published.url, "loss network's weights", _INSTEAD)
 
 
-def _modules(weights: dict[int, tuple[Tensor, Tensor]], pooling: str) -> dict[str, nn.Module]:
+def _modules(
+    weights: dict[int, tuple[Tensor, Tensor]], rounds_up: bool, pooling: str
+) -> dict[str, nn.Module]:
     """Name every module. Indices tell where the pooling is: conv, ReLU (, pool), conv, …"""
     modules: dict[str, nn.Module] = {}
     block, place, previous = 1, 0, -2
     for index, (weight, bias) in weights.items():
         if index - previous == 3:
-            modules[f"pool{block}"] = (nn.MaxPool2d if pooling == "max" else nn.AvgPool2d)(2)
+            kind = nn.MaxPool2d if pooling == "max" else nn.AvgPool2d
+            modules[f"pool{block}"] = kind(2, ceil_mode=rounds_up)
             block, place = block + 1, 0
         place, previous = place + 1, index
         convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)

@@ -9,15 +9,46 @@ from torch import Tensor, nn
 
 from brushflow.errors import UsageError
 from brushflow.models.arch import PADDING_TYPES, LayerSpec, parse_arch
+from brushflow.models.preprocessing import PREPROCESSINGS, as_network_space, prepared_as
 
 PAPER_ARCH = "c9s1-32,d64,d128,R128,R128,R128,R128,R128,U2,c3s1-64,U2,c9s1-3"
-NORMS = ("instance", "batch")
+# Xu et al. 2021: with even kernels, norms that only normalise, padding "interpolate", no tanh.
+FDB_ARCH = "c9s1-32,c4s2-64,c4s2-128,R128,R128,R128,R128,R128,f4s2-64,f4s2-32,c9s1-3"
+NORMS = ("instance", "batch", "plain")
 # Padding types whose blocks use convolutions without padding. The original programs put the
 # missing pixels back by reflection before the first layer for both of these names.
 _VALID_BLOCKS = ("none", "reflect-start")
 # Below this, deep layers have too few pixels to pad or to normalise.
 SMALLEST_SIDE = 41
 _WIDEST_MARGIN = 1024
+_COARSEST = 1024
+
+
+class InterpolatedConv2d(nn.Conv2d):
+    """A convolution that sees the picture enlarged beyond its border.
+
+    The rim is that of the picture resized to the padded size (bilinear, corners aligned) and
+    carries no gradient; inside it lies the picture itself (Xu et al. 2021).
+    """
+
+    def __init__(self, into: int, out: int, kernel: int, stride: int, padding: int) -> None:
+        super().__init__(into, out, kernel, stride, padding)
+        self.padding_mode = "interpolate"
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = interpolated_rim(x, self.padding[0])
+        return F.conv2d(x, self.weight, self.bias, self.stride)
+
+
+def interpolated_rim(x: Tensor, width: int) -> Tensor:
+    """``x`` (N, C, H, W) with ``width`` more pixels on each side, see ``InterpolatedConv2d``."""
+    if width == 0:
+        return x
+    height, length = x.shape[-2:]
+    size = (height + 2 * width, length + 2 * width)
+    wide = F.interpolate(x.detach(), size, mode="bilinear", align_corners=True)
+    wide[..., width : width + height, width : width + length] = x
+    return wide
 
 
 class ConvBlock(nn.Module):
@@ -32,11 +63,10 @@ class ConvBlock(nn.Module):
     ) -> None:
         super().__init__()
         valid = padding in _VALID_BLOCKS
-        mode = "zeros" if padding == "zero" else padding
-        width, mode = (0, "zeros") if valid else (1, mode)
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, padding=width, padding_mode=mode)
+        width = 0 if valid else 1
+        self.conv1 = _convolution(in_channels, channels, 3, 1, width, padding)
         self.norm1 = _norm(norm, channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=width, padding_mode=mode)
+        self.conv2 = _convolution(channels, channels, 3, 1, width, padding)
         self.norm2 = _norm(norm, channels)
         self.skip = skip
         self.crop = 2 if valid else 0
@@ -56,10 +86,12 @@ class StyleNetwork(nn.Module):
     input's size (the original programs return 4·ceil(H/4) by 4·ceil(W/4)).
 
     Attributes: ``arch``, ``in_channels``, ``padding_type``, ``tanh_constant`` (0: no tanh, the
-    last convolution's output is the picture, without bounds), ``norm``, ``start_padding`` (pixels
-    of reflection before the first layer), ``margin`` (pixels of reflection that are painted as
-    well and cropped off: whatever a layer's own padding does to the border is lost with them; 0 as
-    in the original programs).
+    last convolution's output is the picture, without bounds), ``norm`` ("plain" is an instance
+    norm without weights), ``start_padding`` (pixels of reflection before the first layer),
+    ``margin`` (pixels of reflection that are painted as well and cropped off: whatever a layer's
+    own padding does to the border is lost with them; 0 as in the original programs),
+    ``preprocessing`` (how the layers see pictures and give one: "vgg", network space as it is, or
+    "resnet"), ``multiple`` (sides are enlarged to multiples of this before the first layer).
     """
 
     def __init__(
@@ -70,8 +102,13 @@ class StyleNetwork(nn.Module):
         tanh_constant: float = 150.0,
         norm: str = "instance",
         margin: int = 0,
+        preprocessing: str = "vgg",
     ) -> None:
         super().__init__()
+        if preprocessing not in PREPROCESSINGS:
+            raise UsageError(
+                f"Unknown preprocessing {preprocessing!r}; choose {' or '.join(PREPROCESSINGS)}."
+            )
         if padding_type not in PADDING_TYPES:
             raise UsageError(
                 f"Unknown padding type {padding_type!r}; choose one of {', '.join(PADDING_TYPES)}."
@@ -88,15 +125,19 @@ class StyleNetwork(nn.Module):
         self.tanh_constant = tanh_constant
         self.norm = norm
         self.margin = margin
+        self.preprocessing = preprocessing
         specs = parse_arch(arch, in_channels)
+        self.multiple = _multiple(specs)
         self.start_padding = _start_padding(specs) if padding_type in _VALID_BLOCKS else 0
         self.layers = _layers(specs, in_channels, padding_type, norm)
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[-2:]
-        x = self.layers(pad(x, self.start_padding + self.margin))
+        x = prepared_as(self.preprocessing, x)
+        x = self.layers(pad(x, self.start_padding + self.margin, self.multiple))
         if self.tanh_constant:
             x = self.tanh_constant * torch.tanh(x)
+        x = as_network_space(self.preprocessing, x)
         top = left = self.margin
         return x[..., top : top + height, left : left + width]
 
@@ -108,9 +149,10 @@ def build(
     tanh_constant: float = 150.0,
     norm: str = "instance",
     margin: int = 0,
+    preprocessing: str = "vgg",
 ) -> StyleNetwork:
     """Build a network with fresh weights; UsageError if the description is wrong."""
-    return StyleNetwork(arch, in_channels, padding_type, tanh_constant, norm, margin)
+    return StyleNetwork(arch, in_channels, padding_type, tanh_constant, norm, margin, preprocessing)
 
 
 def _layers(specs: list[LayerSpec], channels: int, padding: str, norm: str) -> nn.Sequential:
@@ -125,12 +167,8 @@ def _layers(specs: list[LayerSpec], channels: int, padding: str, norm: str) -> n
 
 
 def _layer(spec: LayerSpec, channels: int, padding: str, norm: str) -> nn.Module:
-    half = (spec.kernel - 1) // 2
     if spec.kind == "c":
-        mode = padding if padding in ("reflect", "replicate") else "zeros"
-        return nn.Conv2d(
-            channels, spec.filters, spec.kernel, spec.stride, padding=half, padding_mode=mode
-        )
+        return _convolution(channels, spec.filters, spec.kernel, spec.stride, spec.half, padding)
     if spec.kind == "d":
         return nn.Conv2d(channels, spec.filters, 3, 2, padding=1)
     if spec.kind in "fu":
@@ -139,17 +177,29 @@ def _layer(spec: LayerSpec, channels: int, padding: str, norm: str) -> nn.Module
             spec.filters,
             spec.kernel,
             spec.stride,
-            padding=half,
-            output_padding=spec.stride - 1,
+            padding=spec.half,
+            output_padding=spec.stride - 1 if spec.kernel % 2 else 0,
         )
     if spec.kind in "UN":
         return nn.Upsample(scale_factor=spec.stride, mode="nearest")
     return ConvBlock(channels, spec.filters, norm, padding, skip=spec.kind == "R")
 
 
+def _convolution(
+    into: int, out: int, kernel: int, stride: int, width: int, padding: str
+) -> nn.Conv2d:
+    """One that pads by ``width`` as the padding type has it."""
+    if padding == "interpolate":
+        return InterpolatedConv2d(into, out, kernel, stride, width)
+    mode = padding if padding in ("reflect", "replicate") and width else "zeros"
+    return nn.Conv2d(into, out, kernel, stride, padding=width, padding_mode=mode)
+
+
 def _norm(norm: str, channels: int) -> nn.Module:
     if norm == "batch":
         return nn.BatchNorm2d(channels)
+    if norm == "plain":
+        return nn.InstanceNorm2d(channels)
     layer = nn.InstanceNorm2d(channels, affine=True)
     # Torch's InstanceNormalization starts from U(0, 1) weights (Ulyanov et al. 2016).
     nn.init.uniform_(layer.weight)
@@ -167,13 +217,36 @@ def _start_padding(specs: list[LayerSpec]) -> int:
     return math.ceil(taken)
 
 
-def pad(x: Tensor, width: int) -> Tensor:
-    """Reflect on all sides; enlarge what is too small for it, on the right and below."""
+def _multiple(specs: list[LayerSpec]) -> int:
+    """What sides must be multiples of for even kernels to miss no pixel; 1 without them.
+
+    Odd kernels round a side up when they halve it; even ones would round it down.
+    """
+    if all(spec.kernel % 2 for spec in specs):
+        return 1
+    stride, multiple = Fraction(1), 1
+    for spec in specs:
+        stride /= Fraction(*spec.scale)
+        multiple = math.lcm(multiple, stride.numerator)
+        if multiple > _COARSEST:
+            raise UsageError(
+                f"The architecture makes the picture more than {_COARSEST} times smaller, which "
+                f"even kernels cannot do."
+            )
+    return multiple
+
+
+def pad(x: Tensor, width: int, multiple: int = 1) -> Tensor:
+    """Reflect on all sides; enlarge what is too small for it, on the right and below.
+
+    Both sides of the result are multiples of ``multiple``.
+    """
     rows, columns = x.shape[-2:]
     smallest = max(SMALLEST_SIDE, width + 1)
-    if min(rows, columns) < smallest:
-        missing = (0, max(0, smallest - columns), 0, max(0, smallest - rows))
-        x = F.pad(x, missing, mode="replicate")
+    wanted = [max(side, smallest) for side in (rows, columns)]
+    down, right = (side + -(side + 2 * width) % multiple for side in wanted)
+    if (down, right) != (rows, columns):
+        x = F.pad(x, (0, right - columns, 0, down - rows), mode="replicate")
     if width == 0:
         return x
     return F.pad(x, (width,) * 4, mode="reflect")

@@ -5,6 +5,8 @@ one more package. Input ``input`` float32 (N, in_channels, H, W), output ``outpu
 in network space, see ``preprocessing``; N, H and W are free, H and W from 1 up.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ from torch import nn
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
 from brushflow.models.network import SMALLEST_SIDE, ConvBlock, StyleNetwork
+from brushflow.models.preprocessing import as_network_space, prepared_as
 
 if TYPE_CHECKING:
     import onnx
@@ -108,18 +111,42 @@ class _Graph:
         size = self._node("Shape", [x], start=2)
         width = network.start_padding + network.margin
         smallest = self._integers(max(SMALLEST_SIDE, width + 1))
-        missing = self._node("Sub", [self._node("Max", [size, smallest]), size])
+        wanted = self._node("Max", [size, smallest])
+        if network.multiple > 1:
+            multiple = self._integers(network.multiple)
+            padded = self._node("Add", [wanted, self._integers(2 * width)])
+            over = self._node("Mod", [self._node("Neg", [padded]), multiple])
+            wanted = self._node("Add", [wanted, over])
+        missing = self._node("Sub", [wanted, size])
         pads = self._node("Concat", [self._integers(0, 0), missing], axis=0)
-        x = self._node("Pad", [x, pads, "", self._integers(2, 3)], mode="edge")
+        x = self._node("Pad", [self._prepared(x), pads, "", self._integers(2, 3)], mode="edge")
         x = self._pad(x, width, "reflect")
         for layer in network.layers:
             x = self._layer(layer, x)
         if network.tanh_constant:
             constant = self._constant(np.float32(network.tanh_constant))
             x = self._node("Mul", [self._node("Tanh", [x]), constant])
+        if network.preprocessing != "vgg":
+            x = self._linear(x, partial(as_network_space, network.preprocessing), 3)
         start = self._integers(network.margin, network.margin)
         end = self._node("Add", [size, start])
         return self._node("Slice", [x, start, end, self._integers(2, 3)], "output")
+
+    def _prepared(self, x: str) -> str:
+        network = self._network
+        if network.preprocessing == "vgg":
+            return x
+        return self._linear(x, partial(prepared_as, network.preprocessing), network.in_channels)
+
+    def _linear(self, x: str, change: Callable[[torch.Tensor], torch.Tensor], channels: int) -> str:
+        """A change that is linear in the channels of each pixel, as a convolution."""
+        base = torch.zeros(1, channels, 1, 1, dtype=torch.float64)
+        shift = change(base)
+        ones = torch.eye(channels, dtype=torch.float64)[..., None, None]
+        weight = (change(ones) - shift).permute(1, 0, 2, 3)
+        return self._node(
+            "Conv", [x, self._tensor(weight.float()), self._tensor(shift.flatten().float())]
+        )
 
     def _layer(self, layer: nn.Module, x: str) -> str:
         if isinstance(layer, nn.Conv2d):
@@ -134,8 +161,8 @@ class _Graph:
                 output_padding=layer.output_padding,
             )
         if isinstance(layer, nn.InstanceNorm2d):
-            inputs = [x, *self._weights(layer)]
-            return self._node("InstanceNormalization", inputs, epsilon=layer.eps)
+            weights = self._weights(layer) if layer.affine else self._no_change(layer.num_features)
+            return self._node("InstanceNormalization", [x, *weights], epsilon=layer.eps)
         if isinstance(layer, nn.BatchNorm2d):
             statistics = [self._tensor(layer.running_mean), self._tensor(layer.running_var)]
             inputs = [x, *self._weights(layer), *statistics]
@@ -182,8 +209,29 @@ class _Graph:
     def _pad(self, x: str, width: int, mode: str) -> str:
         if width == 0:
             return x
+        if mode == "interpolate":
+            return self._interpolated_rim(x, width)
         inputs = [x, self._integers(*[width] * 4), "", self._integers(2, 3)]
         return self._node("Pad", inputs, mode=_PAD_MODES[mode])
+
+    def _interpolated_rim(self, x: str, width: int) -> str:
+        """``network.interpolated_rim``: the enlarged picture plus what its middle lacks."""
+        wider = self._integers(0, 0, 2 * width, 2 * width)
+        sizes = self._node("Add", [self._node("Shape", [x]), wider])
+        wide = self._node(
+            "Resize",
+            [x, "", "", sizes],
+            mode="linear",
+            coordinate_transformation_mode="align_corners",
+        )
+        start, end = (self._integers(by, by) for by in (width, -width))
+        middle = self._node("Slice", [wide, start, end, self._integers(2, 3)])
+        pads = [self._node("Sub", [x, middle]), self._integers(*[width] * 4)]
+        change = self._node("Pad", [*pads, "", self._integers(2, 3)], mode="constant")
+        return self._node("Add", [wide, change])
+
+    def _no_change(self, channels: int) -> list[str]:
+        return [self._tensor(torch.full((channels,), value)) for value in (1.0, 0.0)]
 
     def _weights(self, layer: Any) -> list[str]:
         return [self._tensor(layer.weight), self._tensor(layer.bias)]

@@ -9,6 +9,11 @@ import torch
 from torch import Tensor
 
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
+# How a network may see pictures: as the Caffe VGG, or as torchvision's networks and Torch's ResNet,
+# RGB in [0, 1] minus a mean, over a standard deviation.
+PREPROCESSINGS = ("vgg", "resnet")
+_RESNET_MEAN = (0.485, 0.456, 0.406)
+_RESNET_DEVIATION = (0.229, 0.224, 0.225)
 
 
 def upload(array: np.ndarray, device: torch.device | str) -> Tensor:
@@ -59,6 +64,35 @@ def to_rgb(picture: Tensor) -> Tensor:
 def from_rgb(rgb: Tensor) -> Tensor:
     """RGB in 0–255, (N, 3, H, W), to network space."""
     return rgb.flip(1) - _mean(rgb)
+
+
+def prepared_as(preprocessing: str, x: Tensor) -> Tensor:
+    """A network's input (N, C, H, W) from network space into what its layers see.
+
+    Every three channels are a picture; a single one behind them, the certainty, stays as it is.
+    """
+    if preprocessing == "vgg":
+        return x
+    count = x.shape[1] // 3 * 3
+    mean, deviation = _resnet(x)
+    pictures = [(to_rgb(part) / 255 - mean) / deviation for part in x[:, :count].split(3, dim=1)]
+    return torch.cat([*pictures, x[:, count:]], 1)
+
+
+def as_network_space(preprocessing: str, y: Tensor) -> Tensor:
+    """A picture (N, 3, H, W) as the layers give it, in network space."""
+    if preprocessing == "vgg":
+        return y
+    mean, deviation = _resnet(y)
+    return from_rgb((y * deviation + mean) * 255)
+
+
+def _resnet(like: Tensor) -> tuple[Tensor, Tensor]:
+    mean, deviation = (
+        torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
+        for values in (_RESNET_MEAN, _RESNET_DEVIATION)
+    )
+    return mean, deviation
 
 
 def _mean(like: Tensor) -> Tensor:

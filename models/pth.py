@@ -25,6 +25,8 @@ _ALLOWED = re.compile(
 )
 # Ways to name or make an object that torch.save does not use.
 _FORBIDDEN = frozenset({"STACK_GLOBAL", "INST", "OBJ", "EXT1", "EXT2", "EXT4", "PERSID"})
+# What checkpoints call the weights; .pth.tar files, which are no archives of tar, use the first.
+_WEIGHTS = ("state_dict", "model_state_dict", "model")
 _MOST_STEPS = 100_000  # of a pickle; a stylization network takes about 5,000
 # Files of old versions are pickles in a row: a fixed number, the version, the system, the state,
 # the names of its storages; then the numbers.
@@ -33,7 +35,7 @@ _STATE_OF_OLD = 3
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:
-    """The tensors that a file of weights holds, by name, on the CPU.
+    """The tensors that a file of weights, or a checkpoint with them, holds, by name, on the CPU.
 
     They take no more memory than the file is long. BrushflowError if the file cannot be read or
     holds anything else; nothing in it is executed.
@@ -48,6 +50,7 @@ def read_pth(path: Path) -> dict[str, Tensor]:
             for stream, is_state in _pickles(data):
                 _check(stream, len(data) if is_state else None)
             state = load_tensors(io.BytesIO(data))
+        state = _of_checkpoint(state)
         _check_state(state, len(data))
     except ValueError as error:
         raise BrushflowError(f"{path} is not a file of PyTorch weights: {error}.") from error
@@ -93,6 +96,15 @@ def _check(stream: io.BytesIO, largest: int | None) -> None:
                 raise ValueError(f"it announces {argument} numbers and has {largest} bytes")
     except (IndexError, OverflowError, AttributeError) as error:
         raise ValueError("it is damaged") from error
+
+
+def _of_checkpoint(state: object) -> object:
+    """The weights in what training programs keep, with their optimiser's state beside them."""
+    if isinstance(state, dict):
+        for name in _WEIGHTS:
+            if isinstance(state.get(name), dict):
+                return state[name]
+    return state
 
 
 def _check_state(state: object, size: int) -> None:

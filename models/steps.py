@@ -47,7 +47,7 @@ class Convolution(Step):
     ) -> None:
         kernel, mode = conv.kernel_size[0], conv.padding_mode
         half = conv.padding[0]
-        reach = subpixel.reach(kernel, factor) if half else 0
+        reach = subpixel.reach(kernel, factor) if factor > 1 and half else half
         # The reflection of an enlarged picture repeats the outermost pixels of the small one.
         repeats = factor > 1 and half < factor
         self_padded = mode == "zeros" or (mode == "reflect" and factor > 1 and not repeats)

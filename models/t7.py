@@ -27,21 +27,28 @@ LAYERS = frozenset(
     {
         "CAddTable",
         "ConcatTable",
+        "Dropout",
         "Identity",
         "InstanceNormalization",
+        "Linear",
+        "LogSoftMax",
         "MulConstant",
         "ReLU",
         "Sequential",
         "ShaveImage",
+        "SoftMax",
+        "SpatialAveragePooling",
         "SpatialBatchNormalization",
         "SpatialConvolution",
         "SpatialConvolutionMM",
         "SpatialFullConvolution",
+        "SpatialMaxPooling",
         "SpatialReflectionPadding",
         "SpatialReplicationPadding",
         "SpatialUpSamplingNearest",
         "Tanh",
         "TotalVariation",
+        "View",
     }
 )
 _NIL, _NUMBER, _STRING, _TABLE, _OBJECT, _BOOLEAN, *_FUNCTIONS = range(9)

@@ -12,6 +12,7 @@ from brushflow.models.t7 import Layer, T7Tensor
 NORMS = {"InstanceNormalization": "instance", "SpatialBatchNormalization": "batch"}
 CONVOLUTIONS = ("SpatialConvolution", "SpatialConvolutionMM")
 PADDINGS = {"SpatialReflectionPadding": "reflect", "SpatialReplicationPadding": "replicate"}
+POOLS = ("SpatialMaxPooling", "SpatialAveragePooling")
 _NOTHING = ("TotalVariation", "Identity")  # leave a picture as it is
 _EPS = 1e-5  # of every norm, here and in the original programs
 _MOST_LAYERS = 1000
@@ -64,6 +65,11 @@ class Row:
         """Class of the next layer, or of one after it; "end" behind the last one."""
         place = self._next + ahead
         return self._layers[place].kind if place < len(self._layers) else "end"
+
+    @property
+    def pools(self) -> bool:
+        """Whether it holds a pooling layer, as networks that judge pictures do."""
+        return any(layer.kind in POOLS for layer in self._layers)
 
     @property
     def name(self) -> str:

@@ -19,8 +19,9 @@ def command(model: str, out: Path, half: bool) -> None:
     """Convert MODEL, a bundled style or a model file, into OUT.
 
     MODEL may be a .safetensors file, a .t7 file of fast-artistic-videos or fast-neural-style, or a
-    .pth, .pt or .model file of their PyTorch port or of PyTorch's example fast_neural_style. OUT is
-    written by its suffix: .safetensors, or .onnx, which is checked against PyTorch.
+    .pth, .pt, .model or .pth.tar file of their PyTorch port, of PyTorch's example fast_neural_style
+    or of the frame-difference program. OUT is written by its suffix: .safetensors, or .onnx, which
+    is checked against PyTorch.
     """
     suffix = out.suffix.lower()
     if suffix not in (".safetensors", ".onnx"):

@@ -15,7 +15,7 @@ from brushflow.errors import UsageError
 from brushflow.evaluation import evaluate
 from brushflow.files import atomic_path
 from brushflow.flow import load_estimator
-from brushflow.models.network import PAPER_ARCH
+from brushflow.models.network import FDB_ARCH
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.scan import find_cuts
 from brushflow.scripts.experiment_pages import METRICS, write_pages
@@ -49,7 +49,7 @@ SCALES = {
     # An hour on two cores.
     "small": Scale(SMALL_ARCH, 128, 4, 500, 50, 2, 1.0, 480),
     # Xu et al. 2021: one epoch of COCO, then one of DAVIS (REFERENCE F3).
-    "paper": Scale(PAPER_ARCH, 400, 4, 29_000, 4_000, 3, 4.0, 854),
+    "paper": Scale(FDB_ARCH, 400, 4, 29_000, 4_000, 3, 4.0, 854),
 }
 
 
@@ -89,9 +89,9 @@ def fdb(
 
     A baseline without a temporal loss is trained on photographs; every combination is fine-tuned
     from it on videos, with the published weights of these losses, and judged on held-out clips.
-    At the scale of the paper all other settings are the published ones too, else they are those of
-    the quick recipe. Writes results.md and index.html with the table and the videos. Type the same
-    command again after an interruption.
+    At the scale of the paper the network and all other settings are published ones too, else they
+    are those of the quick recipe. Writes results.md and index.html with the table and the videos.
+    Type the same command again after an interruption.
     """
     set_up_logging()
     setting = SCALES[scale]

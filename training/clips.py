@@ -16,7 +16,7 @@ from brushflow.flow import FlowEstimator, bidirectional
 from brushflow.occlusion import reliability
 from brushflow.pipeline.shots import CutDetector, scan_size
 from brushflow.training.places import files_by_folder
-from brushflow.training.sources import Sequence
+from brushflow.training.sources import Sequence, Size
 from brushflow.training.windows import Strip, draw_window
 from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Source, open_source
 
@@ -90,21 +90,21 @@ def scan_shots(path: Path) -> Shots:
 class Clips:
     """Draws windows of random places inside the shots of videos.
 
-    Frames are scaled so that the shorter side has ``side`` pixels; flow is estimated on the whole
+    Frames are scaled to just cover ``least`` (height, width); flow is estimated on the whole
     frames, as it is when a video is stylized. Decoded frames are kept up to a gigabyte. May be
     called from several threads; what is drawn depends on ``random`` only.
     """
 
-    def __init__(self, paths: Paths[Path], side: int, estimator: FlowEstimator) -> None:
+    def __init__(self, paths: Paths[Path], least: Size, estimator: FlowEstimator) -> None:
         self.paths = list(paths)
-        self.side = side
+        self.least = least
         self.estimator = estimator
         self._scans: dict[Path, Shots | None] = {}
         self._locks = {path: threading.Lock() for path in self.paths}
         self._frames = _ByteCache(_CACHE_BYTES)
 
-    def sequence(self, size: int, steps: int, random: np.random.Generator) -> Sequence:
-        """A sequence of ``steps`` steps and size×size pixels with motion in it.
+    def sequence(self, size: Size, steps: int, random: np.random.Generator) -> Sequence:
+        """A sequence of ``steps`` steps in windows of ``size`` with motion in it.
 
         Prefers motion that can be learned from: windows that hardly move, or that move so far
         that little can be traced, are drawn again a few times.
@@ -161,7 +161,7 @@ class Clips:
         return frames[place] if place < len(frames) else None
 
     def _decode(self, scan: Shots, first: int) -> list[np.ndarray]:
-        size = scaled_size(scan.source.info.width, scan.source.info.height, self.side)
+        size = scaled_size(scan.source.info.width, scan.source.info.height, self.least)
         reading = scan.source.read(size=size, first=first, table=scan.table)
         try:
             return [frame.pixels for frame in islice(reading, _CHUNK)]
@@ -182,9 +182,9 @@ def strip_of(frames: list[np.ndarray], estimator: FlowEstimator) -> Strip:
     return Strip(frames, flows, maps)
 
 
-def scaled_size(width: int, height: int, side: int) -> tuple[int, int]:
-    """(width, height) with the shorter one ``side`` pixels, both even."""
-    scale = side / min(width, height)
+def scaled_size(width: int, height: int, least: Size) -> tuple[int, int]:
+    """(width, height) scaled to just cover ``least`` (height, width), both even."""
+    scale = max(least[0] / height, least[1] / width)
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 

@@ -13,8 +13,8 @@ from torch import Tensor
 from brushflow.errors import UsageError
 from brushflow.models.preprocessing import from_rgb
 from brushflow.training.photographs import Photographs
-from brushflow.training.schedule import Schedule
-from brushflow.training.sources import SOURCES, Sequence
+from brushflow.training.schedule import Schedule, SizeSchedule
+from brushflow.training.sources import SOURCES, Sequence, Size
 
 SOURCE_NAMES = (*SOURCES, "video", "vr")
 
@@ -41,7 +41,7 @@ class Batch:
 class ClipSource(Protocol):
     """Videos to draw from: files (``Clips``) or prepared sequences (``PreparedClips``)."""
 
-    def sequence(self, size: int, steps: int, random: np.random.Generator) -> Sequence:
+    def sequence(self, size: Size, steps: int, random: np.random.Generator) -> Sequence:
         """One sequence; all that is random about it comes from ``random``."""
         ...
 
@@ -64,9 +64,9 @@ def parse_mix(text: str) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Shapes:
-    """Window side, windows in a batch, and steps in a row, each by iteration."""
+    """Size of the windows, windows in a batch, and steps in a row, each by iteration."""
 
-    sizes: Schedule
+    sizes: SizeSchedule
     counts: Schedule
     steps: Schedule
 
@@ -98,6 +98,8 @@ class TrainingData:
             raise UsageError("--videos is given, but --data-mix has no video in it.")
         if photographs is None and (set(mix) - {"video"} or single_image_until):
             raise UsageError("--data-mix needs photographs: say where they are with --images.")
+        if "vr" in mix and not shapes.sizes.square:
+            raise UsageError("--data-mix has vr in it: faces are square, and so must --sizes be.")
         self.wheel = [name for name, weight in mix.items() for _ in range(weight)]
         self.shapes = shapes
         self.seed = seed
@@ -123,9 +125,9 @@ class TrainingData:
         ``source`` instead of the one drawn, and ``variant`` for another batch, serve validation.
         """
         name = source or self.source(iteration)
-        size, count, steps = (
-            int(schedule(iteration))
-            for schedule in (self.shapes.sizes, self.shapes.counts, self.shapes.steps)
+        size = self.shapes.sizes(iteration)
+        count, steps = (
+            int(schedule(iteration)) for schedule in (self.shapes.counts, self.shapes.steps)
         )
         part, parts = share
         if count % parts:
@@ -142,7 +144,7 @@ class TrainingData:
         )
 
     def _sequence(
-        self, name: str, size: int, steps: int, batch: tuple[int, int], place: int
+        self, name: str, size: Size, steps: int, batch: tuple[int, int], place: int
     ) -> Sequence:
         random = self._random(_SEQUENCE, *batch, place)
         if name == "video":

@@ -26,7 +26,8 @@ def make_network(options: TrainOptions) -> StyleNetwork:
         channels,
         padding_type=options.padding_type,
         tanh_constant=options.tanh_constant,
-        norm="instance" if source is None else source.norm,
+        norm=options.norm,
+        preprocessing=options.preprocessing,
     )
     if source is None:
         return network

@@ -40,6 +40,8 @@ class TrainOptions:
     network: str = "video"
     arch: str | None = None
     padding_type: str | None = None
+    norm: str | None = None
+    preprocessing: str | None = None
     tanh_constant: float | None = None
     init_from: Path | None = None
     image_model: Path | None = None
@@ -132,6 +134,8 @@ class TrainOptions:
         usual: dict[str, Any] = {
             "arch": SMALL_ARCH,
             "padding_type": "reflect",
+            "norm": "instance",
+            "preprocessing": "vgg",
             "tanh_constant": 150.0,
             "identity_iterations": 150,
             "style_ramp": 300,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from brushflow.errors import UsageError
 from brushflow.training.places import files_by_folder
-from brushflow.training.sources import SOURCES, Sequence, vr, with_holes
+from brushflow.training.sources import SOURCES, Sequence, Size, vr, with_holes
 
 logger = logging.getLogger(__name__)
 
@@ -50,9 +50,9 @@ class Photographs:
         return part
 
     def sequence(
-        self, source: str, size: int, steps: int, random: np.random.Generator, turns: int = 0
+        self, source: str, size: Size, steps: int, random: np.random.Generator, turns: int = 0
     ) -> Sequence:
-        """A sequence of ``steps`` steps and size×size pixels; ``random`` decides everything.
+        """A sequence of ``steps`` steps in windows of ``size``; ``random`` decides everything.
 
         ``turns`` is the side of the neighbour in a ``vr`` sequence, one for a whole batch, whose
         strips have to be of one shape.
@@ -63,7 +63,7 @@ class Photographs:
                 continue
             picture = self._picture(bgr, size, random)
             if source == "vr":
-                return vr(picture, size, turns, random)
+                return vr(picture, size[0], turns, random)
             sequence = SOURCES[source](picture, size, steps, random)
             if not self.holes:
                 return sequence
@@ -80,13 +80,15 @@ class Photographs:
             logger.warning("Skipping %s, which is not a readable picture.", path)
         return bgr
 
-    def _picture(self, bgr: np.ndarray, size: int, random: np.random.Generator) -> Tensor:
-        """A random scale and orientation of a photograph, RGB float (3, H, W), H and W >= size."""
-        shortest = min(bgr.shape[:2])
+    def _picture(self, bgr: np.ndarray, size: Size, random: np.random.Generator) -> Tensor:
+        """A random scale and orientation of a photograph, RGB float (3, H, W), not below size."""
+        fits = max(least / side for least, side in zip(size, bgr.shape[:2], strict=True))
         # Half size at the least, but large enough for the window and some motion.
-        smallest = min(1.0, max(0.5, 1.2 * size / shortest))
-        scale = max(random.uniform(smallest, 1.0), 1.05 * size / shortest)
-        height, width = (max(size, round(n * scale)) for n in bgr.shape[:2])
+        smallest = min(1.0, max(0.5, 1.2 * fits))
+        scale = max(random.uniform(smallest, 1.0), 1.05 * fits)
+        height, width = (
+            max(least, round(side * scale)) for least, side in zip(size, bgr.shape[:2], strict=True)
+        )
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         bgr = cv2.resize(bgr, (width, height), interpolation=interpolation)
         if random.random() < 0.5:

@@ -83,7 +83,8 @@ def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
     useful = {s: m for s, m in motion.items() if LEAST_MOTION <= m <= MOST_MOTION}
     chosen = sorted(useful, key=useful.get, reverse=True)[: settings.per_video]
     estimator = load_estimator(settings.flow, settings.device, settings.flow_weights)
-    size = scaled_size(shots.source.info.width, shots.source.info.height, settings.side)
+    info = shots.source.info
+    size = scaled_size(info.width, info.height, (settings.side, settings.side))
     written = 0
     for start in sorted(chosen):
         reading = shots.source.read(size=size, first=start, table=shots.table)
@@ -109,7 +110,7 @@ def _motions(
 ) -> dict[int, float]:
     """Mean displacement per step, in pixels of the prepared size, by the sequence's first frame."""
     reach = settings.gap * (settings.length - 1)
-    size = scaled_size(source.info.width, source.info.height, _TRIAL_SIDE)
+    size = scaled_size(source.info.width, source.info.height, (_TRIAL_SIDE, _TRIAL_SIDE))
     scale = settings.side / _TRIAL_SIDE / (settings.length - 1)
     flow = load_estimator("dis-fast")
     firsts: dict[int, np.ndarray] = {}

@@ -18,7 +18,7 @@ import numpy as np
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import is_link, remove_own
 from brushflow.flow import read_kitti, write_kitti
-from brushflow.training.sources import Sequence
+from brushflow.training.sources import Sequence, Size
 from brushflow.training.windows import Strip, draw_window
 from brushflow.video import read_image, write_image
 
@@ -96,8 +96,8 @@ class PreparedClips:
         self.place = place or self.sequences[0].parent.parent
         self._lengths: dict[Path, int] = {}
 
-    def sequence(self, size: int, steps: int, random: np.random.Generator) -> Sequence:
-        """A sequence of ``steps`` steps and size×size pixels with motion in it."""
+    def sequence(self, size: Size, steps: int, random: np.random.Generator) -> Sequence:
+        """A sequence of ``steps`` steps in windows of ``size`` with motion in it."""
         last: Sequence | None = None
         for _ in range(_ATTEMPTS):
             sequence = self.sequences[random.integers(len(self.sequences))]
@@ -106,10 +106,11 @@ class PreparedClips:
             if longest < steps:
                 continue
             strip = self._read(sequence, int(chosen * (longest - steps + 1)), steps)
-            if min(strip.frames[0].shape[:2]) < size:
+            if any(np.less(strip.frames[0].shape[:2], size)):
                 raise UsageError(
                     f"The prepared videos have frames of {strip.frames[0].shape[1]}×"
-                    f"{strip.frames[0].shape[0]}, smaller than the training windows of {size}; "
+                    f"{strip.frames[0].shape[0]}, smaller than the training windows of "
+                    f"{size[1]}×{size[0]}; "
                     f"prepare them larger or lower --sizes."
                 )
             last, useful = draw_window(strip, size, random)

@@ -2,9 +2,17 @@
 
 from typing import Any
 
-from brushflow.models.network import PAPER_ARCH
+from brushflow.models.network import FDB_ARCH, PAPER_ARCH
 
-OF_THE_NETWORK = ("arch", "padding_type")  # which one to go on from brings along
+# Which a network to go on from brings along.
+OF_THE_NETWORK = ("arch", "padding_type", "norm", "tanh_constant")
+
+FDB_NETWORK: dict[str, Any] = {
+    "arch": FDB_ARCH,
+    "padding_type": "interpolate",
+    "norm": "plain",
+    "tanh_constant": 0.0,
+}
 
 # Ruder et al. 2018, sec. 5.4, and their training program (REFERENCE E1, E5, E6).
 _PAPER: dict[str, Any] = {
@@ -60,9 +68,10 @@ RECIPES: dict[str, dict[str, Any]] = {
         "fill": "noise",
         "iterations": 30000,
     },
-    # Xu et al. 2021 (REFERENCE F2, F3): goes on from a baseline, by --init-from.
+    # Xu et al. 2021 (REFERENCE F1 to F3): goes on from a baseline, by --init-from.
     "fdb": {
         **_PAPER,
+        **FDB_NETWORK,
         "network": "image",
         "data_mix": "video:1",
         "size_schedule": "400",

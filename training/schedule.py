@@ -1,11 +1,13 @@
 """Values that change as training goes on, written as ``first[,iteration:value]*``."""
 
 import math
+import re
 from dataclasses import dataclass
 
 from brushflow.errors import UsageError
 
 WARM_UP = 50  # iterations in which the rate of the one cycle rises
+_PAIR = re.compile(r"(?<![x\d])(\d+)x(\d+)(?![x\d])")
 _LAST_SHARE = 0.02  # of the rate that is left at the end of the cycle
 
 
@@ -52,6 +54,41 @@ class Schedule:
     def largest(self) -> float:
         """The largest value at any time."""
         return max(value for _, value in self.steps)
+
+
+@dataclass(frozen=True)
+class SizeSchedule:
+    """Height and width of windows in pixels, by iteration."""
+
+    heights: Schedule
+    widths: Schedule
+
+    @classmethod
+    def parse(cls, text: str, option: str, least: int) -> "SizeSchedule":
+        """Read ``128,600:192`` or ``128x192,600:192x256``, where a size is HEIGHTxWIDTH or a side.
+
+        ``256:384`` alone is a height and a width as the original program writes them.
+        UsageError as from ``Schedule.parse``.
+        """
+        pair = re.fullmatch(r"([1-9]\d*):(\d+)", text.strip())
+        if pair:
+            text = f"{pair[1]}x{pair[2]}"
+        sides = (_PAIR.sub(rf"\{place}", text) for place in (1, 2))
+        return cls(*(Schedule.parse(each, option, least, whole=True) for each in sides))
+
+    def __call__(self, iteration: int) -> tuple[int, int]:
+        """(height, width) at this iteration."""
+        return int(self.heights(iteration)), int(self.widths(iteration))
+
+    @property
+    def largest(self) -> tuple[int, int]:
+        """The largest height and the largest width at any time."""
+        return int(self.heights.largest), int(self.widths.largest)
+
+    @property
+    def square(self) -> bool:
+        """Whether all windows are."""
+        return self.heights == self.widths
 
 
 def one_cycle(iteration: int, iterations: int) -> float:

@@ -15,7 +15,8 @@ from brushflow.training.data import ClipSource, Shapes, TrainingData, parse_mix
 from brushflow.training.options import TrainOptions
 from brushflow.training.photographs import Photographs, find_photographs
 from brushflow.training.prepared import PreparedClips, find_sequences, is_prepared
-from brushflow.training.schedule import Schedule
+from brushflow.training.schedule import Schedule, SizeSchedule
+from brushflow.training.sources import Size
 from brushflow.training.stored import StoredClips, StoredPhotographs, is_stored
 
 logger = logging.getLogger(__name__)
@@ -42,12 +43,12 @@ def open_data(options: TrainOptions, device: torch.device) -> DataSets:
             raise UsageError(f"--val-{name} is to judge what --{name} teaches; name both or none.")
     mix = parse_mix(options.data_mix)
     shapes = Shapes(
-        Schedule.parse(options.size_schedule, "--sizes", 16, whole=True),
+        SizeSchedule.parse(options.size_schedule, "--sizes", 16),
         Schedule.parse(options.batch_schedule, "--batch-sizes", 1, whole=True),
         Schedule.parse(options.frame_steps_schedule, "--num-frame-steps", 1, whole=True),
     )
     photographs = _photographs(options)
-    clips = _clips(options, int(shapes.sizes.largest), device)
+    clips = _clips(options, shapes.sizes.largest, device)
     training, validation = (
         TrainingData(mix, shapes, seed, pictures, videos, until)
         for seed, pictures, videos, until in (
@@ -80,7 +81,7 @@ def _open_photographs(place: Path, holes: bool) -> tuple[Photographs, Photograph
 
 
 def _clips(
-    options: TrainOptions, window: int, device: torch.device
+    options: TrainOptions, window: Size, device: torch.device
 ) -> tuple[ClipSource | None, ClipSource | None]:
     if options.videos is None:
         return None, None
@@ -100,8 +101,8 @@ def _clips(
     else:
         paths, held = _split(paths, _VIDEOS_HELD_BACK, "videos", "--val-videos")
     estimator = load_estimator(options.flow, device, options.flow_weights)
-    side = 2 * round(_ROOM * window / 2)
-    return Clips(paths, side, estimator), Clips(held, side, estimator)
+    height, width = (2 * round(_ROOM * side / 2) for side in window)
+    return tuple(Clips(part, (height, width), estimator) for part in (paths, held))
 
 
 def _open_sequences(place: Path, part: str) -> PreparedClips | None:

@@ -33,56 +33,60 @@ class Sequence:
     certainties: list[Tensor]
 
 
+Size = tuple[int, int]  # height and width of a window in pixels
 # (picture RGB float (3, H, W) at least as large as the window, window size, steps, random)
-Source = Callable[[Tensor, int, int, np.random.Generator], Sequence]
+Source = Callable[[Tensor, Size, int, np.random.Generator], Sequence]
 
 
-def single_image(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
+def single_image(picture: Tensor, size: Size, steps: int, random: np.random.Generator) -> Sequence:
     """One frame without a past: teaches the network to stylize where there is no prior."""
-    top, left = place_window(picture, size, size, random)
-    return Sequence([picture[:, top : top + size, left : left + size]], [], [])
+    height, width = size
+    top, left = place_window(picture, height, width, random)
+    return Sequence([picture[:, top : top + height, left : left + width]], [], [])
 
 
-def shift(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
+def shift(picture: Tensor, size: Size, steps: int, random: np.random.Generator) -> Sequence:
     """A window that moves by the same whole number of pixels in every step."""
     reach = round(_reach(picture, size, steps) * random.random())
     dx, dy = (int(d) for d in random.integers(-reach, reach + 1, 2))
-    path_w, path_h = size + abs(dx) * steps, size + abs(dy) * steps
+    height, width = size
+    path_w, path_h = width + abs(dx) * steps, height + abs(dy) * steps
     top, left = place_window(picture, path_h, path_w, random)
     x0 = left + (abs(dx) * steps if dx < 0 else 0)
     y0 = top + (abs(dy) * steps if dy < 0 else 0)
     frames = [
-        picture[:, y0 + k * dy : y0 + k * dy + size, x0 + k * dx : x0 + k * dx + size]
+        picture[:, y0 + k * dy : y0 + k * dy + height, x0 + k * dx : x0 + k * dx + width]
         for k in range(steps + 1)
     ]
-    flow = torch.tensor([dx, dy], dtype=torch.float32).expand(size, size, 2)
+    flow = torch.tensor([dx, dy], dtype=torch.float32).expand(height, width, 2)
     return Sequence(frames, [flow] * steps, [pointing_inside(flow)] * steps)
 
 
-def zoom_out(picture: Tensor, size: int, steps: int, random: np.random.Generator) -> Sequence:
+def zoom_out(picture: Tensor, size: Size, steps: int, random: np.random.Generator) -> Sequence:
     """A window that grows while all frames keep the same size.
 
     Each side moves outwards by its own number of pixels per step. Pixel p of frame k lies at
-    a_k + p·(w_k − 1)/(size − 1) of the picture (bilinear, corners aligned), so the flow between
+    a_k + p·(w_k − 1)/(width − 1) of the picture (bilinear, corners aligned), so the flow between
     two frames is affine and exact.
     """
-    most = round(min(MAX_MOTION, size // max(1, 6 * steps)) * random.random())
+    height, width = size
+    most = round(min(MAX_MOTION, min(size) // max(1, 6 * steps)) * random.random())
     left_out, right_out, top_out, bottom_out = (int(d) for d in random.integers(0, most + 1, 4))
-    top, left = place_window(picture, size, size, random)
+    top, left = place_window(picture, height, width, random)
     frames, windows = [], []
     for k in range(steps + 1):
         shrink = steps - k
         x, y = left + left_out * shrink, top + top_out * shrink
-        w, h = size - (left_out + right_out) * shrink, size - (top_out + bottom_out) * shrink
+        w, h = width - (left_out + right_out) * shrink, height - (top_out + bottom_out) * shrink
         crop = picture[None, :, y : y + h, x : x + w]
-        frames.append(F.interpolate(crop, (size, size), mode="bilinear", align_corners=True)[0])
+        frames.append(F.interpolate(crop, size, mode="bilinear", align_corners=True)[0])
         windows.append((x, w, y, h))
     flows = []
-    place = torch.arange(size, dtype=torch.float32)
+    across, down = (torch.arange(side, dtype=torch.float32) for side in (width, height))
     for (x0, w0, y0, h0), (x1, w1, y1, h1) in pairwise(windows):
-        u = (x1 - x0 + place * (w1 - 1) / (size - 1)) * (size - 1) / (w0 - 1) - place
-        v = (y1 - y0 + place * (h1 - 1) / (size - 1)) * (size - 1) / (h0 - 1) - place
-        flows.append(torch.stack([u.expand(size, size), v[:, None].expand(size, size)], dim=2))
+        u = (x1 - x0 + across * (w1 - 1) / (width - 1)) * (width - 1) / (w0 - 1) - across
+        v = (y1 - y0 + down * (h1 - 1) / (height - 1)) * (height - 1) / (h0 - 1) - down
+        flows.append(torch.stack([u.expand(size), v[:, None].expand(size)], dim=2))
     return Sequence(frames, flows, [pointing_inside(flow) for flow in flows])
 
 
@@ -147,5 +151,6 @@ def with_holes(certainty: Tensor, random: np.random.Generator) -> Tensor:
     return certainty
 
 
-def _reach(picture: Tensor, size: int, steps: int) -> int:
-    return min(MAX_MOTION, (min(picture.shape[-2:]) - size) // max(1, steps))
+def _reach(picture: Tensor, size: Size, steps: int) -> int:
+    room = min(side - least for side, least in zip(picture.shape[-2:], size, strict=True))
+    return min(MAX_MOTION, room // max(1, steps))

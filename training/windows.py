@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from brushflow.training.sources import Sequence, place_window, pointing_inside
+from brushflow.training.sources import Sequence, Size, place_window, pointing_inside
 
 # Mean displacement in pixels between which a window is worth learning from, and the share of it
 # that must be traceable.
@@ -22,15 +22,15 @@ class Strip:
     maps: list[np.ndarray]
 
 
-def draw_window(strip: Strip, size: int, random: np.random.Generator) -> tuple[Sequence, bool]:
+def draw_window(strip: Strip, size: Size, random: np.random.Generator) -> tuple[Sequence, bool]:
     """A random window, flipped half of the time, and whether its motion is worth learning from.
 
     What moves in across the window's border is uncertain there, as it is at a picture's border.
     """
     flip = random.random() < 0.5
     planes = torch.from_numpy(np.stack(strip.frames)).permute(0, 3, 1, 2)
-    top, left = place_window(planes, size, size, random)
-    window = (slice(top, top + size), slice(left, left + size))
+    top, left = place_window(planes, *size, random)
+    window = (slice(top, top + size[0]), slice(left, left + size[1]))
     frames = [plane[(slice(None), *window)].float() for plane in planes]
     flows = [torch.from_numpy(np.ascontiguousarray(flow[window])) for flow in strip.flows]
     maps = [torch.from_numpy(np.ascontiguousarray(m[window]))[None] for m in strip.maps]

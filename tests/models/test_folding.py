@@ -26,6 +26,7 @@ ARCHS = [
     "c3s1-8,d8,d8,N2,c3s1-8,N2,c9s1-3",
     "c11s1-16,c3s1-3",
     "c9s1-3",
+    "c9s1-8,c4s2-8,c6s2-12,R12,f4s2-8,f6s2-8,c9s1-3",
 ]
 SMALL = "c5s2-32,d64,R64,R64,R64,R64,U2,c3s1-32,U2,c9s1-3"
 needs_transforms = pytest.mark.skipif(
@@ -74,6 +75,19 @@ def test_folded_equals_plain_at_full_width(arch, padding_type):
     margin = 16 if arch == SMALL else 0
     x = 40 * torch.randn(1, 7, 75, 98)
     assert difference(make(arch, 7, padding_type, margin=margin), x) < 0.05
+
+
+@pytest.mark.parametrize("padding_type", ["interpolate", "reflect"])
+def test_folded_equals_plain_without_weights_in_the_norms(padding_type):
+    torch.manual_seed(1)
+    network = make(ARCHS[-1], 6, padding_type, norm="plain", margin=16)
+    assert difference(network, 40 * torch.randn(1, 6, 57, 62)) < 0.05
+
+
+def test_folded_equals_plain_for_pictures_prepared_as_for_resnet():
+    torch.manual_seed(1)
+    network = build(ARCHS[0], 7, "reflect", preprocessing="resnet", tanh_constant=2).eval()
+    assert difference(network, 40 * torch.randn(1, 7, 57, 62)) < 0.05
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 45), (3, 200), (41, 41), (40, 40)])

@@ -1,5 +1,8 @@
 """Weights of the PyTorch port give what its own program gives."""
 
+import itertools
+import tarfile
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +10,8 @@ import torch.nn.functional as F
 from skimage import data
 from torch import nn
 
-from brushflow.errors import BrushflowError
-from brushflow.models import VGG_MEAN_BGR, load, to_rgb
+from brushflow.errors import BrushflowError, UsageError
+from brushflow.models import VGG_MEAN_BGR, build, load, to_rgb
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer
 
@@ -123,6 +126,87 @@ def test_architecture_is_read_off_the_shapes(tmp_path):
     assert (network.in_channels, network.start_padding) == (7, 40)
     torch.save(port_network((8, 8, 8), blocks=2).state_dict(), path)
     assert load(path).network.arch == "c9s1-8,d8,d8,R8,R8,U2,c3s1-8,U2,c9s1-3"
+
+
+@pytest.mark.parametrize("entry", ["state_dict", "model"])
+def test_checkpoints_of_training_hold_the_weights_too(tmp_path, entry):
+    network = port_network()
+    optimizer = torch.optim.Adam(network.parameters())
+    sum(p.sum() for p in network.parameters()).backward()
+    optimizer.step()
+    checkpoint = {entry: network.state_dict(), "optimizer": optimizer.state_dict(), "epoch": 3}
+    torch.save(checkpoint, tmp_path / "candy.pth.tar")
+    torch.save(network.state_dict(), tmp_path / "candy.pth")
+    model, plain = load(tmp_path / "candy.pth.tar"), load(tmp_path / "candy.pth")
+    assert model.style == plain.style == "candy"
+    x = torch.randn(1, 7, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(model.network(x), plain.network(x))
+
+
+class VstBlock(nn.Module):
+    """Convolution and norm of codermomo's Video-Style-Transfer; enlarging ones are a row."""
+
+    def __init__(self, into, out, enlarges=False):
+        super().__init__()
+        conv = nn.Conv2d(into, out, 3, padding=1, padding_mode="reflect")
+        self.conv = nn.Sequential(nn.Upsample(scale_factor=2), conv) if enlarges else conv
+        self.norm = nn.InstanceNorm2d(out, affine=True)
+
+
+def test_checkpoints_of_other_networks_are_called_what_they_are(tmp_path):
+    widths = [3, 32, 48, 64, *[64] * 10, 48, 32, 3]
+    network = nn.ModuleList(
+        VstBlock(into, out, enlarges=out in (48, 32) and into > out)
+        for into, out in itertools.pairwise(widths)
+    )
+    network = nn.ModuleDict({"blocks": network})
+    path = tmp_path / "mosaic_temp_300.pth.tar"
+    torch.save({"state_dict": network.state_dict(), "optimizer": {"state": {}}}, path)
+    with pytest.raises(BrushflowError, match="a network like Video-Style-Transfer's"):
+        load(path)
+    torch.save({"state_dict": {"x.weight": torch.zeros(8, 5, 3, 3)}}, path)
+    with pytest.raises(BrushflowError, match="1 convolutions go from 5 channels to 8"):
+        load(path)
+    torch.save({"state_dict": {"fc.weight": torch.zeros(8, 5)}}, path)
+    with pytest.raises(BrushflowError, match="there is no convolution in it"):
+        load(path)
+    with tarfile.open(path, "w") as archive:
+        archive.add(__file__, "x.py")
+    with pytest.raises(BrushflowError, match="not a file of PyTorch weights"):
+        load(path)
+    (tmp_path / "weights.bin").write_bytes(path.read_bytes())
+    with pytest.raises(UsageError, match="not called as model files are"):
+        load(tmp_path / "weights.bin")
+
+
+def test_networks_of_the_frame_difference_program_are_read(tmp_path):
+    """Its names, its BGR from 0 to 255: the same layers with the mean taken over by biases."""
+    torch.manual_seed(0)
+    ours = build(
+        "c9s1-4,c4s2-6,c4s2-8,R8,R8,f4s2-6,f4s2-4,c9s1-3", 3, "interpolate", 0, "plain"
+    ).eval()
+    names = ["conv1.conv2d", "conv2.conv2d", "conv3.conv2d", "res1", "res2"]
+    names += ["deconv1.deconv2d", "deconv2.deconv2d", "deconv3.conv2d"]
+    layers = [layer for layer in ours.layers if next(layer.parameters(), None) is not None]
+    state = {}
+    for name, layer in zip(names, layers, strict=True):
+        for key, tensor in layer.state_dict().items():
+            part = key if name[:3] != "res" else key.replace(".", ".conv2d.", 1)
+            state[f"{name}.{part}"] = tensor
+    path = tmp_path / "epoch_0_1.0_10.0.model"
+    torch.save(state, path)
+    network = load(path).network
+    mean = torch.tensor(VGG_MEAN_BGR).view(1, 3, 1, 1)
+    bgr = 255 * torch.rand(1, 3, 52, 61)
+    with torch.no_grad():
+        wanted, found = ours(bgr), network(bgr - mean) + mean
+    assert wanted.std() > 0.1
+    assert (found - wanted).abs().max() < 0.01
+    state["conv1.conv2d.weight"] = torch.zeros(4, 6, 9, 9)
+    torch.save(state, path)
+    with pytest.raises(BrushflowError, match="it is the recurrent one"):
+        load(path)
 
 
 def test_other_weights_are_refused(tmp_path):

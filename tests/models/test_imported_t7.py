@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from brushflow.errors import BrushflowError
-from brushflow.models import load
+from brushflow.models import from_rgb, load, to_rgb
 
 BLOCKS = "c9s1-4,d6,d8,R8,R8,"
 VIDEO = BLOCKS + "U2,c3s1-6,U2,c9s1-3"  # as the models of fast-artistic-videos, but thin
@@ -190,9 +190,22 @@ def test_blocks_must_fit(imported, t7):
         imported(mixed)
 
 
-def test_other_preparation_of_pictures_is_refused(imported, t7):
-    with pytest.raises(BrushflowError, match="prepared as for 'resnet'"):
-        imported(t7.Maker().network(VIDEO, 7, start=16), {"preprocessing": "resnet"})
+def test_other_preparation_of_pictures_is_taken_over(imported, t7):
+    """The original's layers see and give RGB over a deviation; here it is network space."""
+    original = t7.Maker().network("c3s1-4,d6,U2,c3s1-3", 3)
+    network = imported(original, {"preprocessing": "resnet"})
+    rgb = torch.rand(2, 3, 60, 76)
+    mean, deviation = (
+        torch.tensor(values).view(1, 3, 1, 1)
+        for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    )
+    with torch.no_grad():
+        wanted = t7.render(original, (rgb - mean) / deviation) * deviation + mean
+        found = to_rgb(network(from_rgb(255 * rgb))) / 255
+    assert wanted.std() > 0.1
+    assert (found - wanted).abs().max() < 0.01
+    with pytest.raises(BrushflowError, match="Unknown preprocessing 'caffe2'"):
+        imported(original, {"preprocessing": "caffe2"})
 
 
 def test_files_that_would_never_end_are_refused(imported, t7):

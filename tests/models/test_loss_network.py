@@ -6,6 +6,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from brushflow.errors import BrushflowError, UsageError
+from brushflow.models import load
 from brushflow.models.loss_network import LossNetwork
 
 CHANNELS = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128), 12: (256, 256)}
@@ -59,6 +60,39 @@ def test_a_call_may_stop_at_the_layers_it_needs(weights):
     last = network.layers[-1]
     last.forward = None  # would fail if it ran
     assert list(network(torch.randn(1, 3, 16, 16), ["relu1_2"])) == ["relu1_2"]
+
+
+@pytest.mark.parametrize(("rounds_up", "matrices"), [(True, False), (False, True)])
+def test_the_originals_own_file_gives_the_same(weights, tmp_path, t7, rounds_up, matrices):
+    """vgg16.t7: convolutions, ReLUs and pools in a row, with classifying layers behind them."""
+    maker = t7.Maker(matrices=matrices)
+    modules = []
+    for index, (out, into) in CHANNELS.items():
+        if index in (5, 10):
+            size = dict.fromkeys(("kW", "kH", "dW", "dH"), 2) | {"padW": 0, "padH": 0}
+            modules.append(t7.Module("SpatialMaxPooling", {**size, "ceil_mode": rounds_up}))
+        convolution = maker.convolution(into, out, 3, 1, 1)
+        weight = state()[f"features.{index}.weight"].numpy().copy()
+        convolution.fields["weight"] = weight.reshape(out, -1).copy() if matrices else weight
+        convolution.fields["bias"] = state()[f"features.{index}.bias"].numpy().copy()
+        modules += [convolution, t7.Module("ReLU")]
+    modules += [t7.Module("View", {"size": 4096}), t7.Module("Dropout", {"p": 0.5})]
+    path = tmp_path / "vgg16.t7"
+    path.write_bytes(t7.encode(t7.Module("Sequential", {"modules": modules})))
+    layers = ["4", "9", "relu3_2"]
+    network = LossNetwork(path, layers)
+    assert network.wanted == ["relu1_2", "relu2_2", "relu3_2"]
+    x = torch.randn(1, 3, 32, 48)
+    wanted, found = LossNetwork(weights, layers)(x), network(x)
+    assert all(torch.allclose(wanted[name], found[name], atol=1e-5) for name in wanted)
+    # Odd sides are halved as the file says.
+    assert network(torch.randn(1, 3, 33, 33))["relu2_2"].shape[-1] == (17 if rounds_up else 16)
+    with pytest.raises(BrushflowError, match="--loss-weights takes a VGG"):
+        load(path)
+    painter = tmp_path / "candy.t7"
+    painter.write_bytes(t7.encode({"model": t7.Maker().network("c9s1-4,d6,U2,c9s1-3", 7)}))
+    with pytest.raises(BrushflowError, match=r"candy\.t7 does not hold the weights of a VGG"):
+        LossNetwork(painter, ["relu1_1"])
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,8 @@ def test_onnx_files_compute_the_same_at_any_size(run, t7_file, capsys):
         ("c5s1-4,c3s2-6,C6,f3s2-4,c3s1-3", {"norm": "batch"}),
         ("c3s1-4,d8,R8,N2,c3s1-4,c3s1-3", {"tanh_constant": 0}),
         ("d4,u4,c3s1-3", {"norm": "batch", "in_channels": 3}),
+        ("c9s1-4,c4s2-6,R6,f4s2-4,c9s1-3", {"norm": "plain", "in_channels": 6, "margin": 3}),
+        ("d4,U2,c3s1-3", {"preprocessing": "resnet", "tanh_constant": 2}),
     ],
 )
 def test_every_layer_has_a_counterpart_in_onnx(tmp_path, padding, arch, more):

@@ -119,7 +119,9 @@ def test_the_command_names_bad_files_and_prepares_the_others(run, videos, tmp_pa
     assert code == 0 and "4 sequences" in output
     assert "bad.mp4" in output + errors and "1 of 4 videos" in errors
     assert is_prepared(out) and len(find_sequences(out, "train")) == 4
-    sequence = PreparedClips(find_sequences(out, "train")).sequence(48, 2, np.random.default_rng(0))
+    sequence = PreparedClips(find_sequences(out, "train")).sequence(
+        (48, 48), 2, np.random.default_rng(0)
+    )
     assert [frame.shape for frame in sequence.frames] == [(3, 48, 48)] * 3
 
 

@@ -16,9 +16,10 @@ import brushflow
 from brushflow import train_video
 from brushflow.errors import UsageError
 from brushflow.models import load
-from brushflow.models.network import PAPER_ARCH
+from brushflow.models.network import FDB_ARCH, PAPER_ARCH
 from brushflow.training.network import make_network
 from brushflow.training.recipes import RECIPES
+from brushflow.training.schedule import SizeSchedule
 
 ROOT = Path(brushflow.__file__).parent
 
@@ -51,6 +52,25 @@ def test_recipes_are_the_papers_settings_and_options_override_them(merged):
     assert options.data_mix == "video:3,shift:1,zoom_out:1,single_image:5"
     assert options.temporal_weight_schedule == "100"
     assert options.iterations == 7
+
+
+def test_options_mean_what_the_original_program_means_by_them(merged):
+    options = merged(
+        *(*BASE, "--recipe", "simple", "--use-instance-norm", "0", "--preprocessing", "resnet"),
+        *("--train-img-size", "256:384"),
+    ).resolved()
+    assert (options.norm, options.preprocessing) == ("batch", "resnet")
+    assert SizeSchedule.parse(options.size_schedule, "--sizes", 16)(0) == (256, 384)
+    network = make_network(options)
+    assert (network.norm, network.preprocessing) == ("batch", "resnet")
+    assert merged(*BASE, "--use-instance-norm", "1").norm == "instance"
+    assert merged(*BASE).resolved().norm == "instance"
+
+
+def test_the_frame_difference_recipe_has_its_papers_network(merged):
+    network = make_network(merged(*BASE, "--videos", "clips", "--recipe", "fdb").resolved())
+    described = (network.arch, network.padding_type, network.norm, network.tanh_constant)
+    assert described == (FDB_ARCH, "interpolate", "plain", 0)
 
 
 @pytest.mark.parametrize("name", RECIPES)

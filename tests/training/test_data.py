@@ -12,13 +12,16 @@ from brushflow.training.clips import Clips, find_videos, scaled_size, scan_shots
 from brushflow.training.data import Shapes, TrainingData, batches, parse_mix, stack
 from brushflow.training.photographs import Photographs, find_photographs
 from brushflow.training.prepare import PrepareSettings, prepare_video
-from brushflow.training.schedule import Schedule
+from brushflow.training.schedule import Schedule, SizeSchedule
 from brushflow.training.sets import open_data
 from brushflow.training.windows import Strip, draw_window
 
 
 def shapes(size="48", count="4", steps="1"):
-    return Shapes(*(Schedule.parse(text, "--x") for text in (size, count, steps)))
+    return Shapes(
+        SizeSchedule.parse(size, "--x", 16),
+        *(Schedule.parse(text, "--x") for text in (count, steps)),
+    )
 
 
 def make_data(photographs, mix="shift:1,zoom_out:2,single_image:1,vr:1", seed=5, **attributes):
@@ -129,10 +132,10 @@ def test_empty_folders_are_refused(tmp_path):
 
 
 def test_windows_of_videos_carry_their_motion(videos):
-    clips = Clips(find_videos(videos), 64, load_estimator("dis"))
+    clips = Clips(find_videos(videos), (64, 64), load_estimator("dis"))
     random = np.random.default_rng(0)
     for _ in range(6):
-        sequence = clips.sequence(48, 2, random)
+        sequence = clips.sequence((48, 48), 2, random)
         assert [frame.shape for frame in sequence.frames] == [(3, 48, 48)] * 3
         for k in range(2):
             certain = sequence.certainties[k].expand(3, -1, -1) > 0
@@ -143,21 +146,39 @@ def test_windows_of_videos_carry_their_motion(videos):
             assert error < 0.5 * still
 
 
+@pytest.mark.parametrize("size", [(32, 64), (64, 32)])
+def test_windows_need_not_be_square(photographs, videos, size):
+    text = "{}x{}".format(*size)
+    clips = Clips(find_videos(videos), size, load_estimator("dis-fast"))
+    pictures = Photographs(find_photographs(photographs))
+    mix = parse_mix("shift:1,zoom_out:1,single_image:1,video:1")
+    data = TrainingData(mix, shapes(text, "2"), 5, pictures, clips)
+    for source in mix:
+        batch = data.batch(0, source=source)
+        assert {frame.shape for frame in batch.frames} == {(2, 3, *size)}
+        for k, (flow, certainty) in enumerate(zip(batch.flows, batch.certainties, strict=True)):
+            assert (flow.shape, certainty.shape) == ((2, *size, 2), (2, 1, *size))
+            difference = warp(batch.frames[k], flow) - batch.frames[k + 1]
+            assert (difference * certainty).abs().mean() < 8
+    with pytest.raises(UsageError, match="faces are square"):
+        TrainingData(parse_mix("vr:1"), shapes(text), 5, pictures, None)
+
+
 def test_windows_of_videos_depend_on_the_random_numbers_only(videos):
-    one, other = (Clips(find_videos(videos), 64, load_estimator("dis")) for _ in range(2))
-    one.sequence(48, 1, np.random.default_rng(9))
-    a, b = (clips.sequence(48, 2, np.random.default_rng(1)) for clips in (one, other))
+    one, other = (Clips(find_videos(videos), (64, 64), load_estimator("dis")) for _ in range(2))
+    one.sequence((48, 48), 1, np.random.default_rng(9))
+    a, b = (clips.sequence((48, 48), 2, np.random.default_rng(1)) for clips in (one, other))
     assert same(stack("video", [a]), stack("video", [b]))
 
 
 def test_sequences_stay_inside_shots(videos, monkeypatch):
-    clips = Clips([videos / "b.mp4"], 64, load_estimator("dis-fast"))
+    clips = Clips([videos / "b.mp4"], (64, 64), load_estimator("dis-fast"))
     read = []
     frame = clips._frame
     monkeypatch.setattr(clips, "_frame", lambda p, s, n: read.append(n) or frame(p, s, n))
     for seed in range(12):
         read.clear()
-        clips.sequence(48, 2, np.random.default_rng(seed))
+        clips.sequence((48, 48), 2, np.random.default_rng(seed))
         for k in range(0, len(read), 3):
             assert max(read[k : k + 3]) < 5 or min(read[k : k + 3]) >= 5
 
@@ -168,12 +189,14 @@ def test_shots_are_found(videos):
 
 def test_bad_videos_are_named_and_skipped(videos, tmp_path, caplog):
     (tmp_path / "bad.mp4").write_bytes(b"no video")
-    clips = Clips([tmp_path / "bad.mp4", videos / "a.mp4"], 64, load_estimator("dis-fast"))
+    clips = Clips([tmp_path / "bad.mp4", videos / "a.mp4"], (64, 64), load_estimator("dis-fast"))
     for seed in range(8):
-        clips.sequence(48, 1, np.random.default_rng(seed))
+        clips.sequence((48, 48), 1, np.random.default_rng(seed))
     assert caplog.text.count("bad.mp4") == 1
     with pytest.raises(UsageError, match="None of the videos"):
-        Clips([tmp_path / "bad.mp4"], 64, clips.estimator).sequence(48, 1, np.random.default_rng(0))
+        Clips([tmp_path / "bad.mp4"], (64, 64), clips.estimator).sequence(
+            (48, 48), 1, np.random.default_rng(0)
+        )
 
 
 def test_validation_on_what_is_trained_on_is_told(options, videos, tmp_path, caplog):
@@ -194,7 +217,7 @@ def test_still_windows_are_not_worth_learning_from():
     for speed, useful in ((0.0, False), (2.0, True), (60.0, False)):
         flow = np.full((64, 64, 2), speed, np.float32)
         strip = Strip([frame, frame], [flow], [ones])
-        assert draw_window(strip, 48, np.random.default_rng(0))[1] is useful
+        assert draw_window(strip, (48, 48), np.random.default_rng(0))[1] is useful
 
 
 def test_flipped_windows_have_flipped_flow():
@@ -206,7 +229,7 @@ def test_flipped_windows_have_flipped_flow():
     strip = Strip([frame, later], [flow], [np.ones((64, 64), np.float32)])
     signs = set()
     for seed in range(10):
-        sequence, _ = draw_window(strip, 40, np.random.default_rng(seed))
+        sequence, _ = draw_window(strip, (30, 40), np.random.default_rng(seed))
         signs.add(float(sequence.flows[0][0, 0, 0]))
         warped = warp(sequence.frames[0][None], sequence.flows[0][None])[0]
         certain = sequence.certainties[0].expand_as(warped) > 0
@@ -215,9 +238,10 @@ def test_flipped_windows_have_flipped_flow():
     assert signs == {-3.0, 3.0}
 
 
-def test_the_shorter_side_is_scaled():
-    assert scaled_size(854, 480, 224) == (398, 224)
-    assert scaled_size(480, 854, 224) == (224, 398)
+def test_frames_are_scaled_to_hold_the_window():
+    assert scaled_size(854, 480, (224, 224)) == (398, 224)
+    assert scaled_size(480, 854, (224, 224)) == (224, 398)
+    assert scaled_size(480, 480, (224, 336)) == (336, 336)
 
 
 def test_damaged_files_raise_our_own_error(tmp_path):

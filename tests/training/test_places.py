@@ -44,8 +44,8 @@ def test_folders_of_frames_are_videos(davis, drifting, caplog):
     assert caplog.text.count("Annotations") == 1
     assert find_videos(frames / "bear") == [frames / "bear"]
     assert scan_shots(frames / "bear").shots == [(0, 6)]
-    sequence = Clips(find_videos(davis), 56, load_estimator("dis")).sequence(
-        48, 2, np.random.default_rng(0)
+    sequence = Clips(find_videos(davis), (56, 56), load_estimator("dis")).sequence(
+        (48, 48), 2, np.random.default_rng(0)
     )
     certain = sequence.certainties[0].expand(3, -1, -1) > 0
     warped = warp(sequence.frames[0][None], sequence.flows[0][None])[0]
@@ -128,7 +128,7 @@ def test_sets_in_hdf5_mean_what_they_say(sets):
     clips = StoredClips(sets / "video-364.h5", "train")
     assert len(clips.sequences) == 2
     for seed in range(4):
-        sequence = clips.sequence(32, 2, np.random.default_rng(seed))
+        sequence = clips.sequence((32, 32), 2, np.random.default_rng(seed))
         for k in range(2):
             certain = sequence.certainties[k].expand(3, -1, -1) > 0
             assert 0.5 < certain.float().mean() < 1
@@ -136,9 +136,9 @@ def test_sets_in_hdf5_mean_what_they_say(sets):
             assert (warped - sequence.frames[k + 1])[certain].abs().max() < 1e-3
         assert sequence.frames[0][0].max() == 250 > sequence.frames[0][1:].max()  # red, not blue
     with pytest.raises(UsageError, match=r"video-364\.h5 are shorter than the 4 frames"):
-        clips.sequence(32, 3, np.random.default_rng(0))
+        clips.sequence((32, 32), 3, np.random.default_rng(0))
     picture = StoredPhotographs(sets / "ms-coco.h5", "train").sequence(
-        "single_image", 48, 1, np.random.default_rng(0)
+        "single_image", (48, 48), 1, np.random.default_rng(0)
     )
     assert picture.frames[0].shape == (3, 48, 48) and (picture.frames[0][0] == 250).all()
 
@@ -236,7 +236,7 @@ def test_damage_inside_is_told(sets):
     stored = StoredPhotographs(path, "train")
     with pytest.raises(BrushflowError, match=r"damaged: number 1 of train2014/images"):
         for seed in range(40):
-            stored.sequence("single_image", 48, 1, np.random.default_rng(seed))
+            stored.sequence("single_image", (48, 48), 1, np.random.default_rng(seed))
 
 
 def test_without_h5py_the_package_is_named(sets, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 from brushflow.errors import UsageError
 from brushflow.models import load
 from brushflow.training import TrainOptions, train
-from brushflow.training.schedule import WARM_UP, Schedule, one_cycle
+from brushflow.training.schedule import WARM_UP, Schedule, SizeSchedule, one_cycle
 
 
 def test_the_model_holds_its_settings(options):
@@ -19,6 +19,35 @@ def test_the_model_holds_its_settings(options):
 
 def test_finished_models_paint_a_margin(options):
     assert load(train(options)).network.margin == 16
+
+
+def test_sizes_are_sides_or_heights_and_widths():
+    sizes = SizeSchedule.parse("128x192,600:192", "--sizes", 16)
+    assert (sizes(0), sizes(600), sizes.square) == ((128, 192), (192, 192), False)
+    assert sizes.largest == (192, 192)
+    assert SizeSchedule.parse("0:64,5:96", "--sizes", 16)(5) == (96, 96)
+    assert SizeSchedule.parse("256:384", "--sizes", 16)(0) == (256, 384)  # as published
+    for text in ("8x64", "64x8", "64x", "x64", "64x64x64", "5:64,6:96"):
+        with pytest.raises(UsageError, match="--sizes"):
+            SizeSchedule.parse(text, "--sizes", 16)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"norm": "batch", "preprocessing": "resnet", "size_schedule": "32x48"},
+        {"arch": "c3s1-8,c4s2-8,R8,f4s2-8,c3s1-3", "padding_type": "interpolate", "norm": "plain",
+         "tanh_constant": 0.0},
+    ],
+)  # fmt: skip
+def test_every_kind_of_network_learns_and_is_kept(options, change):
+    path = train(replace(options, iterations=4, **change))
+    network = load(path).network
+    for name in ("norm", "preprocessing", "arch", "padding_type", "tanh_constant"):
+        assert getattr(network, name) == getattr(replace(options, **change).resolved(), name)
+    again = replace(options, init_from=path, arch=None, output=path.with_name("b.safetensors"))
+    assert again.resolved().norm == network.norm
+    assert load(train(replace(again, iterations=1))).network.norm == network.norm
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import torch
 from brushflow.models import build
 from brushflow.training.data import Shapes, TrainingData, parse_mix
 from brushflow.training.photographs import Photographs, find_photographs
-from brushflow.training.schedule import Schedule
+from brushflow.training.schedule import Schedule, SizeSchedule
 from brushflow.training.unroll import Recurrence, shrink
 
 
@@ -25,7 +25,9 @@ class Recorder(torch.nn.Module):
 
 @pytest.fixture
 def batch(photographs):
-    shapes = Shapes(*(Schedule.parse(text, "--x") for text in ("48", "2", "2")))
+    shapes = Shapes(
+        SizeSchedule.parse("48", "--x", 16), *(Schedule.parse("2", "--x") for _ in range(2))
+    )
     pictures = Photographs(find_photographs(photographs))
     return TrainingData(parse_mix("shift:1"), shapes, 0, pictures, None).batch(0)
 
