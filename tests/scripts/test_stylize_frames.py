@@ -83,9 +83,9 @@ def test_files_give_what_the_recurrence_gives(place, run, tiny_model, tmp_path):
     frames = [read_image(place / f"frame_{i:05d}.png") for i in range(1, 6)]
     expected = [
         finish(s, median_filter=3)
-        for s in Stylizer(tiny_model, motion=motion, settle=0, outside="black").stylize(
-            frames, first=1
-        )
+        for s in Stylizer(
+            tiny_model, motion=motion, settle=0, long_term=0, outside="black"
+        ).stylize(frames, first=1)
     ]
     code, err = run()
     assert code == 0, err

@@ -93,7 +93,13 @@ def test_files_give_what_the_recurrence_gives(place, run, tiny_model, tmp_path):
         for i in range(1, 5)
     ]
     stylizer = CubeStylizer(
-        tiny_model, motion=motion, overlap=16, turned_poles=True, settle=0, outside="black"
+        tiny_model,
+        motion=motion,
+        overlap=16,
+        turned_poles=True,
+        settle=0,
+        long_term=0,
+        outside="black",
     )
     expected = {}
     for item in stylizer.stylize(frames, first=1):
