@@ -107,6 +107,17 @@ class Pixels(click.ParamType):
         return pixels
 
 
+class Stroke(Finite):
+    """How many times as wide strokes are, or auto, which is None."""
+
+    name = "n|auto"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | None:
+        return None if value == "auto" else super().convert(value, param, ctx)
+
+
 class Names(click.ParamType):
     """A comma-separated choice of some names."""
 

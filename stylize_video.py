@@ -13,7 +13,17 @@ from brushflow.cli import (
     run,
     set_up_logging,
 )
-from brushflow.cli_values import Finite, FrameRate, Jobs, Names, Pixels, Seconds, Share, odd_width
+from brushflow.cli_values import (
+    Finite,
+    FrameRate,
+    Jobs,
+    Names,
+    Pixels,
+    Seconds,
+    Share,
+    Stroke,
+    odd_width,
+)
 from brushflow.errors import UsageError
 from brushflow.live.command import paint_live
 from brushflow.models import available
@@ -26,6 +36,7 @@ from brushflow.pipeline.inputs import (
     output_folder,
 )
 from brushflow.pipeline.options import KEEPS, SPHERICAL
+from brushflow.pipeline.stroke import COARSEST, FINEST
 from brushflow.pipeline.stylizer import FILLS
 from brushflow.stylize_work import Work, make_folder, write_still
 from brushflow.video import open_source
@@ -89,6 +100,13 @@ plain = partial(click.option, cls=GroupedOption)
     metavar="N",
 )
 @what("strength", "From 0, the source, to 1, the painting.", type=Share())
+@what(
+    "stroke",
+    "How many times as wide strokes are as the style has them; auto [default]: as wide on any "
+    "size of frame as on 540 lines.",
+    type=Stroke(FINEST, COARSEST),
+    metavar="N|auto",
+)
 @what("keep_colors", "Keep the video's own colours; take only brush strokes from the style.")
 @motion(
     "flow",

@@ -9,6 +9,7 @@ from brushflow.errors import BrushflowError
 from brushflow.models import deprocess
 from brushflow.pipeline.contents import contents
 from brushflow.pipeline.median import median
+from brushflow.pipeline.stroke import at_full_size
 from brushflow.pipeline.stylizer import Stylized
 
 
@@ -17,7 +18,8 @@ def finish(
 ) -> np.ndarray:
     """The picture to write, RGB of the frame's type and size.
 
-    A median filter of any odd width takes out single odd pixels (size kept, borders replicated);
+    A median filter of any odd width takes out single odd pixels (size kept, borders replicated); a
+    painting of another size is brought to the frame's, see ``stroke.at_full_size``;
     ``keep_colors`` takes the colours of the frame and only the brightness of the painting;
     ``strength`` mixes frame (0) and painting (1). What fades to one colour fades from painting to
     frame.
@@ -38,6 +40,8 @@ def finish(
     picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
     if median_filter > 1:
         picture = median(picture, median_filter)
+    if stylized.seen is not None:
+        picture = at_full_size(picture, stylized.seen, frame)
     if keep_colors:
         # YCrCb of BT.601: all of luma from the painting, both colour differences from the frame.
         painted = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)

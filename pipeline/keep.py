@@ -36,6 +36,8 @@ def keep(
         faces = {f"-{name}": of_face for name, of_face in motion.items()}
     here, there = ("backward", "forward") if step > 0 else ("forward", "backward")
     for name, motion in faces.items():
+        if stylized.seen is not None and not name:
+            motion = motion.enlarged(stylized.frame.shape[:2])
         if "flow" in wanted:
             write_flo(folder / f"{here}_{i}_{j}{name}.flo", motion.flow)
             if motion.reverse is not None:

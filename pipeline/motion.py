@@ -32,6 +32,15 @@ class Motion:
     reverse: np.ndarray | None = None
     found: tuple[np.ndarray, np.ndarray] | None = None
 
+    def enlarged(self, size: tuple[int, int]) -> "Motion":
+        """The same on a larger grid, (height, width)."""
+        return Motion(
+            resize_flow(self.flow, size),
+            cv2.resize(self.reliability, size[::-1], interpolation=cv2.INTER_NEAREST),
+            self.reverse,
+            (self.flow, self.reliability),
+        )
+
 
 class MotionSource(Protocol):
     """Where motion comes from: an estimator, or files. Called from several threads at once."""
@@ -67,7 +76,7 @@ class EstimatedMotion:
     def __call__(
         self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
     ) -> Motion:
-        return self.enlarge(self.find(frame, previous, executor), frame)
+        return self.find(frame, previous, executor).enlarged(frame.shape[:2])
 
     def find(self, frame: np.ndarray, previous: np.ndarray, executor: Executor) -> Motion:
         """Motion on the smaller frames' grid."""
@@ -82,16 +91,6 @@ class EstimatedMotion:
         # flicker. Networks have learned to paint them anew.
         known[-1] = known[:, -1] = 0
         return Motion(flow, known, reverse)
-
-    def enlarge(self, small: Motion, frame: np.ndarray) -> Motion:
-        """The same on the frame's grid."""
-        size = frame.shape[:2]
-        return Motion(
-            resize_flow(small.flow, size),
-            cv2.resize(small.reliability, size[::-1], interpolation=cv2.INTER_NEAREST),
-            small.reverse,
-            (small.flow, small.reliability),
-        )
 
 
 # Flow and reliability of the frame with an index, as ``EstimatedMotion.find`` gives them, or None.
@@ -120,7 +119,7 @@ class SharedMotion:
         known = self.take(index)
         if known is None:
             return self.inner(frame, previous, index, executor)
-        return self.inner.enlarge(Motion(*known), frame)
+        return Motion(*known).enlarged(frame.shape[:2])
 
 
 def usual_size(longest: int) -> int:

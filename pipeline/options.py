@@ -29,6 +29,7 @@ class StylizeOptions:
     fps: Fraction = Fraction(25)
     max_size: int | None = None
     strength: float = 1.0
+    stroke: float | None = None
     keep_colors: bool = False
 
     flow: str = "dis"

@@ -1,7 +1,10 @@
 """Options turned into what paints: models, motion, and the last touches."""
 
-from collections.abc import Container, Generator, Iterable, Mapping
+from collections import deque
+from collections.abc import Container, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from copy import copy
+from dataclasses import replace
 
 import numpy as np
 from torch import Tensor
@@ -15,6 +18,7 @@ from brushflow.pipeline.finish import finish
 from brushflow.pipeline.motion import EstimatedMotion, SharedMotion, TakeMotion
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.spherical_stylizer import GROUPS, EachFace, SphericalStylizer
+from brushflow.pipeline.stroke import painted_size, resized, stroke_for
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import LAYOUTS
 
@@ -124,12 +128,23 @@ class Painter:
         """
         if self.motion is None:
             return None
+        size = self.painted_size(size)
         if isinstance(self.stylizer, SphericalStylizer):
             return self.stylizer.cube(*size).size
         return max(size)
 
+    def painted_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(width, height) at which frames of this size are painted."""
+        options = self.options
+        if self.stylizer is None or options.spherical in LAYOUTS[1:]:
+            return size  # the tiles of other layouts cannot take any size
+        width, height = painted_size(size, stroke_for(size, options.stroke))
+        # A sphere's frame is exactly twice as wide as it is high.
+        return (2 * height if options.spherical == LAYOUTS[0] else width), height
+
     def pixels(self, size: tuple[int, int]) -> int:
         """How many pixels of a frame of this size (width, height) are painted at once."""
+        size = self.painted_size(size)
         if isinstance(self.stylizer, SphericalStylizer):
             return max(map(len, GROUPS)) * self.stylizer.cube(*size).size ** 2
         return size[0] * size[1]
@@ -142,10 +157,28 @@ class Painter:
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
     ) -> Generator[Stylized, None, None]:
-        """See ``Stylizer.stylize``; with strength 0 the frames pass through."""
-        if self.stylizer is not None:
-            return self.stylizer.stylize(frames, cuts, first, step, state)
-        return (Stylized(first + step * n, frame, None, None) for n, frame in enumerate(frames))
+        """See ``Stylizer.stylize``; with strength 0 the frames pass through.
+
+        Frames are painted at ``painted_size``; ``Stylized.seen`` is what was painted then.
+        """
+        if self.stylizer is None:
+            for number, frame in enumerate(frames):
+                yield Stylized(first + step * number, frame, None, None)
+            return
+        held: deque[tuple[np.ndarray, np.ndarray]] = deque()
+
+        def seen() -> Iterator[np.ndarray]:
+            for frame in frames:
+                size = self.painted_size((frame.shape[1], frame.shape[0]))
+                held.append((frame, resized(frame, size)))
+                yield held[-1][1]
+
+        with closing(self.stylizer.stylize(seen(), cuts, first, step, state)) as painted:
+            for number, stylized in enumerate(painted):
+                if number == 0 and state is not None:
+                    held.popleft()  # the frame of the state
+                frame, small = held.popleft()
+                yield stylized if frame is small else replace(stylized, frame=frame, seen=small)
 
     def finish(self, stylized: Stylized) -> np.ndarray:
         """The picture to write, see ``pipeline.finish``."""

@@ -225,7 +225,8 @@ class SphericalStylizer(CubeStylizer):
     @torch.inference_mode()
     def as_frame(self, stylized: Stylized, median_filter: int = 1) -> Stylized:
         """The same with the output (1, 3, H, W) as a frame has it, no longer a state."""
-        height, width = stylized.frame.shape[:2]
+        frame = stylized.frame if stylized.seen is None else stylized.seen
+        height, width = frame.shape[:2]
         faces = smoothed(stylized.output, median_filter)
         return replace(stylized, output=self.panorama(width, height).frame(faces))
 

@@ -33,7 +33,8 @@ class Stylized:
 
     ``frame``: the source, (H, W, 3) RGB; ``output``: float32 (1, 3, H, W) in network space, None
     where no network ran; ``motion``: None where nothing was carried over; ``state``: what the next
-    frame depends on. On a sphere the output is that of six faces, and motion is by the face's name.
+    frame depends on; ``seen``: the frame as it was painted, where that was at another size. On a
+    sphere the output is that of six faces, and motion is by the face's name.
     """
 
     index: int
@@ -41,6 +42,7 @@ class Stylized:
     output: Tensor | None
     motion: Motion | Mapping[str, Motion] | None
     state: State | None = None
+    seen: np.ndarray | None = None
 
 
 class Stylizer:
