@@ -24,6 +24,7 @@ from brushflow.video.containers import OutputKind, can_convert_subtitle, cover_m
 from brushflow.video.convert import AudioConverter, convert_subtitle
 from brushflow.video.opening import open_input
 from brushflow.video.tags import guessed_tags, kept_tags, moved_chapters
+from brushflow.video.tracks import main_video
 from brushflow.video.words import FALLBACK, clean_packet, clean_subtitle, clean_text
 
 
@@ -92,9 +93,7 @@ class SourceTracks:
             ) from error
         self._container = self._stack.enter_context(container)
         self.shift = self._start if self._start is not None else recording_start(container)
-        covers = Disposition.attached_pic
-        videos = self._container.streams.video
-        self._video = next((s for s in videos if not s.disposition & covers), None)
+        self._video = main_video(self._container, self.source)
         return self
 
     def __exit__(
@@ -239,7 +238,7 @@ class SourceTracks:
         if stream.type == "data" and self._container.chapters() and stream.name == "bin_data":
             return  # the chapters' own titles, which are carried as chapters
         if stream.type == "video" and not stream.disposition & Disposition.attached_pic:
-            self._note(stream, "was left out", "only the first video track is stylized")
+            self._note(stream, "was left out", "only one video track is stylized")
         else:
             self._note(stream, "was left out")
 

@@ -29,6 +29,7 @@ from brushflow.video import ffmpeg
 from brushflow.video.hidden import shows_picture
 from brushflow.video.opening import input_options, open_input
 from brushflow.video.stored import orientation_of, stored_to_rgb, turn_name, upright
+from brushflow.video.tracks import main_video
 
 _HDR = {16: "PQ", 18: "HLG"}
 _THUMBNAIL = (16, 16)
@@ -81,7 +82,7 @@ def play(
     """
     try:
         with open_input(path) as container:
-            seen, announced = _announcement(container)
+            seen, announced = _announcement(container, path)
             format_name = container.format.name
         if until is not None and announced:
             announced = [time for time in announced if time < announced[0] + until]
@@ -90,7 +91,8 @@ def play(
         if wanted is None:
             wanted = [t - announced[0] for t in announced[:: _stride(announced, samples)]]
         with open_input(path) as container:
-            _decode(container, seen, wanted, until)
+            stream = _main_video(container, path)
+            _decode(container, stream, seen, wanted, until)
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise BrushflowError(f"{path} cannot be played: {error}.") from error
     if not seen.times:
@@ -100,7 +102,7 @@ def play(
     shown = {*seen.times, *seen.moved}
     seen.lost = [time for time in announced if time > seen.times[0] and time not in shown]
     if seen.hdr:
-        _tone_mapped_colors(path, format_name, seen)
+        _tone_mapped_colors(path, format_name, stream.index, seen)
     return seen
 
 
@@ -108,16 +110,16 @@ def _stride(times: list[Fraction], samples: int) -> int:
     return max(1, -(-len(times) // samples))
 
 
-def _main_video(container: InputContainer) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic and stream.codec_context is not None:
-            return stream
-    raise BrushflowError(f"{container.name} holds no video that can be decoded.")
+def _main_video(container: InputContainer, path: Path) -> VideoStream:
+    stream = main_video(container, path)
+    if stream is None or stream.codec_context is None:
+        raise BrushflowError(f"{container.name} holds no video that can be decoded.")
+    return stream
 
 
-def _announcement(container: InputContainer) -> tuple[Playback, list[Fraction]]:
+def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list[Fraction]]:
     """What the container says without decoding: tracks, and the times of the pictures it holds."""
-    video = _main_video(container)
+    video = _main_video(container, path)
     running = bool(container.format.flags & Flags.ts_discont.value)
     seen = Playback(tick=video.time_base, running_clock=running)
     covers = Disposition.attached_pic
@@ -154,11 +156,11 @@ def _announcement(container: InputContainer) -> tuple[Playback, list[Fraction]]:
 
 def _decode(
     container: InputContainer,
+    stream: VideoStream,
     seen: Playback,
     wanted: Collection[Fraction],
     until: Fraction | None,
 ) -> None:
-    stream = _main_video(container)
     stream.thread_type = "AUTO"
     seen.transparent = stream.metadata.get("alpha_mode") == "1"
     aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -211,7 +213,7 @@ def _measure(seen: Playback, since: Fraction, rgb: np.ndarray) -> None:
     seen.thumbnails[since] = cv2.resize(rgb, _THUMBNAIL, interpolation=cv2.INTER_AREA)
 
 
-def _tone_mapped_colors(path: Path, format_name: str, seen: Playback) -> None:
+def _tone_mapped_colors(path: Path, format_name: str, track: int, seen: Playback) -> None:
     """Measure again what ffmpeg makes of the sampled frames by the tags that it finds itself."""
     if not {"zscale", "tonemap"} <= ffmpeg.filters():
         return
@@ -228,7 +230,8 @@ def _tone_mapped_colors(path: Path, format_name: str, seen: Playback) -> None:
     command = [
         *(ffmpeg.ffmpeg_binary(), "-nostdin", "-v", "error"),
         *(*limits, "-i", ffmpeg.file_url(path)),
-        *("-map", "0:V:0", "-vf", chain, "-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"),
+        *("-map", f"0:{track}", "-vf", chain),
+        *("-fps_mode", "passthrough", "-f", "rawvideo", "pipe:1"),
     ]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
     width, height = seen.size

@@ -7,7 +7,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -15,6 +14,7 @@ from brushflow.errors import BrushflowError, UsageError
 from brushflow.video.color import ColorTags, output_color, resolve_color
 from brushflow.video.opening import open_input
 from brushflow.video.sphere import Sphere, read_sphere
+from brushflow.video.tracks import main_video
 
 # A damaged start may hold no whole picture; this many packets are tried.
 _PROBED_PACKETS = 300
@@ -91,7 +91,7 @@ def check_readable(path: Path) -> None:
 
 
 def probe(path: Path | str) -> VideoInfo:
-    """Describe the first real video stream of ``path`` (a cover picture is none).
+    """Describe the video stream of ``path`` that players show, see ``tracks.main_video``.
 
     Raises UsageError if there is no such file and BrushflowError if it is no video, holds no video
     stream, or a stream that cannot be decoded.
@@ -111,16 +111,15 @@ def probe(path: Path | str) -> VideoInfo:
 
 
 def _main_stream(container: av.container.InputContainer, path: Path) -> VideoStream:
-    covers = Disposition.attached_pic
-    streams = [s for s in container.streams.video if not s.disposition & covers]
-    if not streams:
+    stream = main_video(container, path)
+    if stream is None:
         raise BrushflowError(f"{path} holds no video stream, so there is nothing to stylize.")
-    if streams[0].codec_context is None:
+    if stream.codec_context is None:
         raise BrushflowError(
             f"The video in {path} is in a format that this ffmpeg has no decoder for; "
             "convert the file first."
         )
-    return streams[0]
+    return stream
 
 
 def _first_frame(container: av.container.InputContainer, stream: VideoStream) -> VideoFrame | None:
