@@ -180,7 +180,8 @@ class VideoJob:
         """Scan, paint and assemble what is not there; the number of frames painted, a summary."""
         scan = self.folder.load_scan()
         if scan is None:
-            scan = scan_source(self.source, self.options.cuts, self.progress, self._check_stop)
+            cuts, end = self.options.cuts, self.options.end
+            scan = scan_source(self.source, cuts, self.progress, self._check_stop, end)
             self.folder.save_scan(scan)
         self.source.problem = scan.problem
         plan = plan_video(scan, self.options, self.source.info)

@@ -83,6 +83,8 @@ def plan_video(scan: Scan, options: StylizeOptions, info: VideoInfo) -> list[Seg
 def frames_between(scan: Scan, options: StylizeOptions, info: VideoInfo) -> tuple[int, int]:
     """The first and the last frame between ``start`` and ``end``; UsageError if there is none."""
     start, end = options.start, options.end
+    if start is not None and end is not None and start >= end:
+        raise UsageError("There is no frame between --start and --end, which comes first.")
     seconds = [(pts - scan.pts[0]) * info.time_base for pts in scan.pts]
     inside = [
         index

@@ -65,7 +65,7 @@ def preview(
     painter = Painter(options)
     mark = mark_of(settings_of(source, options, painter.digests), moments)
     size = options.output_size(info.width, info.height)
-    scan = scan_source(source, options.cuts, lambda stage, done, total: None, check_stop)
+    scan = scan_source(source, options.cuts, _show_nothing, check_stop, options.end)
     inside = first, last = frames_between(scan, options, info)
     step = -1 if options.backward else 1
     count = last + 1 - first
@@ -81,6 +81,10 @@ def preview(
         check_stop()
     write_image(output, _sheet(columns), replace=there, made_by=mark)
     return len(places)
+
+
+def _show_nothing(stage: str, done: int, total: int | None) -> None:
+    pass
 
 
 def _moment(

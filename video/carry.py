@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from enum import Enum
 from fractions import Fraction
 from operator import itemgetter
@@ -25,6 +24,7 @@ from brushflow.video.convert import AudioConverter, convert_subtitle
 from brushflow.video.opening import open_input
 from brushflow.video.tags import guessed_tags, kept_tags, moved_chapters
 from brushflow.video.tracks import main_video
+from brushflow.video.trim import Trim
 from brushflow.video.words import FALLBACK, clean_packet, clean_subtitle, clean_text
 
 
@@ -38,16 +38,6 @@ class Fate(Enum):
 
 # By the track's index; one that is not named is carried.
 Fates = Mapping[int, Fate]
-
-
-@dataclass(frozen=True)
-class Trim:
-    """From where to where a source is taken, in seconds on its own clock; None: all there is."""
-
-    start: Fraction | None = None
-    end: Fraction | None = None
-
-
 WHOLE = Trim()
 
 
@@ -71,8 +61,7 @@ class SourceTracks:
         self.kind = kind
         self.notes: list[str] = []
         self._suffix = output.suffix
-        self._start = trim.start
-        self._end = trim.end
+        self._trim = trim
         self._fates = fates
         self._stack = ExitStack()
         self._copies: dict[int, Stream] = {}
@@ -92,7 +81,8 @@ class SourceTracks:
                 f"The sound of {self.source} cannot be read: {error.strerror}."
             ) from error
         self._container = self._stack.enter_context(container)
-        self.shift = self._start if self._start is not None else recording_start(container)
+        start = self._trim.start
+        self.shift = start if start is not None else recording_start(container)
         self._video = main_video(self._container, self.source)
         return self
 
@@ -108,7 +98,7 @@ class SourceTracks:
         """When the source stops showing its frame at ``last``, both on the source's clock."""
         if self._video is None or len(self._joined()) > 1:
             return None
-        return shown_until(self.source, self._video, last, self._end)
+        return shown_until(self.source, self._video, last, self._trim.end)
 
     def _joined(self) -> list[Fraction]:
         """See ``joined_offsets``."""
@@ -125,7 +115,7 @@ class SourceTracks:
     def _repair(self, packet: Packet) -> bool:
         """Put a packet onto the clock that runs through; False if there is sound already."""
         stamp = packet.dts if packet.dts is not None else packet.pts
-        if stamp is None:
+        if stamp is None or packet.stream.disposition & Disposition.attached_pic:
             return True
         tick, sound = packet.time_base, packet.stream.type == "audio"
         clock = self._clocks.setdefault(packet.stream.index, JoinedClock(self._joined, sound))
@@ -157,7 +147,7 @@ class SourceTracks:
                 f"Some tags of {self.source} are not UTF-8; they were read as {FALLBACK}."
             )
         target.metadata.update(kept_tags(self._container.metadata))
-        target.set_chapters(moved_chapters(self._container, self.shift, self._end))
+        target.set_chapters(moved_chapters(self._container, self.shift, self._trim.end))
         for stream in self._container.streams:
             if stream is self._video:
                 continue
@@ -269,16 +259,13 @@ class SourceTracks:
         if not wanted:
             return
         latest = Fraction(0)
-        for packet in self._demux(wanted):
+        repaired = (packet for packet in self._demux(wanted) if self._repair(packet))
+        for packet in self._trim.shown(repaired):
             index = packet.stream.index
             if packet.size and packet.stream.disposition & Disposition.attached_pic:
                 packet.pts = packet.dts = 0
                 packet.stream = self._copies[index]
                 yield latest, packet
-                continue
-            if packet.dts is None and packet.pts is None:
-                continue
-            if not self._repair(packet) or not self._inside(packet):
                 continue
             if index in self._converters:
                 for encoded in self._converters[index].convert(packet):
@@ -313,15 +300,10 @@ class SourceTracks:
             yield packet
 
     def _subtitle_packets(self, stream: Stream, added: Stream) -> Iterator[tuple[Fraction, Packet]]:
-        for packet in stream.container.demux(stream):
-            if packet.pts is None or not packet.size or not self._inside(packet):
+        for packet in self._trim.shown(stream.container.demux(stream)):
+            if packet.pts is None or not packet.size:
                 continue
             yield self._move(packet, added), packet
-
-    def _inside(self, packet: Packet) -> bool:
-        time = (packet.pts if packet.pts is not None else packet.dts) * packet.time_base
-        after = self._start is None or time >= self._start
-        return after and (self._end is None or time < self._end)
 
     def _move(self, packet: Packet, track: Stream) -> Fraction:
         """Put a packet onto the new file's clock and track; returns the time to sort it by.

@@ -84,16 +84,24 @@ class FrameReader:
         gray: bool = False,
         first: int = 0,
         table: Sequence[int] | None = None,
+        until: Fraction | None = None,
     ) -> Iterator[TimedFrame]:
         """Yield the frames from number ``first`` on, with strictly increasing pts.
 
         ``size`` is the (width, height) to scale to, by default the source's. ``table``, the pts of
         all frames from an earlier read, lets a late ``first`` be reached by seeking; the frames are
-        the same as without it. Raises BrushflowError if no frame at all can be decoded.
+        the same as without it. ``until``: read no more than these seconds, from the source's first
+        frame on, as if it ended there; for reads from the start. Raises BrushflowError if no frame
+        at all can be decoded.
         """
         size = size or (self.info.width, self.info.height)
         chain = decode_chain(self.info, size, bit_depth, gray)
         expected = table or self._expected
+        if until is not None:
+            chain = [f"trim=duration={float(until):.6f}", *chain]
+            if expected:
+                end = expected[0] + until / self.info.time_base
+                expected = [pts for pts in expected if pts < end]
         if self.problem is not None and expected:
             frames = fill_gaps(self._decode(chain, careful=True), expected)
             with closing(frames):

@@ -132,6 +132,7 @@ class ImageSequence:
         gray: bool = False,
         first: int = 0,
         table: Sequence[int] | None = None,
+        until: Fraction | None = None,
     ) -> Iterator[TimedFrame]:
         """Yield the frames from number ``first`` on, like FrameReader.read.
 
@@ -140,6 +141,8 @@ class ImageSequence:
         """
         del table
         for index in range(first, len(self.images)):
+            if until is not None and index * self.info.time_base >= until:
+                return
             path = self.images[index]
             pixels = read_image(path, 8 if gray else bit_depth)
             height, width = pixels.shape[:2]

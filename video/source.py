@@ -45,6 +45,7 @@ class Source(Protocol):
         gray: bool = False,
         first: int = 0,
         table: Sequence[int] | None = None,
+        until: Fraction | None = None,
     ) -> Iterator[TimedFrame]:
         """Yield the frames from number ``first`` on; see FrameReader.read."""
         ...

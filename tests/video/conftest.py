@@ -55,13 +55,16 @@ def make_clip():
 
 @pytest.fixture
 def rebuild(tmp_path):
-    """Read a source, encode it as two segments and assemble them; return the report."""
+    """Read a source, encode it as two segments and assemble them; return the report.
 
-    def run(source, output, settings=None, **trim):
+    ``keep``: only the frames from the first to before the second of these numbers.
+    """
+
+    def run(source, output, settings=None, keep=(0, None), **trim):
         settings = settings or EncodeSettings(preset="ultrafast", crf=4)
         opened = open_source(source)
         info = opened.info
-        frames = list(opened.read(bit_depth=settings.bit_depth))
+        frames = list(opened.read(bit_depth=settings.bit_depth))[slice(*keep)]
         half = max(1, len(frames) // 2)
         segments = []
         for part in (frames[:half], frames[half:]):

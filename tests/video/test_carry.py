@@ -1,10 +1,12 @@
 from fractions import Fraction
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
 from brushflow.video import probe
+from brushflow.video.trim import Trim
 
 SUBTITLES = """1
 00:00:00,200 --> 00:00:00,900
@@ -314,3 +316,75 @@ def test_trim_moves_everything_to_zero(film, rebuild, tmp_path):
         (chapter,) = container.chapters()
         assert chapter["metadata"]["title"] == "Two"
         assert chapter["end"] * chapter["time_base"] == Fraction(1, 2)
+
+
+LINES = """1
+00:00:00,100 --> 00:00:00,900
+line over before
+
+2
+00:00:01,000 --> 00:00:02,400
+line begun before
+
+3
+00:00:02,600 --> 00:00:02,900
+line inside
+
+4
+00:00:03,200 --> 00:00:09,000
+line that goes on
+
+5
+00:00:09,500 --> 00:00:09,900
+line beyond
+"""
+
+
+def shown(path):
+    """The subtitles as (begin, end, text), in milliseconds, of packets that say something."""
+    with av.open(str(path)) as container:
+        stream = container.streams.subtitles[0]
+        return [
+            (
+                round(1000 * packet.pts * packet.time_base),
+                round(1000 * (packet.pts + packet.duration) * packet.time_base),
+                bytes(packet).decode("utf-8", "ignore").partition("line ")[2].strip("\0"),
+            )
+            for packet in container.demux(stream)
+            if b"line " in bytes(packet)
+        ]
+
+
+@pytest.mark.parametrize(
+    "source, output", [("a.mkv", "b.mkv"), ("a.mp4", "b.mp4"), ("a.mkv", "b.mp4")]
+)
+def test_a_trim_cuts_subtitles_off_at_both_ends(run_ffmpeg, rebuild, tmp_path, source, output):
+    (tmp_path / "lines.srt").write_text(LINES)
+    codec = DEFAULTS[f".{source[2:]}"][-1]
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=5:d=10", "-i", tmp_path / "lines.srt"),
+        *("-map", "0", "-map", "1", "-c:v", "mpeg4", "-c:s", codec, tmp_path / source),
+    )
+    trim = {"start": Fraction(2), "end": Fraction(4)}
+    rebuild(tmp_path / source, tmp_path / output, keep=(10, 20), **trim)
+    assert shown(tmp_path / output) == [
+        (0, 400, "begun before"),
+        (600, 900, "inside"),
+        (1200, 2000, "that goes on"),
+    ]
+
+
+def test_pictures_as_subtitles_stand_until_the_next_one():
+    """As on discs and in broadcasts, where they do not say how long they are shown."""
+    kinds = ("subtitle", "audio")
+    tracks = {k: SimpleNamespace(index=i, type=k, disposition=0) for i, k in enumerate(kinds)}
+
+    def packet(kind, time):
+        return SimpleNamespace(
+            **{"stream": tracks[kind], "pts": time, "dts": time, "duration": None},
+            **{"time_base": Fraction(1, 10), "size": 9, "came": time},
+        )
+
+    coming = [("subtitle", 1), ("subtitle", 15), ("audio", 19), ("audio", 21), ("subtitle", 30)]
+    kept = list(Trim(Fraction(2), Fraction(4)).shown([packet(*each) for each in coming]))
+    assert [(each.came, each.pts) for each in kept] == [(15, 20), (21, 21), (30, 30)]
