@@ -92,6 +92,7 @@ def play(
             wanted = [t - announced[0] for t in announced[:: _stride(announced, samples)]]
         with open_input(path) as container:
             stream = _main_video(container, path)
+            track = stream.index
             _decode(container, stream, seen, wanted, until)
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise BrushflowError(f"{path} cannot be played: {error}.") from error
@@ -102,7 +103,7 @@ def play(
     shown = {*seen.times, *seen.moved}
     seen.lost = [time for time in announced if time > seen.times[0] and time not in shown]
     if seen.hdr:
-        _tone_mapped_colors(path, format_name, stream.index, seen)
+        _tone_mapped_colors(path, format_name, track, seen)
     return seen
 
 
