@@ -52,6 +52,7 @@ def evaluate(
     max_size: int | None = None,
     end: float | None = None,
     fps: Fraction = Fraction(25),
+    start: float | None = None,
     device: torch.device | str = "cpu",
     workers: int | None = None,
     progress: Progress = lambda done, total: None,
@@ -72,12 +73,12 @@ def evaluate(
         truth: ground-truth flow between neighbours; for larger distances it is followed from frame
             to frame, so that no motion is estimated.
         result_motion: find the motion of every result too, for tOF: a flow per frame and result.
-        cuts: indices of frames that begin a shot; nothing is measured across them.
+        cuts: indices of the source's frames that begin a shot; nothing is measured across them.
         style: the painting, for the style loss; ``style_size``: its longest side in pixels.
         loss_weights: VGG weights, for content and style; ``content_layers``, ``style_layers``.
         lpips: a network's name, or files with its weights and linear layers, see ``lpips.Lpips``.
         every: measure faithfulness at every such frame; the networks are slow.
-        max_size, end, fps: see ``inputs.Inputs``.
+        max_size, end, fps, start: see ``inputs.Inputs``.
         device: where networks run.
         workers: threads; None: one per core.
         progress: called with (frames done, frames in all or None).
@@ -88,7 +89,7 @@ def evaluate(
     """
     distances = tuple(sorted(set(distances)))
     _check(results, ceiling, distances, every, style, loss_weights)
-    inputs = Inputs(source, results, max_size, end, fps)
+    inputs = Inputs(source, results, max_size, end, fps, start)
     estimator = flow
     if isinstance(flow, str):
         estimator = load_estimator(flow, device, flow_weights, flow_size)
@@ -102,7 +103,10 @@ def evaluate(
 
     total = inputs.expected_frames
     count = 0
-    run = _Run(estimator, judge, truth, result_motion, distances, frozenset(cuts), every, tallies)
+    run = _Run(
+        *(inputs, estimator, judge, truth, result_motion, distances, frozenset(cuts), every),
+        tallies,
+    )
     with _one_thread_per_job(), closing(inputs.read()) as stream:
         for count, _ in enumerate(run.measure(stream, workers or os.cpu_count() or 1), 1):
             progress(count, total)
@@ -135,6 +139,7 @@ def evaluate(
             "lpips": judge.lpips.name if judge.lpips else None,
             "faithfulness_every": every,
             "max_size": max_size,
+            "start": start,
             "end": end,
         },
     )
@@ -145,6 +150,7 @@ class _Run:
 
     def __init__(
         self,
+        inputs: Inputs,
         estimator: FlowEstimator,
         judge: FrameJudge,
         truth: SintelTruth | None,
@@ -154,6 +160,7 @@ class _Run:
         every: int,
         tallies: Sequence[Tally],
     ) -> None:
+        self.inputs = inputs
         self.estimator = estimator
         self.judge = judge
         self.truth = truth
@@ -203,7 +210,7 @@ class _Run:
             yield measure_window, list(zip(*list(self.held)[-WINDOW:], strict=True))
 
     def _true_flow(self, index: int, frame: Frame) -> TrueFlow:
-        truth = self.truth(index)
+        truth = self.truth((self.inputs.first or 0) + index)
         if truth.flow.shape[:2] != frame.shape[:2]:
             raise UsageError(
                 f"The true flow is {truth.flow.shape[1]}×{truth.flow.shape[0]} but the frames are "
@@ -212,7 +219,8 @@ class _Run:
         return truth
 
     def _cut_within(self, index: int, distance: int) -> bool:
-        return any(cut in self.cuts for cut in range(index - distance + 1, index + 1))
+        last = (self.inputs.first or 0) + index
+        return any(cut in self.cuts for cut in range(last - distance + 1, last + 1))
 
     def _take(self, index: int, job: Future) -> None:
         done = job.result()

@@ -12,12 +12,11 @@ from brushflow.video import open_source
 
 def check_measurable(options: StylizeOptions) -> None:
     """UsageError for options whose result shows something else than the source's frames."""
-    for name, value in (("--compare", options.compare), ("--start", options.start)):
-        if value:
-            raise UsageError(
-                f"--report compares every frame with the source's, which does not go together "
-                f"with {name}; leave one of them out."
-            )
+    if options.compare:
+        raise UsageError(
+            "--report compares every frame with the source's, which does not go together with "
+            "--compare; leave one of them out."
+        )
 
 
 def report_run(
@@ -39,6 +38,7 @@ def report_run(
         {options.style: output},
         cuts=find_cuts(opened, options.cuts, options.end),
         max_size=max(width, height),
+        start=None if options.start is None else float(options.start),
         end=None if options.end is None else float(options.end),
         fps=options.fps,
         progress=progress,

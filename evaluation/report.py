@@ -22,6 +22,7 @@ from brushflow.evaluation.pictures import (
     jpeg_uri,
     show,
 )
+from brushflow.evaluation.summary import summary
 from brushflow.files import atomic_path
 
 _ROLES = {FLOOR: "the source itself", CEILING: "frame by frame", "result": "result"}
@@ -68,11 +69,13 @@ def report_page(evaluation: Evaluation, videos: bool = True) -> str:
         evaluation.settings.get("max_size"),
         evaluation.settings.get("end"),
         rate,
+        evaluation.settings.get("start"),
     )
     shown, middle = show(inputs, evaluation.frames, rate, videos)
     title = f"Evaluation of {columns[0].name}"
     sections = [
         _facts(evaluation),
+        f'<p class="found">{escape(summary(evaluation))}</p>\n',
         _headline(evaluation),
         _player(evaluation, shown, rate) if videos else "",
         _table(evaluation),

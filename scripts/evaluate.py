@@ -6,11 +6,13 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from brushflow.cli import GroupedCommand, aligned, run, set_up_logging
+from brushflow.cli import GroupedCommand, aligned, printable, run, set_up_logging
+from brushflow.cli_values import Seconds
 from brushflow.errors import UsageError
 from brushflow.evaluation import Evaluation, SintelTruth, evaluate
 from brushflow.evaluation.metrics import format_value
 from brushflow.evaluation.report import write_report
+from brushflow.evaluation.summary import summary
 from brushflow.pipeline.devices import choose_device
 from brushflow.pipeline.scan import find_cuts
 from brushflow.scripts import evaluate_flow
@@ -86,7 +88,8 @@ def command() -> None:
     type=Distances(),
     help="Numbers of frames between the two that are compared.",
 )
-@grouped("What", "--end", type=click.FloatRange(0, min_open=True), help="Stop after these seconds.")
+@grouped("What", "--start", type=Seconds(), help="Begin at this time of SOURCE.")
+@grouped("What", "--end", type=Seconds(), help="Stop before this time of SOURCE.")
 @grouped(
     "What",
     "--max-size",
@@ -145,7 +148,8 @@ def video(
     lpips: str | None,
     every: int,
     distances: tuple[int, ...],
-    end: float | None,
+    start: Fraction | None,
+    end: Fraction | None,
     max_size: int | None,
     fps: str,
     flow: str,
@@ -162,8 +166,10 @@ def video(
 
     All are video files, folders of images or patterns such as frame_%05d.png; frame k of a result
     shows frame k of the source. Writes metrics.json, metrics.csv and report.html, one page that
-    needs nothing beside it.
+    needs nothing beside it. With --start, results may be of that part only, or of the whole.
     """
+    if end is not None and end <= (start or 0):
+        raise UsageError("--end must come after --start.")
     set_up_logging()
     named = named_results([*results, *([ceiling] if ceiling else [])])
     rate = _frame_rate(fps)
@@ -190,13 +196,15 @@ def video(
             lpips=tuple(lpips.split(",", 1)) if lpips and "," in lpips else lpips,
             every=every,
             max_size=max_size,
-            end=end,
+            start=None if start is None else float(start),
+            end=None if end is None else float(end),
             fps=rate,
             device=chosen,
             workers=jobs,
             progress=show,
         )
     page = write_report(evaluation, output, videos=not no_videos)
+    click.echo(printable(summary(evaluation)))
     click.echo(table(evaluation))
     click.echo(f"Look at {page}.")
 

@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli import run, set_up_logging
+from brushflow.cli import printable, run, set_up_logging
+from brushflow.cli_values import Seconds
 from brushflow.errors import UsageError
 from brushflow.flow import flow_to_color, load_estimator
 from brushflow.occlusion import RULES
@@ -40,6 +41,8 @@ _LEGEND_SHARE = 0.22  # of the shorter side
 @click.command(context_settings={"max_content_width": 100, "show_default": True})
 @click.argument("source", type=str)
 @click.option("-o", "--output", required=True, type=_PATH, help="Video, or picture for a sheet.")
+@click.option("--start", type=Seconds(), help="Begin at this time.")
+@click.option("--end", type=Seconds(), help="Stop before this time.")
 @click.option("--flow", default="dis", help="Optical flow, as of stylize_video.py.")
 @click.option("--flow-weights", type=_PATH, help="Weights of the optical flow network.")
 @click.option("--occlusion", default="fast", type=click.Choice(RULES), help="Reliability's rule.")
@@ -49,6 +52,8 @@ _LEGEND_SHARE = 0.22  # of the shorter side
 def command(
     source: str,
     output: Path,
+    start: Fraction | None,
+    end: Fraction | None,
     flow: str,
     flow_weights: Path | None,
     occlusion: str,
@@ -65,59 +70,92 @@ def command(
     opened = open_source(source)
     check_destination(source, output, replace=True)
     motion = EstimatedMotion(load_estimator(flow, "cpu", flow_weights), occlusion)
-    panels = _Panels(opened, motion, _panel_size(opened, max_size), max_motion)
+    panels = _Panels(opened, motion, _panel_size(opened, max_size), max_motion, start, end)
     if output.suffix.lower() in IMAGE_SUFFIXES:
-        panels.sheet(output, moments)
+        wrote = f"{panels.sheet(output, moments)} moments"
     else:
-        panels.video(output)
+        wrote = f"{panels.video(output)} frames"
+    click.echo(printable(f"Wrote {output}: {wrote}."))
 
 
 class _Panels:
     """Three pictures in a row for every frame but the first."""
 
     def __init__(
-        self, source: Source, motion: EstimatedMotion, size: tuple[int, int], max_motion: float
+        self,
+        source: Source,
+        motion: EstimatedMotion,
+        size: tuple[int, int],
+        max_motion: float,
+        start: Fraction | None,
+        end: Fraction | None,
     ) -> None:
         self.source = source
         self.motion = motion
         self.size = size
         self.max_motion = max_motion
+        self.start = start or Fraction(0)
+        self.end = end
+        self.origin = 0  # pts of the source's first frame
 
-    def video(self, output: Path) -> None:
-        """Write all of them as a video with the source's timestamps."""
+    def video(self, output: Path) -> int:
+        """Write all of them as a video with the source's timestamps; returns their number."""
         settings = EncodeSettings(default_codec(output))
         check_output(output, settings.codec)
         info = self.source.info
         pts = []
         width, height = 3 * self.size[0], self.size[1]
+        rate = info.frame_rate or Fraction(25)  # a guess for the encoder; times are exact
         with TemporaryDirectory(prefix=".partial-", dir=output.absolute().parent) as folder:
             segment = Path(folder) / "panels.mkv"
-            with SegmentWriter(segment, width, height, settings, info.frame_rate) as writer:
+            with SegmentWriter(segment, width, height, settings, rate) as writer:
                 for frame, row in tqdm(self._rows(), unit="frame"):
                     writer.write(row)
                     pts.append(frame.pts)
-            if not pts:
-                raise UsageError(f"{info.path} has one frame only, and so no motion to show.")
-            assemble([segment], pts, info.time_base, output)
+                if not pts:
+                    raise self._too_few()
+            begin = self.origin * info.time_base + self.start if self.start else None
+            assemble([segment], pts, info.time_base, output, start=begin)
+        return len(pts)
 
-    def sheet(self, output: Path, moments: int) -> None:
-        """Write those of some moments below each other."""
-        count = sum(1 for _ in self.source.read(size=(16, 16), gray=True))
+    def sheet(self, output: Path, moments: int) -> int:
+        """Write those of some moments below each other; returns their number."""
+        inside = [f.index for f in self._between(self.source.read(size=(16, 16), gray=True))]
+        count = len(inside)
         if count < 2:
-            raise UsageError(
-                f"{self.source.info.path} has one frame only, and so no motion to show."
-            )
+            raise self._too_few()
         places = sorted({1 + round((i + 0.5) * (count - 2) / moments) for i in range(moments)})
         rows = []
         for place in places:
-            with closing(self._rows(place - 1)) as following:
+            with closing(self._rows(inside[place - 1])) as following:
                 rows.append(next(following)[1])
         write_image(output, np.vstack(rows))
+        return len(rows)
+
+    def _too_few(self) -> UsageError:
+        path = self.source.info.path
+        if self.start or self.end is not None:
+            return UsageError(
+                f"There are fewer than two frames of {path} between --start and --end, and so no "
+                f"motion to show."
+            )
+        return UsageError(f"{path} has one frame only, and so no motion to show.")
+
+    def _between(self, frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
+        """Those from ``start`` to before ``end``, of all from the source's first one on."""
+        for frame in frames:
+            if frame.index == 0:
+                self.origin = frame.pts
+            time = (frame.pts - self.origin) * self.source.info.time_base
+            if self.end is not None and time >= self.end:
+                return
+            if time >= self.start:
+                yield frame
 
     def _rows(self, first: int = 0) -> Iterator[tuple[TimedFrame, np.ndarray]]:
         frames = self.source.read(size=self.size, first=first)
         with ThreadPoolExecutor(1) as pool, closing(frames):
-            for before, frame in itertools.pairwise(frames):
+            for before, frame in itertools.pairwise(self._between(frames)):
                 motion = self.motion(frame.pixels, before.pixels, frame.index, pool)
                 yield frame, self._row(frame.pixels, motion)
 

@@ -14,6 +14,7 @@ from brushflow.evaluation.charts import Line, axis, line_chart
 from brushflow.evaluation.metrics import format_value
 from brushflow.evaluation.pictures import clip_size, heat_picture, heat_scale
 from brushflow.evaluation.report import write_report
+from brushflow.evaluation.summary import summary
 
 NASTY = '<b>"mine"</b> & </script>'
 COUNT = 12
@@ -78,6 +79,8 @@ def test_the_page_is_whole_and_needs_nothing_beside_it(report):
     assert outline.links and all(link.startswith("data:") for link in outline.links)
     assert not re.search(r"https?://|@import|url\(", page)
     assert outline.counts["video"] == 2 + 3
+    told = summary(evaluation)
+    assert outline.text.index(told) < outline.text.index("Numbers")
     assert outline.counts["svg"] >= 6
     assert outline.counts["img"] == 3 + 3 + 1  # heat, strips, legend
     rows = re.findall(r'<tr data-key="(\w+)">', page)

@@ -23,6 +23,16 @@ def test_a_run_is_measured_at_its_own_size_and_cuts(
 
 
 @pytest.mark.slow
+def test_a_part_is_measured_against_the_same_part_of_the_source(two_shots, run_command, tmp_path):
+    options = ("--strength", 0, "--crf", 4, "--start", "1", "--end", "1.4")
+    code, _, _ = run_command(two_shots, *options, "-o", tmp_path / "out.mp4", "--report")
+    assert code == 0
+    measured = json.loads((tmp_path / "out.report/metrics.json").read_text(encoding="utf-8"))
+    assert measured["frames"] == 10
+    assert measured["videos"][1]["means"]["fdb"] < 1e-3  # as it is the source
+
+
+@pytest.mark.slow
 def test_an_interrupted_measurement_is_repeated_without_painting_again(
     two_shots, tiny_model_file, run_command, tmp_path, monkeypatch
 ):
@@ -52,7 +62,7 @@ def test_an_interrupted_measurement_is_repeated_without_painting_again(
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [(("--compare",), "--compare"), (("--start", "1"), "--start"), (("--preview", 2), "picture")],
+    [(("--compare",), "--compare"), (("--preview", 2), "picture")],
 )
 def test_what_cannot_be_compared_is_said_before_the_work(
     two_shots, tiny_model_file, run_command, tmp_path, options, told

@@ -42,11 +42,24 @@ def test_a_report_of_videos_and_folders(run, clips):
     code, out, _ = run("video", clips / "clip.mp4", clips / "painted.mp4", *options)
     assert code == 0
     assert "E_warp, 2 frames apart" in out and "report.html" in out
-    assert out.splitlines()[0].split() == ["clip.mp4", "painted", "alone"]
+    sentence, head = out.splitlines()[:2]
+    assert sentence.startswith("painted ") and sentence.endswith(".") and "source" in sentence
+    assert head.split() == ["clip.mp4", "painted", "alone"]
     stored = json.loads((clips / "report/metrics.json").read_text(encoding="utf-8"))
     assert [video["role"] for video in stored["videos"]] == ["floor", "result", "ceiling"]
     assert stored["frames"] == 10 and stored["settings"]["cuts"] == []
     assert "<video" in (clips / "report/report.html").read_text(encoding="utf-8")
+
+
+def test_a_part_of_the_videos_is_measured(run, clips):
+    arguments = ("video", clips / "clip.mp4", clips / "painted.mp4", "-o", clips / "report")
+    code, _, _ = run(*arguments, "--start", "0:00.08", "--end", "0.32", "--distances", "1")
+    stored = json.loads((clips / "report/metrics.json").read_text(encoding="utf-8"))
+    assert code == 0 and stored["frames"] == 6
+    assert (stored["settings"]["start"], stored["settings"]["end"]) == (0.08, 0.32)
+    for wrong in (("--start", "1", "--end", "1"), ("--start", "9"), ("--end", "0")):
+        code, _, error = run(*arguments, *wrong)
+        assert code == 2 and "Traceback" not in error, wrong
 
 
 def test_the_weights_make_more_rows(run, clips, loss_weights):
