@@ -13,7 +13,7 @@ from brushflow.errors import UsageError
 from brushflow.models import available
 from brushflow.pipeline.destination import shortened
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_output, natural_key
+from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_output, is_still, natural_key
 
 # Options that have their own place in names, or none because they change nothing that is written.
 _UNNAMED = ("style", "device", "restart", "work_dir")
@@ -27,7 +27,7 @@ def default_output(place: Path, options: StylizeOptions, moments: int | None = N
     All options are named that are not the usual ones, so that no two commands mean one file.
     Pictures become .png; ``moments`` of a contact sheet.
     """
-    ending = ".png" if moments or _is_picture(place) else _video_ending(options)
+    ending = ".png" if moments or is_still(place) else _video_ending(options)
     if not place.exists():  # a pattern
         place = place.absolute().parent
     stem = place.absolute().name if place.is_dir() else place.stem
@@ -167,10 +167,6 @@ def _is_painting(path: Path, sources: Iterable[Path], styles: Collection[str]) -
             if any(s.stem == stem or (long and s.stem.startswith(stem)) for s in sources):
                 return True
     return False
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
 
 
 def _videos_in(folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """The output made of its segments and of what the source has beside its frames."""
 
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
 from brushflow.errors import BrushflowError
@@ -62,6 +63,7 @@ def join_segments(
             end=trim.end,
             sphere=_sphere(source, options),
             fates=fates,
+            until=_shown_until(source, trim, scan, plan[-1].last),
             replace=replace,
             made_by=made_by,
         )
@@ -84,6 +86,17 @@ def _trim(source: Source, options: StylizeOptions, scan: Scan) -> Trim:
     origin = scan.pts[0] * source.info.time_base
     start, end = (None if t is None else origin + t for t in (options.start, options.end))
     return Trim(start, end)
+
+
+def _shown_until(source: Source, trim: Trim, scan: Scan, last: int) -> Fraction | None:
+    """When an animation or a set of images has shown its frame ``last``, on its own clock."""
+    info = source.info
+    if source.kind == "video" or info.duration is None:
+        return None
+    until = Fraction(info.duration).limit_denominator(1_000_000) + scan.pts[0] * info.time_base
+    if last + 1 < len(scan.pts):
+        until = scan.pts[last + 1] * info.time_base
+    return until if trim.end is None else min(until, trim.end)
 
 
 def _sphere(source: Source, options: StylizeOptions) -> Sphere | None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
 from brushflow.models.preprocessing import deprocess, from_rgb
+from brushflow.video import read_image
 
 if TYPE_CHECKING:
     from brushflow.training.unroll import Step
@@ -21,19 +22,19 @@ def read_painting(path: Path, longest_side: int) -> np.ndarray:
     """RGB uint8 (H, W, 3), resized its longest side now ``longest_side`` pixels."""
     if not path.is_file():
         raise UsageError(f"There is no style picture {path}.")
-    encoded = np.fromfile(path, np.uint8)
-    bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    if bgr is None:
-        raise BrushflowError(f"The style picture {path} is not a readable picture.")
-    if min(bgr.shape[:2]) < SMALLEST_PAINTING:
+    try:
+        rgb = read_image(path)
+    except BrushflowError as error:
+        raise BrushflowError(f"The style picture {path} is not a readable picture.") from error
+    if min(rgb.shape[:2]) < SMALLEST_PAINTING:
         raise UsageError(
-            f"The style picture {path} is only {bgr.shape[1]}×{bgr.shape[0]}; strokes need at "
+            f"The style picture {path} is only {rgb.shape[1]}×{rgb.shape[0]}; strokes need at "
             f"least {SMALLEST_PAINTING} pixels a side to be seen."
         )
-    scale = longest_side / max(bgr.shape[:2])
-    height, width = (max(1, round(n * scale)) for n in bgr.shape[:2])
+    scale = longest_side / max(rgb.shape[:2])
+    height, width = (max(1, round(n * scale)) for n in rgb.shape[:2])
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(bgr, (width, height), interpolation=interpolation)[..., ::-1]
+    return cv2.resize(rgb, (width, height), interpolation=interpolation)
 
 
 def debug_sheet(path: Path, steps: list["Step"]) -> None:

@@ -14,7 +14,7 @@ from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame, read_frames
 from brushflow.video.sequence import natural_key
-from brushflow.video.source import VIDEO_SUFFIXES, Source, open_source
+from brushflow.video.source import VIDEO_SUFFIXES, Source, is_still, open_source
 from brushflow.video.trial import settle_tracks
 from brushflow.video.write import SegmentWriter, try_settings, verify_segment
 
@@ -37,6 +37,7 @@ __all__ = [
     "default_codec",
     "encoder_meant",
     "ffmpeg_version",
+    "is_still",
     "natural_key",
     "open_source",
     "probe",

@@ -61,6 +61,7 @@ def assemble(
     end: Fraction | None = None,
     sphere: Sphere | None = None,
     fates: Fates | None = None,
+    until: Fraction | None = None,
     replace: bool = True,
     made_by: str = "",
 ) -> AssembleReport:
@@ -73,6 +74,7 @@ def assemble(
     hold are converted or dropped, with a sentence in the report. Nothing is re-encoded otherwise.
     ``sphere``: the frames are spherical, and .mp4 and .mov files say so. ``fates``: what
     ``settle_tracks`` has found for the same source, output and trim, if it was asked before.
+    ``until``: when the last frame has been shown, where there is no ``source`` that tells it.
     ``made_by``, at most 31 letters (ASCII), is kept as the name of what has encoded the frames.
 
     Raises UsageError for a suffix that is no video's or a codec that does not fit it, and
@@ -100,7 +102,9 @@ def assemble(
                 # A recording's first frame may come before the start that its streams tell.
                 tracks.shift = min(tracks.shift, max(times[0], Fraction(0)))
             shift = tracks.shift if tracks else start or Fraction(0)
-            last = _last_duration(times, tracks)
+            if tracks is not None:
+                until = tracks.shown_until(times[-1])
+            last = _last_duration(times, until)
             times = [time - shift for time in times]
             _mux(segments, coded, times, last, partial, output, kind, tracks, made_by)
             notes = list(tracks.notes) if tracks else []
@@ -141,9 +145,8 @@ def _coded_order(segments: Sequence[Path]) -> _Coded:
     return _Coded(frames, delay)
 
 
-def _last_duration(times: list[Fraction], tracks: SourceTracks | None) -> Fraction:
+def _last_duration(times: list[Fraction], until: Fraction | None) -> Fraction:
     """How long the last of the frames at ``times`` is shown: as the source says, or as usual."""
-    until = tracks.shown_until(times[-1]) if tracks is not None else None
     if until is not None and until > times[-1]:
         return until - times[-1]
     return usual_step(times) or Fraction(1, 25)

@@ -2,29 +2,78 @@
 
 from __future__ import annotations
 
+import functools
+import io
+import logging
 import struct
+import warnings
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import ExifTags, Image, ImageOps
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.files import atomic_path
+from brushflow.video.icc import cmyk_to_srgb, mode_of, to_srgb
+
+logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 )
 MAKER = "Software"  # PNG's keyword for what has made a picture
 _PNG_HEADER = 8 + 25  # bytes of the signature and of IHDR
-_NEVER_TRANSPARENT = frozenset({".jpg", ".jpeg", ".bmp", ".ppm", ".pgm"})
+# Kinds, by Pillow's names, whose transparency counts, whatever their files are called. The fourth
+# channel of a BMP is mostly empty.
+_TRANSPARENT = frozenset({"PNG", "WEBP", "TIFF", "GIF", "JPEG2000"})
+_KINDS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+# Kinds with several pictures that follow one another; those of a TIFF are pages.
+_MOVING = frozenset({"PNG", "WEBP", "GIF"})
+
+
+@dataclass(frozen=True)
+class _Header:
+    """What a picture's file says beside its pixels; ``kind`` by Pillow's name, "" if unknown."""
+
+    kind: str = ""
+    mode: str = ""
+    orientation: int = 1
+    profile: bytes = b""
+    pictures: int = 1
+
+
+def _read_header(file: io.BytesIO | Path) -> _Header:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about large pictures, which are not decoded here
+            with Image.open(file, formats=_KINDS) as opened:
+                kind = opened.format or ""
+                return _Header(
+                    kind,
+                    opened.mode,
+                    int(opened.getexif().get(ExifTags.Base.Orientation, 1)),
+                    opened.info.get("icc_profile") or b"",
+                    getattr(opened, "n_frames", 1) if kind in _MOVING else 1,
+                )
+    except Exception:  # Pillow's readers fail in every way; what matters is what OpenCV reads
+        return _Header()
+
+
+def moving_kind(path: Path) -> str:
+    """Pillow's name of the kind of a picture's file with several in a row, "" for any other."""
+    header = _read_header(path)
+    return header.kind if header.pictures > 1 else ""
 
 
 def read_image(path: Path | str, bit_depth: int = 8) -> np.ndarray:
     """Return a picture as RGB (H, W, 3): uint8, or uint16 over 0–65535 if ``bit_depth`` > 8.
 
-    EXIF orientation is applied, transparency is put on black, gray becomes RGB. Raises UsageError
-    if there is no such file and BrushflowError if it is not a picture.
+    EXIF orientation is applied, colours are converted to sRGB where an ICC profile tells others,
+    transparency is put on black, gray becomes RGB; of an animation it is the first picture. Raises
+    UsageError if there is no such file and BrushflowError if it is not a picture.
     """
     path = Path(path)
     try:
@@ -49,28 +98,58 @@ def _with_note(png: bytes, text: str) -> bytes:
 def _decode(data: np.ndarray, path: Path) -> np.ndarray | None:
     if data.size == 0:
         return None
+    header = _read_header(io.BytesIO(data))
+    if header.pictures > 1:
+        _tell_of_animation(path)
     try:
-        if path.suffix.lower() not in _NEVER_TRANSPARENT:
-            # Only "unchanged" keeps alpha, but it leaves out the EXIF rotation.
+        if header.mode == "CMYK" and header.profile and mode_of(header.profile) == "CMYK":
+            with Image.open(io.BytesIO(data)) as opened:
+                return cmyk_to_srgb(ImageOps.exif_transpose(opened), header.profile)
+        if header.kind in _TRANSPARENT:
             picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
             if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
-                return _on_black(_to_depth(picture, 16) if picture.dtype.kind == "f" else picture)
+                # Only "unchanged" keeps alpha, but it leaves out the rotation, except a TIFF's.
+                turned = picture if header.kind == "TIFF" else _turned(picture, header.orientation)
+                return _on_black(_whole_numbers(turned), header.profile)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error:
+    except (cv2.error, OSError):
         return None
-    return None if picture is None else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    if picture is None:
+        return None
+    return to_srgb(_whole_numbers(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)), header.profile)
 
 
-def _on_black(picture: np.ndarray) -> np.ndarray:
-    color = cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB)
+@functools.cache
+def _tell_of_animation(path: Path) -> None:
+    logger.warning("%s is an animation, of which the first picture is taken.", path)
+
+
+def _turned(picture: np.ndarray, orientation: int) -> np.ndarray:
+    """The picture upright, by EXIF's number for how it is stored."""
+    if orientation in (5, 6, 7, 8):
+        picture = picture.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        picture = picture[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        picture = picture[::-1]
+    return np.ascontiguousarray(picture)
+
+
+def _on_black(picture: np.ndarray, profile: bytes) -> np.ndarray:
+    color = to_srgb(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB), profile)
     full = np.iinfo(picture.dtype).max
     share = picture[:, :, 3:].astype(np.float32) / full
     return np.rint(color * share).astype(picture.dtype)
 
 
+def _whole_numbers(picture: np.ndarray) -> np.ndarray:
+    """The picture as uint8 or uint16; floats are from 0 to 1."""
+    if picture.dtype.kind != "f":
+        return picture
+    return np.rint(np.clip(picture, 0, 1) * 65535).astype(np.uint16)
+
+
 def _to_depth(picture: np.ndarray, bit_depth: int) -> np.ndarray:
-    if picture.dtype.kind == "f":
-        picture = np.rint(np.clip(picture, 0, 1) * 65535).astype(np.uint16)
     if bit_depth > 8 and picture.dtype == np.uint8:
         return picture.astype(np.uint16) * 257
     if bit_depth <= 8 and picture.dtype == np.uint16:

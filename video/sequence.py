@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.video.color import ColorTags
@@ -20,7 +21,7 @@ from brushflow.video.read import TimedFrame
 logger = logging.getLogger(__name__)
 
 # What a screen takes an untagged picture for, and what encoders of video expect.
-_SRGB = ColorTags("gbr", "bt709", "iec61966-2-1", "pc")
+SRGB = ColorTags("gbr", "bt709", "iec61966-2-1", "pc")
 _NUMBER = re.compile(r"%(0?)(\d*)d")
 
 
@@ -113,7 +114,7 @@ class ImageSequence:
             width=width,
             height=height,
             time_base=1 / frame_rate,
-            color=_SRGB,
+            color=SRGB,
             codec=first.suffix.lower().lstrip("."),
             pix_fmt="rgb24",
             container=self.kind,
@@ -149,11 +150,18 @@ class ImageSequence:
             if (width, height) != (self.info.width, self.info.height):
                 raise BrushflowError(
                     f"{path} is {width}×{height} but the first picture is {self.info.width}×"
-                    f"{self.info.height}; bring all pictures to the same size."
+                    f"{self.info.height}; bring all pictures to the same size, or have each "
+                    f"painted by itself: {path.parent / '*'} -o FOLDER."
                 )
-            if gray:
-                pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-            if size is not None and size != (width, height):
-                kernel = cv2.INTER_AREA if size[0] < width else cv2.INTER_CUBIC
-                pixels = cv2.resize(pixels, size, interpolation=kernel)
-            yield TimedFrame(index, index, pixels)
+            yield TimedFrame(index, index, fitted(pixels, size, gray))
+
+
+def fitted(pixels: np.ndarray, size: tuple[int, int] | None, gray: bool) -> np.ndarray:
+    """RGB (H, W, 3) as it was asked for: gray, and scaled to (width, height)."""
+    if gray:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    height, width = pixels.shape[:2]
+    if size is None or size == (width, height):
+        return pixels
+    kernel = cv2.INTER_AREA if size[0] < width else cv2.INTER_CUBIC
+    return cv2.resize(pixels, size, interpolation=kernel)

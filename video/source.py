@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
+
 from brushflow.errors import BrushflowError
+from brushflow.video.animation import ANIMATIONS, Animation
 from brushflow.video.filters import changes_when_read
+from brushflow.video.images import IMAGE_SUFFIXES, moving_kind
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame
 from brushflow.video.sequence import ImageSequence, is_image_place
@@ -25,7 +30,8 @@ _HASHED_BYTES = 1 << 20
 class Source(Protocol):
     """Frames with timestamps, from a video file or from images.
 
-    ``kind`` is ``"video"``, ``"images"`` or ``"image"``. ``problem`` is set when a read from the
+    ``kind`` is ``"video"``, ``"animation"`` (a WebP or PNG with several pictures), ``"images"`` or
+    ``"image"``. ``problem`` is set when a read from the
     start has ended and the input turned out to be damaged; setting it beforehand makes reads
     careful, see FrameReader. ``filled``: pts of frames that could not be decoded and show the one
     before. ``notes``: a sentence for each thing that frames lose when they are read.
@@ -66,23 +72,36 @@ class VideoSource(FrameReader):
         return changes_when_read(self.info)
 
     def identity(self) -> dict[str, Any]:
-        """Return the file's path, size, time of change and a hash of its first and last MiB."""
-        path = self.info.path.resolve()
-        digest = hashlib.sha256()
-        try:
-            status = path.stat()
-            with path.open("rb") as file:
-                digest.update(file.read(_HASHED_BYTES))
-                file.seek(max(0, status.st_size - _HASHED_BYTES))
-                digest.update(file.read(_HASHED_BYTES))
-        except OSError as error:
-            raise BrushflowError(f"{path} cannot be read: {error.strerror}.") from error
-        return {
-            "path": str(path),
-            "size": status.st_size,
-            "mtime_ns": status.st_mtime_ns,
-            "sha256": digest.hexdigest(),
-        }
+        """Return what tells this file from any other."""
+        return _file_identity(self.info.path)
+
+
+class AnimationSource(Animation):
+    """An animated picture as a Source."""
+
+    def identity(self) -> dict[str, Any]:
+        """Return what tells this file from any other."""
+        return _file_identity(self.info.path)
+
+
+def _file_identity(path: Path) -> dict[str, Any]:
+    """The file's path, size, time of change and a hash of its first and last MiB."""
+    path = path.resolve()
+    digest = hashlib.sha256()
+    try:
+        status = path.stat()
+        with path.open("rb") as file:
+            digest.update(file.read(_HASHED_BYTES))
+            file.seek(max(0, status.st_size - _HASHED_BYTES))
+            digest.update(file.read(_HASHED_BYTES))
+    except OSError as error:
+        raise BrushflowError(f"{path} cannot be read: {error.strerror}.") from error
+    return {
+        "path": str(path),
+        "size": status.st_size,
+        "mtime_ns": status.st_mtime_ns,
+        "sha256": digest.hexdigest(),
+    }
 
 
 class ImageSource(ImageSequence):
@@ -111,9 +130,26 @@ class ImageSource(ImageSequence):
 def open_source(path: str | Path, fps: Fraction = Fraction(25)) -> Source:
     """Open a video file, a folder of images, a pattern of images or one image.
 
-    ``fps`` is the frame rate that images get. Raises UsageError for what is not there and
-    BrushflowError for what cannot be read.
+    What a single file holds decides, and not what it is called. ``fps`` is the frame rate that
+    images get. Raises UsageError for what is not there and BrushflowError for what cannot be read.
     """
+    place = Path(path)
+    if place.is_file():
+        moving = moving_kind(place)
+        if moving in ANIMATIONS:
+            return AnimationSource(place)
+        if moving or (is_image_place(str(path)) and not cv2.haveImageReader(str(place))):
+            with suppress(BrushflowError):  # which is about videos
+                return VideoSource(probe(place))
     if is_image_place(str(path)):
         return ImageSource(str(path), Fraction(fps))
-    return VideoSource(probe(path))
+    source = VideoSource(probe(path))
+    # So ffmpeg calls what it takes for a single picture: png_pipe, jpeg_pipe, …
+    if source.info.container.endswith("_pipe"):
+        return ImageSource(str(path), Fraction(fps))
+    return source
+
+
+def is_still(path: Path) -> bool:
+    """Whether a file is called like a picture and has a single one in it."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and not moving_kind(path)
