@@ -97,13 +97,11 @@ class FrameReader:
         size = size or (self.info.width, self.info.height)
         chain = decode_chain(self.info, size, bit_depth, gray)
         expected = table or self._expected
-        if until is not None:
-            chain = [f"trim=duration={float(until):.6f}", *chain]
-            if expected:
-                end = expected[0] + until / self.info.time_base
-                expected = [pts for pts in expected if pts < end]
+        if until is not None and expected:
+            end = expected[0] + until / self.info.time_base
+            expected = [pts for pts in expected if pts < end]
         if self.problem is not None and expected:
-            frames = fill_gaps(self._decode(chain, careful=True), expected)
+            frames = fill_gaps(self._decode(chain, careful=True, until=until), expected)
             with closing(frames):
                 for index, (pts, pixels, again) in enumerate(frames):
                     if again:
@@ -118,7 +116,7 @@ class FrameReader:
                 upcoming = frame.index + 1
             if upcoming == len(table):
                 return
-        for index, (pts, pixels) in enumerate(self._decode(chain)):
+        for index, (pts, pixels) in enumerate(self._decode(chain, until=until)):
             if index >= upcoming:
                 yield TimedFrame(index, pts, pixels)
 
@@ -198,11 +196,16 @@ class FrameReader:
         return round(_PIPE_OFFSET / self.info.time_base)
 
     def _decode(
-        self, chain: list[str], seek: Fraction | None = None, careful: bool = False
+        self,
+        chain: list[str],
+        seek: Fraction | None = None,
+        careful: bool = False,
+        until: Fraction | None = None,
     ) -> Iterator[tuple[int, np.ndarray]]:
         info = self.info
         decoded: list[int] = []
         last: int | None = None
+        over = False
         clock = JoinedClock(self._joined)
         with ffmpeg.FFmpegProcess(self._command(chain, seek, careful), stdout=True) as process:
             for pipe_time, pixels in _frames_in_pipe(process):
@@ -211,11 +214,14 @@ class FrameReader:
                 if last is not None and pts <= last:
                     _warn_moved(info.path)
                     pts = last + 1
+                over = until is not None and (pts - (decoded or [pts])[0]) * info.time_base >= until
+                if over:
+                    break
                 last = pts
                 decoded.append(pts)
                 yield pts, pixels
-            code = process.finish()
-            message = process.last_message()
+            code = 0 if over else process.finish()
+        message = process.last_message()
         if -code in _KILLS:
             raise BrushflowError(
                 f"The ffmpeg that read {info.path} was stopped from outside (signal {-code}), "
