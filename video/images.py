@@ -68,6 +68,12 @@ def moving_kind(path: Path) -> str:
     return header.kind if header.pictures > 1 else ""
 
 
+def holds_one_picture(path: Path) -> bool:
+    """Whether a file has a single picture in it, by its content."""
+    header = _read_header(path)
+    return header.kind not in ("", "GIF") and header.pictures == 1
+
+
 def read_image(path: Path | str, bit_depth: int = 8) -> np.ndarray:
     """Return a picture as RGB (H, W, 3): uint8, or uint16 over 0–65535 if ``bit_depth`` > 8.
 

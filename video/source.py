@@ -14,7 +14,7 @@ import cv2
 from brushflow.errors import BrushflowError
 from brushflow.video.animation import ANIMATIONS, Animation
 from brushflow.video.filters import changes_when_read
-from brushflow.video.images import IMAGE_SUFFIXES, moving_kind
+from brushflow.video.images import IMAGE_SUFFIXES, holds_one_picture, moving_kind
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame
 from brushflow.video.sequence import ImageSequence, is_image_place
@@ -24,6 +24,7 @@ VIDEO_SUFFIXES = frozenset(
     {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".m2ts"}
     | {".wmv", ".flv", ".ogv", ".3gp", ".mxf"}
 )
+_ROWS_OF_JPEG = frozenset({".mjpeg", ".mjpg"})  # videos that begin as a picture does
 _HASHED_BYTES = 1 << 20
 
 
@@ -141,15 +142,14 @@ def open_source(path: str | Path, fps: Fraction = Fraction(25)) -> Source:
         if moving or (is_image_place(str(path)) and not cv2.haveImageReader(str(place))):
             with suppress(BrushflowError):  # which is about videos
                 return VideoSource(probe(place))
-    if is_image_place(str(path)):
+    if is_image_place(str(path)) or is_still(place):
         return ImageSource(str(path), Fraction(fps))
-    source = VideoSource(probe(path))
-    # So ffmpeg calls what it takes for a single picture: png_pipe, jpeg_pipe, …
-    if source.info.container.endswith("_pipe"):
-        return ImageSource(str(path), Fraction(fps))
-    return source
+    return VideoSource(probe(path))
 
 
 def is_still(path: Path) -> bool:
-    """Whether a file is called like a picture and has a single one in it."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file() and not moving_kind(path)
+    """Whether a file has a single picture in it, or is damaged and called like one."""
+    suffix = path.suffix.lower()
+    if not path.is_file() or suffix in _ROWS_OF_JPEG:
+        return False
+    return holds_one_picture(path) or (suffix in IMAGE_SUFFIXES and not moving_kind(path))

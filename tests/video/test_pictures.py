@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from brushflow.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.inputs import find_videos
+from brushflow.pipeline.inputs import default_output, find_videos
 from brushflow.video import open_source, read_image, write_image
 
 # Colorants of Display P3 in XYZ, adapted to D50, and the curve that it shares with sRGB.
@@ -114,6 +114,7 @@ def test_what_a_file_holds_decides_and_not_its_name(tmp_path, make_clip):
     assert len(list(open_source(tmp_path / "film.png").read())) == 4
     Image.fromarray(blocks()).save(tmp_path / "picture.mp4", "PNG")
     assert open_source(tmp_path / "picture.mp4").kind == "image"
+    assert default_output(tmp_path / "picture.mp4", StylizeOptions()).suffix == ".png"
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "WEBP"])
@@ -223,7 +224,10 @@ def test_several_sources_know_an_animation_from_a_picture(tmp_path):
     animate(tmp_path / "moves.webp", "WEBP")
     write_image(tmp_path / "still.webp", np.zeros((8, 8, 3), np.uint8))
     places = [str(tmp_path / "moves.webp"), str(tmp_path / "still.webp")]
-    assert [output.suffix for _, output in find_videos(places, "x", None)] == [".mp4", ".png"]
+    assert [output.suffix for _, output in find_videos(places, StylizeOptions(), None)] == [
+        ".mp4",
+        ".png",
+    ]
 
 
 def test_a_picture_for_those_who_cannot_show_the_others_is_none_of_them(tmp_path):
