@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
@@ -44,6 +45,7 @@ class _Interrupts:
         self.came = False
         self.calm = False
         self._insisted = 0
+        self._lost = False
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         self.came = True
@@ -60,9 +62,26 @@ class _Interrupts:
             self._insisted += 1
 
     def was_lost(self) -> None:
-        """The exception met code that cannot pass it on, such as a destructor: raise it soon."""
-        self.calm = False
-        threading.Timer(0.05, _interrupt_main).start()
+        """The exception met code that cannot pass it on, such as a destructor: raise it again.
+
+        As soon as that code is left, and again if it is lost again.
+        """
+        self._lost = True
+        threading.Thread(target=self._raise_again, daemon=True).start()
+
+    def _raise_again(self) -> None:
+        pause = 0.1
+        while self._lost:
+            time.sleep(pause)
+            pause = 1.0  # what is being tidied up has its time
+            if self._lost:
+                self.calm = False
+                _interrupt_main()
+
+    def heard(self) -> None:
+        """The exception has arrived where commands end: nothing is raised from now on."""
+        self._lost = False
+        self.calm = True
 
 
 def _interrupt_main() -> None:
@@ -107,7 +126,7 @@ def end_with(work: Callable[[], int | None]) -> NoReturn:
         try:
             code = work() or 0
         except BaseException as error:
-            _interrupts.calm = True
+            _interrupts.heard()
             code = _tell(error)
         _interrupts.calm = True
     except KeyboardInterrupt as stop:  # between the lines
