@@ -1,5 +1,6 @@
 # make demo   a sample clip, painted: in demo/
 # make test   style checks and all tests
+# make test-media  what reads or writes videos once more, with the ffmpeg that comes along
 # make bench  how fast it is on this machine: tables, and JSON in local/bench/
 # make results  docs/results.md anew, in hours; BRUSHFLOW_DATA names a folder with clips/train,
 #               clips/val, photos/train, styles (the paintings) and weights (raft-small.pth and
@@ -14,7 +15,7 @@ TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
 
-.PHONY: demo test bench results styles
+.PHONY: demo test test-media bench results styles
 
 demo: .venv/installed
 	mkdir -p demo
@@ -28,6 +29,10 @@ test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+test-media: .venv/installed-dev
+	BRUSHFLOW_FFMPEG="$$($(BIN)/python -c 'import imageio_ffmpeg as i; print(i.get_ffmpeg_exe())')" \
+	    $(BIN)/python -m pytest -q -n 2 --dist loadfile -m media
 
 bench: .venv/installed
 	$(BIN)/python scripts/benchmark.py network --json local/bench/network-paper.json

@@ -27,6 +27,17 @@ def drift(count, width=96, height=64, picture="astronaut", speed=2):
     ]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what reads or writes videos, but for what takes long for other reasons."""
+    makers = {"run_ffmpeg", "make_clip"}
+    for item in items:
+        long = item.get_closest_marker("slow") or "chaos" in item.path.parts
+        about_video = item.path.parent.name == "video"
+        if about_video or (makers.intersection(item.fixturenames) and not long):
+            item.add_marker(pytest.mark.media)
+
+
 @pytest.fixture(autouse=True)
 def process_as_it_was():
     """Commands set up the process that they run in; the next test must not notice."""

@@ -126,7 +126,7 @@ def test_both_directions_with_and_without_helpers(shifted):
 
 
 def test_directions_run_at_the_same_time():
-    meeting = threading.Barrier(2, timeout=30)
+    meeting = threading.Barrier(2)
 
     def estimator(frame, other):
         meeting.wait()

@@ -1,6 +1,6 @@
 """Damaged files are read or refused in a sentence: no other error, no memory, no waiting.
 
-BRUSHFLOW_FUZZ=50000 gives every reader that many inputs; otherwise each gets some seconds.
+BRUSHFLOW_FUZZ=50000 gives every reader that many inputs; otherwise each gets 500.
 """
 
 import io

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import threading
-import time
 
 import pytest
 import torch
@@ -24,28 +23,23 @@ def tiny_style(tmp_path_factory):
 
 
 class FramesAsDevice:
-    """Frames at a steady pace, and then the end, or the loss of the device.
+    """Frames, and then the end, or the loss of the device.
 
-    Without an ``interval`` the next frame comes when ``ready`` says that the last one was shown.
+    The first one comes at once, every other when somebody releases ``ready``.
     """
 
     name = "camera:frames"
 
-    def __init__(self, frames, interval=None, lost=False):
-        self.frames, self.interval, self.lost = iter(frames), interval, lost
+    def __init__(self, frames, lost=False):
+        self.frames, self.lost = iter(frames), lost
         self.closed = False
         self.ready = threading.Semaphore(1)
-        self.moments = []
 
     def read(self):
-        if self.interval is None:
-            self.ready.acquire(timeout=10)
-        else:
-            time.sleep(self.interval)
+        self.ready.acquire()
         frame = next(self.frames, None)
         if frame is None and self.lost:
             raise BrushflowError("camera:frames delivers no pictures any more; is it unplugged?")
-        self.moments.append(time.monotonic())
         return frame
 
     def close(self):

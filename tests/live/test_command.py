@@ -34,7 +34,7 @@ def start(*arguments, display=""):
 
 
 def ended(process):
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate()
     return process.returncode, out, err
 
 
@@ -88,18 +88,19 @@ def test_the_window_shows_takes_keys_and_keeps_what_ctrl_c_ends(
     monkeypatch.setenv("DISPLAY", display)
     try:
         find = [xdotool, "search", "--sync", "--onlyvisible", "--name", "^brushflow$"]
-        found = subprocess.run(find, timeout=100, capture_output=True, text=True)
+        found = subprocess.run(find, capture_output=True, text=True)
         # The source is there, as large as a panel.
         panel = cv2.resize(drifting(1)[0], (640, 427), interpolation=cv2.INTER_CUBIC)
         screen = open_device("screen:")
-        likeness, deadline = 0.0, time.monotonic() + 60
-        while likeness < 0.9 and time.monotonic() < deadline:
+        likeness = 0.0
+        while likeness < 0.9:
+            assert process.poll() is None
             likeness = cv2.matchTemplate(screen.read(), panel, cv2.TM_CCOEFF_NORMED).max()
         screen.close()
-        assert likeness >= 0.9
         press = [xdotool, "windowfocus", found.stdout.split()[0], "key", "s"]
-        subprocess.run(press, timeout=60, check=True)
-        while not (tmp_path / "out.png").exists() and time.monotonic() < deadline:
+        subprocess.run(press, check=True)
+        while not (tmp_path / "out.png").exists():
+            assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         code, out, err = ended(process)

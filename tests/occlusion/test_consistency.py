@@ -97,20 +97,29 @@ def test_wrong_requests_are_refused():
 
 
 @pytest.mark.slow
-def test_a_480p_pair_takes_less_than_60_ms_on_one_core(flows):
+def test_a_480p_pair_costs_less_than_20_warps_on_one_core(flows):
+    """That is some 60 ms; warps are the measure because they get slower on a busy machine too."""
     flow, reverse = flows(480, 854, 0)
     image = picture(480, 854)
-    threads = cv2.getNumThreads()
+    places = np.stack(np.meshgrid(np.arange(854), np.arange(480)), -1).astype(np.float32) + flow
+
+    def cost(work, *arguments):
+        start = time.thread_time()
+        work(*arguments)
+        return time.thread_time() - start
+
     cv2.setNumThreads(1)
-    try:
-        best = np.inf
-        for _ in range(30):
-            start = time.thread_time()
-            reliability(flow, reverse, image)
-            best = min(best, time.thread_time() - start)
-    finally:
-        cv2.setNumThreads(threads)
-    assert best < 0.060
+    checks, warps = zip(
+        *(
+            (
+                cost(reliability, flow, reverse, image),
+                cost(cv2.remap, reverse, places, None, cv2.INTER_LINEAR),
+            )
+            for _ in range(30)
+        ),
+        strict=True,
+    )
+    assert min(checks) < 20 * min(warps)
 
 
 def test_a_structure_that_is_known_gives_the_same_map():

@@ -1,7 +1,6 @@
 """Threads hand over everything, in order, and failures too."""
 
 import threading
-import time
 
 import pytest
 
@@ -47,7 +46,7 @@ def test_closing_early_ends_the_thread_and_the_producer():
     ahead = prefetch(items(), 2)
     next(ahead)
     ahead.close()
-    assert closed.wait(5)
+    assert closed.is_set()
     assert not any(thread.name == "prefetch" for thread in threading.enumerate())
 
 
@@ -72,12 +71,13 @@ def test_a_sinks_failure_reaches_the_giver_and_never_blocks_it():
 def test_a_failing_block_drops_what_is_not_begun():
     got = []
 
-    def slow(item):
-        time.sleep(0.05)
+    def until_it_fails(item):
         got.append(item)
+        while not sink._failure:
+            threading.Event().wait(0.001)
 
-    with pytest.raises(KeyboardInterrupt), Sink(slow, 10) as sink:
+    with pytest.raises(KeyboardInterrupt), Sink(until_it_fails, 10) as sink:
         for i in range(10):
             sink.put(i)
         raise KeyboardInterrupt
-    assert len(got) < 10
+    assert got in ([], [0])

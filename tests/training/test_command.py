@@ -1,10 +1,9 @@
 """The command: recipes, configuration files, several processes, and the model it writes."""
 
 import os
-import random
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -186,27 +185,36 @@ def test_a_trained_model_paints_a_video_at_once(options, videos, tmp_path):
     assert output.stat().st_size > 0
 
 
+DIES = """
+import os, runpy, signal, sys
+from brushflow.training.loop import Run
+
+def dies_in_the_eighth(run, parts):
+    if run.iteration == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(run, parts)
+
+step, Run.step = Run.step, dies_in_the_eighth
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
 @pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_weights(options, tmp_path):
     whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
     settings = {"iterations": 20, "checkpoint-every": 3, "images-every": 4, "validate-every": 10}
 
-    def start(output):
+    def train(output, *before):
         parts = arguments(options, output, **settings)
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "train_video.py"), *parts], stderr=subprocess.DEVNULL
-        )
+        command = [sys.executable, *before, str(ROOT / "train_video.py"), *parts]
+        return subprocess.run(command, stderr=subprocess.DEVNULL).returncode
 
-    assert start(whole).wait() == 0
-    checkpoint = tmp_path / "broken.safetensors.training" / "checkpoint.pt"
-    process = start(broken)
-    while not checkpoint.exists() and process.poll() is None:
-        time.sleep(0.01)
-    time.sleep(random.Random(0).uniform(0, 0.3))
-    process.kill()
-    process.wait()
+    assert train(whole) == 0
+    assert train(broken, "-c", DIES) == -signal.SIGKILL
+    assert (tmp_path / "broken.safetensors.training" / "checkpoint.pt").exists()
     assert not broken.exists()
-    assert start(broken).wait() == 0
+    assert train(broken) == 0
     for name, value in load(whole).network.state_dict().items():
         assert torch.equal(value, load(broken).network.state_dict()[name]), name
     assert not list(tmp_path.rglob(".partial-*"))

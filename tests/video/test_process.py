@@ -2,7 +2,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,10 +80,9 @@ def test_terminal_interrupt_does_not_reach_ffmpeg():
 
 
 def test_what_ffmpeg_has_started_ends_with_it():
-    began = time.monotonic()
-    with FFmpegProcess(["/bin/sh", "-c", "sleep 60 & echo; wait"], stdout=True) as run:
+    # Its open end of the pipe for messages would keep the block from ending.
+    with FFmpegProcess(["/bin/sh", "-c", "sleep 9999 & echo; wait"], stdout=True) as run:
         run.stdout.readline()
-    assert time.monotonic() - began < 30
 
 
 def test_full_disk_is_an_error_with_nothing_left(tmp_path):
@@ -106,7 +104,7 @@ def test_full_disk_is_an_error_with_nothing_left(tmp_path):
             print("refused:", error)
     """
     command = [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / "a.mkv")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "refused: ffmpeg could not encode a.mkv" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
 
