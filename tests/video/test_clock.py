@@ -10,7 +10,7 @@ import pytest
 
 from brushflow.video import FrameReader, ffmpeg_version, open_source, probe
 from brushflow.video.clock import JoinedClock, joined_offsets
-from brushflow.video.ffmpeg import encoders, input_kinds
+from brushflow.video.ffmpeg import input_kinds, video_encoders
 
 
 def joined(folder, run_ffmpeg, suffix, offsets=(0, 0), sound=True, *encoding):
@@ -155,7 +155,7 @@ def test_the_program_tells_what_it_finds(run_ffmpeg, tmp_path):
 
 def test_pictures_beside_a_film_do_not_change_its_number(run_ffmpeg, tmp_path):
     """An AVIF sequence, whose first picture is a track of its own for newer libraries alone."""
-    encoder = next((e for e in ("libaom-av1", "libsvtav1") if e in encoders()), None)
+    encoder = next((e for e in ("libaom-av1", "libsvtav1") if e in video_encoders()), None)
     if encoder is None or ffmpeg_version() < (5, 1):
         pytest.skip("this ffmpeg makes no AVIF files")
     path = tmp_path / "film.avif"
