@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+VISUAL_ENTRY = 78  # bytes of a video's description before its boxes
 _LARGEST_MOOV = 1 << 28  # bytes; one of an hour has about 2 MB
 
 
@@ -69,6 +70,25 @@ def find_moov(file: BinaryIO) -> Box | None:
 def first_data(file: BinaryIO) -> int:
     """Where the first box of frames and sound begins in the file."""
     return min((box.start for box in _top_level(file) if box.kind == b"mdat"), default=0)
+
+
+def video_tracks(moov: bytes) -> Iterator[tuple[Box, Box]]:
+    """The video tracks that are described, each with the first entry of its ``stsd``."""
+    (root,) = boxes_in(moov, 0, len(moov))
+    for track in boxes_in(moov, root.content, root.end):
+        if track.kind != b"trak":
+            continue
+        media = child(moov, track, b"mdia")
+        handler = media and child(moov, media, b"hdlr")
+        if not handler or moov[handler.content + 8 : handler.content + 12] != b"vide":
+            continue
+        table = media
+        for kind in (b"minf", b"stbl", b"stsd"):
+            table = table and child(moov, table, kind)
+        # version, flags and a count come before the entries
+        entries = table and list(boxes_in(moov, table.content + 8, table.end))
+        if entries:
+            yield track, entries[0]
 
 
 def path_to(moov: bytes, place: int) -> list[Box]:

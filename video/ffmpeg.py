@@ -54,10 +54,10 @@ def ffmpeg_binary() -> str:
 
 
 @functools.cache
-def _ask(binary: str, question: str) -> str:
+def _ask(binary: str, *question: str) -> str:
     try:
         answer = subprocess.run(
-            [binary, "-hide_banner", question],
+            [binary, "-hide_banner", *question],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -132,6 +132,15 @@ def keep_timestamps_option() -> dict[str, str]:
     """Return the output option that neither drops nor repeats frames; it changed its name."""
     name = "fps_mode" if ffmpeg_version() >= (5, 1) else "vsync"
     return {name: "passthrough"}
+
+
+def keep_borders_option() -> dict[str, str]:
+    """Return the input option that leaves borders which a container would have cut off.
+
+    Programs since version 7.1 cut them off themselves, the left one in steps of 32 bytes.
+    """
+    known = "-apply_cropping[" in _ask(ffmpeg_binary(), "-h", "long")
+    return {"apply_cropping": "codec"} if known else {}
 
 
 def file_url(path: Path | str) -> str:

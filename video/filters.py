@@ -6,12 +6,22 @@ import functools
 import logging
 from dataclasses import replace
 from fractions import Fraction
+from itertools import product
+
+from av.video.format import VideoFormat
 
 from brushflow.video import ffmpeg
 from brushflow.video.color import BT709, ColorTags, usual_matrix
+from brushflow.video.cropping import Borders
 from brushflow.video.probe import VideoInfo
 
 logger = logging.getLogger(__name__)
+
+# Of these a filter takes the one that loses least.
+_OWN_CHROMA = "yuv444p|yuvj444p|yuva444p|" + "|".join(
+    f"{kind}444p{bits}le" for kind, bits in product(("yuv", "yuva"), (10, 12, 16))
+)
+_PROBE_SIZE = 16  # pixels; divisible by what any format shares
 
 _EXACT = "accurate_rnd+full_chroma_int+full_chroma_inp"
 
@@ -19,14 +29,18 @@ _EXACT = "accurate_rnd+full_chroma_int+full_chroma_inp"
 def decode_chain(info: VideoInfo, size: tuple[int, int], bit_depth: int, gray: bool) -> list[str]:
     """Return the filters that turn decoded pictures of ``info`` into RGB or gray of ``size``.
 
-    Frames are deinterlaced, HDR is tone-mapped to BT.709 and alpha is put on black; a gray picture
-    is for cheap scans, where only the brightness (not tone-mapped) counts.
+    Frames are deinterlaced, borders cut off, HDR is tone-mapped to BT.709 and alpha is put on
+    black; a gray picture is for cheap scans, where only the brightness (not tone-mapped) counts.
     """
     width, height = size
     chain = [_plain_tags(info.color)]
     if info.interlaced:
         # One frame out per frame in, so that the frame count and the clock stay the source's.
         chain.append("bwdif=mode=send_frame:parity=auto:deint=interlaced")
+    if any(info.borders):
+        if any(side % 2 for side in info.borders) and _shares_chroma(info.pix_fmt):
+            chain.append(f"format={_OWN_CHROMA}")
+        chain.append(crop(info.borders))
     if gray:
         source_range = info.color.range
         scale = f"scale={width}:{height}:flags=area:in_range={source_range}:out_range=pc"
@@ -61,6 +75,20 @@ def changes_when_read(info: VideoInfo) -> list[str]:
     if info.interlaced:
         notes.append("The video is interlaced and was deinterlaced, one frame for two fields.")
     return notes
+
+
+def crop(borders: Borders) -> str:
+    """Return the filter that cuts the borders off upright pictures."""
+    left, top, right, bottom = borders
+    return f"crop=iw-{left + right}:ih-{top + bottom}:{left}:{top}:exact=1"
+
+
+def _shares_chroma(pix_fmt: str) -> bool:
+    """Whether several pixels share their colour, so that no odd number can be cut off."""
+    return any(
+        plane.width < _PROBE_SIZE or plane.height < _PROBE_SIZE
+        for plane in VideoFormat(pix_fmt, _PROBE_SIZE, _PROBE_SIZE).components
+    )
 
 
 def _plain_tags(color: ColorTags) -> str:

@@ -26,9 +26,17 @@ from av.video.stream import VideoStream
 
 from brushflow.errors import BrushflowError
 from brushflow.video import ffmpeg
+from brushflow.video.cropping import NO_BORDERS, Borders, read_borders
+from brushflow.video.filters import crop
 from brushflow.video.hidden import shows_picture
 from brushflow.video.opening import input_options, open_input
-from brushflow.video.stored import orientation_of, stored_to_rgb, turn_name, upright
+from brushflow.video.stored import (
+    orientation_of,
+    stored_to_rgb,
+    turn_name,
+    upright,
+    without_borders,
+)
 from brushflow.video.tracks import main_video
 
 _HDR = {16: "PQ", 18: "HLG"}
@@ -47,7 +55,8 @@ class Playback:
     ``size`` and ``sample_aspect`` are those of the upright picture. ``tracks`` counts the others by
     kind; ``audio_start`` is the first sound's time. With a ``running_clock`` (a broadcast's) only
     differences of times mean something. ``means`` and ``thumbnails`` hold, by seconds since the
-    first frame, a frame's mean RGB (grey levels, 0–255) and the frame shrunk to 16×16.
+    first frame, a frame's mean RGB (grey levels, 0–255) and the frame shrunk to 16×16. ``borders``
+    of the upright picture are not shown.
     """
 
     tick: Fraction
@@ -64,6 +73,7 @@ class Playback:
     interlaced: bool = False
     transparent: bool = False
     turned: str = ""
+    borders: Borders = NO_BORDERS
     means: dict[Fraction, np.ndarray] = field(default_factory=dict)
     thumbnails: dict[Fraction, np.ndarray] = field(default_factory=dict)
 
@@ -93,7 +103,7 @@ def play(
         with open_input(path) as container:
             stream = _main_video(container, path)
             track = stream.index
-            _decode(container, stream, seen, wanted, until)
+            _decode(path, container, stream, seen, wanted, until)
     except (av.FFmpegError, ValueError, EOFError) as error:
         raise BrushflowError(f"{path} cannot be played: {error}.") from error
     if not seen.times:
@@ -156,6 +166,7 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
 
 
 def _decode(
+    path: Path,
     container: InputContainer,
     stream: VideoStream,
     seen: Playback,
@@ -176,7 +187,11 @@ def _decode(
         orientation = orientation_of(frame)
         if not seen.times:
             flipped = orientation[0]
-            seen.size = (frame.height, frame.width) if flipped else (frame.width, frame.height)
+            stored = (frame.width, frame.height)
+            borders = read_borders(path, container, stream, stored)
+            seen.borders = borders.upright(orientation)
+            width, height = borders.inside(*stored)
+            seen.size = (height, width) if flipped else (width, height)
             seen.sample_aspect = 1 / aspect if flipped else aspect
             seen.turned = turn_name(orientation)
             seen.hdr = _HDR.get(stream.codec_context.color_trc)
@@ -187,7 +202,8 @@ def _decode(
         while targets and targets[0] < since - seen.tick / 2:
             targets.pop(0)
         if targets and targets[0] <= since + seen.tick / 2:
-            _measure(seen, since, upright(stored_to_rgb(frame, stream), orientation))
+            rgb = without_borders(stored_to_rgb(frame, stream), borders, stored)
+            _measure(seen, since, upright(rgb, orientation))
 
 
 def _frames(
@@ -225,9 +241,11 @@ def _tone_mapped_colors(path: Path, format_name: str, track: int, seen: Playback
         "tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv444p,"
         "scale=in_color_matrix=bt709:in_range=tv,format=rgb24"
     )
-    limits = [
-        word for name, value in input_options(format_name).items() for word in (f"-{name}", value)
-    ]
+    options = input_options(format_name)
+    if any(seen.borders):
+        chain = f"{crop(seen.borders)},{chain}"
+        options |= ffmpeg.keep_borders_option()
+    limits = [word for name, value in options.items() for word in (f"-{name}", value)]
     command = [
         *(ffmpeg.ffmpeg_binary(), "-nostdin", "-v", "error"),
         *(*limits, "-i", ffmpeg.file_url(path)),

@@ -12,8 +12,10 @@ from av.video.stream import VideoStream
 
 from brushflow.errors import BrushflowError, UsageError
 from brushflow.video.color import ColorTags, output_color, resolve_color
+from brushflow.video.cropping import NO_BORDERS, Borders, read_borders
 from brushflow.video.opening import open_input
 from brushflow.video.sphere import Sphere, read_sphere
+from brushflow.video.stored import orientation_of
 from brushflow.video.tracks import main_video
 
 # A damaged start may hold no whole picture; this many packets are tried.
@@ -25,8 +27,9 @@ class VideoInfo:
     """What is known of a video (or a set of images) before its frames are read.
 
     ``width`` and ``height`` are in stored pixels, in display orientation: ``rotation`` (degrees
-    clockwise that a player turns the stored picture by) is already applied to them and to
-    ``sample_aspect_ratio`` (the width of a pixel over its height). ``time_base`` is the length of
+    clockwise that a player turns the stored picture by) is already applied to them, to ``borders``
+    (which are not shown, and not counted) and to ``sample_aspect_ratio`` (the width of a pixel over
+    its height). ``time_base`` is the length of
     one tick of a pts in seconds; ``start_pts`` and ``duration`` (seconds) may be unknown.
     ``has_alpha``: pictures may have transparent parts; ``begins_opaque``: the first has none.
     ``sphere``: what the file says of spherical frames, None if nothing.
@@ -42,6 +45,7 @@ class VideoInfo:
     container: str
     bit_depth: int = 8
     rotation: int = 0
+    borders: Borders = NO_BORDERS
     sample_aspect_ratio: Fraction = Fraction(1)
     frame_rate: Fraction | None = None
     duration: float | None = None
@@ -152,10 +156,12 @@ def _describe(
         raise BrushflowError(f"No frame of {path} can be decoded; the file is damaged.")
     pixel = frame.format if frame is not None else context.format
     time_base = stream.time_base or Fraction(1, 90000)
+    borders = read_borders(path, container, stream, (width, height))
+    inside = borders.inside(width, height)
     info = VideoInfo(
         path=path,
-        width=width,
-        height=height,
+        width=inside[0],
+        height=inside[1],
         time_base=time_base,
         color=resolve_color(
             # Some tag YUV as RGB, which says nothing.
@@ -185,8 +191,10 @@ def _describe(
     turn = -frame.rotation % 360 if frame is not None else 0
     if turn in (90, 270):
         ratio = 1 / info.sample_aspect_ratio
-        info = replace(info, width=height, height=width, sample_aspect_ratio=ratio)
-    return replace(info, rotation=turn)
+        info = replace(info, width=inside[1], height=inside[0], sample_aspect_ratio=ratio)
+    if frame is not None:
+        borders = borders.upright(orientation_of(frame))
+    return replace(info, rotation=turn, borders=borders)
 
 
 def _is_opaque(frame: VideoFrame) -> bool:

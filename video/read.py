@@ -152,6 +152,8 @@ class FrameReader:
     def _command(self, chain: list[str], seek: Fraction | None, careful: bool) -> list[str]:
         info = self.info
         options: dict[str, object] = {**input_options(info.container)}
+        if any(info.borders):
+            options |= ffmpeg.keep_borders_option()
         if careful:
             options["threads"] = 1
         if seek is not None:

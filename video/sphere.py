@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brushflow.video.boxes import (
+    VISUAL_ENTRY,
     Box,
     boxes_in,
-    child,
     copy_bytes,
     find_moov,
     first_data,
@@ -24,6 +24,7 @@ from brushflow.video.boxes import (
     make_box,
     move_data,
     path_to,
+    video_tracks,
 )
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,6 @@ _XML = (
     "<GSpherical:ProjectionType>equirectangular</GSpherical:ProjectionType>"
     "</rdf:SphericalVideo>"
 )
-_VISUAL_ENTRY = 78  # bytes of a video's description before its boxes
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def write_sphere(path: Path, is_mov: bool, sphere: Sphere) -> list[str]:
         place = find_moov(file)
         file.seek(place.start)
         moov = bytearray(file.read(place.end - place.start))
-        track, entry = _video_track(moov)
+        track, entry = next(video_tracks(moov))
         before = len(moov)
         # The later place first, so that the earlier one stays where it is.
         insert(moov, [*path_to(moov, track.start), track], track.end, sphere.track)
@@ -123,11 +123,11 @@ def write_sphere(path: Path, is_mov: bool, sphere: Sphere) -> list[str]:
 
 
 def _describe(moov: bytes, path: Path) -> Sphere | None:
-    found = _video_track(moov)
+    found = next(video_tracks(moov), None)
     if found is None:
         return None
     track, entry = found
-    boxes = {box.kind: box for box in boxes_in(moov, entry.content + _VISUAL_ENTRY, entry.end)}
+    boxes = {box.kind: box for box in boxes_in(moov, entry.content + VISUAL_ENTRY, entry.end)}
     xml = next(
         (
             box
@@ -185,23 +185,3 @@ def _xml_projection(xml: str) -> str:
     if any(a != b for a, b in zip(shown, whole, strict=True) if a and b):
         return "only a part of the sphere"
     return "equirect" if value("ProjectionType") == "equirectangular" else "in another projection"
-
-
-def _video_track(moov: bytes) -> tuple[Box, Box] | None:
-    """The first video track and its description (the first entry of ``stsd``)."""
-    (root,) = boxes_in(moov, 0, len(moov))
-    for track in boxes_in(moov, root.content, root.end):
-        if track.kind != b"trak":
-            continue
-        media = child(moov, track, b"mdia")
-        handler = media and child(moov, media, b"hdlr")
-        if not handler or moov[handler.content + 8 : handler.content + 12] != b"vide":
-            continue
-        table = media
-        for kind in (b"minf", b"stbl", b"stsd"):
-            table = table and child(moov, table, kind)
-        # version, flags and a count come before the entries
-        entries = table and list(boxes_in(moov, table.content + 8, table.end))
-        if entries:
-            return track, entries[0]
-    return None

@@ -11,6 +11,8 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from brushflow.video.cropping import Borders
+
 # Weights of red and blue in luma by H.273 code point; BT.601 and BT.709 stand in for what is open.
 _LUMA = {
     1: (0.2126, 0.0722),
@@ -82,6 +84,15 @@ def stored_to_rgb(frame: VideoFrame, stream: VideoStream) -> np.ndarray:
     if len(samples) == 4:
         rgb *= (samples[3] / ((1 << bits) - 1))[..., None]
     return rgb
+
+
+def without_borders(rgb: np.ndarray, borders: Borders, stored: tuple[int, int]) -> np.ndarray:
+    """Cut the borders, in pixels of a picture of ``stored`` size, off what became of it."""
+    height, width = rgb.shape[:2]
+    left, top, right, bottom = borders
+    across, down = width / stored[0], height / stored[1]
+    rows = slice(round(top * down), height - round(bottom * down))
+    return rgb[rows, round(left * across) : width - round(right * across)]
 
 
 def _luma_weights(matrix: int, width: int, height: int) -> tuple[float, float]:
