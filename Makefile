@@ -35,26 +35,26 @@ test-media: .venv/installed-dev
 	    $(BIN)/python -m pytest -q -n 2 --dist loadfile -m media
 
 bench: .venv/installed
-	$(BIN)/python scripts/benchmark.py network --json local/bench/network-paper.json
-	$(BIN)/python scripts/benchmark.py network --model starry-night --json local/bench/network-small.json
-	$(BIN)/python scripts/benchmark.py profile --json local/bench/profile-paper.json
-	$(BIN)/python scripts/benchmark.py profile --model starry-night --json local/bench/profile-small.json
-	$(BIN)/python scripts/benchmark.py convolutions --threads 1 --json local/bench/convolutions.json
-	$(BIN)/python scripts/benchmark.py pipeline --json local/bench/pipeline-small.json
-	$(BIN)/python scripts/benchmark.py pipeline --style paper --frames 60 --json local/bench/pipeline-paper.json
-	$(BIN)/python scripts/benchmark.py flow --flow-size 427 --json local/bench/flow.json
-	$(BIN)/python scripts/benchmark.py scaling --json local/bench/scaling.json
+	$(BIN)/python scripts/benchmarks/benchmark.py network --json local/bench/network-paper.json
+	$(BIN)/python scripts/benchmarks/benchmark.py network --model starry-night --json local/bench/network-small.json
+	$(BIN)/python scripts/benchmarks/benchmark.py profile --json local/bench/profile-paper.json
+	$(BIN)/python scripts/benchmarks/benchmark.py profile --model starry-night --json local/bench/profile-small.json
+	$(BIN)/python scripts/benchmarks/benchmark.py convolutions --threads 1 --json local/bench/convolutions.json
+	$(BIN)/python scripts/benchmarks/benchmark.py pipeline --json local/bench/pipeline-small.json
+	$(BIN)/python scripts/benchmarks/benchmark.py pipeline --style paper --frames 60 --json local/bench/pipeline-paper.json
+	$(BIN)/python scripts/benchmarks/benchmark.py flow --flow-size 427 --json local/bench/flow.json
+	$(BIN)/python scripts/benchmarks/benchmark.py scaling --json local/bench/scaling.json
 
 # All three commands go on where they were interrupted.
 VGG = $(BRUSHFLOW_DATA)/weights/vgg19-caffe-conv1_1-conv3_4.safetensors
 RAFT = --flow raft-small --flow-weights $(BRUSHFLOW_DATA)/weights/raft-small.pth
 results: .venv/installed
-	$(BIN)/python scripts/measure_models.py $(BRUSHFLOW_DATA)/clips/val $(BRUSHFLOW_DATA)/styles \
+	$(BIN)/python scripts/lab/measure_models.py $(BRUSHFLOW_DATA)/clips/val $(BRUSHFLOW_DATA)/styles \
 	    --loss-weights $(VGG) $(RAFT) --max-size 480 \
 	    -o local/results/models.md --work local/results
 	$(BIN)/python scripts/make_video_dataset.py $(BRUSHFLOW_DATA)/clips/train local/prepared \
 	    --side 224 --per-video 10 --length 4 --gap 2 --val-percent 0
-	$(BIN)/python scripts/experiment.py fdb --style $(BRUSHFLOW_DATA)/styles/composition-vii.jpg \
+	$(BIN)/python scripts/lab/experiment.py fdb --style $(BRUSHFLOW_DATA)/styles/composition-vii.jpg \
 	    --images $(BRUSHFLOW_DATA)/photos/train --videos local/prepared \
 	    --clips $(BRUSHFLOW_DATA)/clips/val --loss-weights $(VGG) $(RAFT) -o local/fdb
 	(cat local/results/models.md; echo; cat local/fdb/results.md) > docs/results.md

@@ -6,14 +6,15 @@ from typing import Any
 
 import click
 
-from brushflow.cli import (
+from brushflow.cli.commands import (
     GroupedCommand,
     GroupedOption,
     option_for,
     run,
     set_up_logging,
 )
-from brushflow.cli_values import (
+from brushflow.cli.live import paint_live
+from brushflow.cli.option_types import (
     Finite,
     FrameRate,
     Jobs,
@@ -24,11 +25,11 @@ from brushflow.cli_values import (
     Stroke,
     odd_width,
 )
-from brushflow.errors import UsageError
-from brushflow.live.command import paint_live
+from brushflow.cli.stylizing import Work, make_folder, write_still
+from brushflow.common.errors import UsageError
+from brushflow.common.torch_devices import PRECISIONS
 from brushflow.models import available
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.devices import PRECISIONS
 from brushflow.pipeline.inputs import (
     default_output,
     find_videos,
@@ -38,9 +39,8 @@ from brushflow.pipeline.inputs import (
 from brushflow.pipeline.options import KEEPS, SPHERICAL
 from brushflow.pipeline.stroke import COARSEST, FINEST
 from brushflow.pipeline.stylizer import FILLS
-from brushflow.stylize_work import Work, make_folder, write_still
 from brushflow.video import open_source
-from brushflow.video.devices import is_device
+from brushflow.video.capture_devices import is_device
 
 PATH = click.Path(path_type=Path)
 

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 from tqdm import tqdm
 
-from brushflow.cli import (
+from brushflow.cli.commands import (
     GroupedCommand,
     GroupedOption,
     option_for,
@@ -17,13 +17,13 @@ from brushflow.cli import (
     set_up_logging,
     stop_on_interrupt,
 )
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
+from brushflow.common.torch_devices import PRECISIONS
 from brushflow.flow import ESTIMATOR_NAMES
 from brushflow.models.arch import PADDING_TYPES
 from brushflow.models.loss_network import POOLINGS
 from brushflow.models.network import NORMS
 from brushflow.models.preprocessing import PREPROCESSINGS
-from brushflow.pipeline.devices import PRECISIONS
 from brushflow.training import Progress, TrainOptions, train
 from brushflow.training.losses import STATISTICS
 from brushflow.training.options import NETWORKS

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.evaluation.truth import TrueFlow, read_mask, true_flow
 from brushflow.flow import read_flo, read_kitti
 from brushflow.video.sequence import list_images

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from brushflow.common.atomic_files import atomic_path
 from brushflow.evaluation.metrics import Metric, catalog
-from brushflow.files import atomic_path
 
 FLOOR, RESULT, CEILING = "floor", "result", "ceiling"
 

@@ -11,15 +11,20 @@ from pathlib import Path
 import cv2
 import torch
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.evaluation.evaluation import CEILING, FLOOR, RESULT, Evaluation
 from brushflow.evaluation.faithfulness import CONTENT_LAYERS, STYLE_LAYERS, Perceptual
 from brushflow.evaluation.flicker import HOP, WINDOW
-from brushflow.evaluation.inputs import Inputs
-from brushflow.evaluation.jobs import FrameJudge, PairNumbers, measure_pairs, measure_window
 from brushflow.evaluation.lpips import Lpips
+from brushflow.evaluation.parallel_frames import (
+    FrameJudge,
+    PairNumbers,
+    measure_pairs,
+    measure_window,
+)
 from brushflow.evaluation.tally import Tally
 from brushflow.evaluation.truth import SintelTruth, TrueFlow
+from brushflow.evaluation.video_pairs import Inputs
 from brushflow.flow import load_estimator
 from brushflow.flow.estimators import FlowEstimator, Frame
 from brushflow.video import read_image

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.evaluation.flicker import luminance
 from brushflow.flow.estimators import Frame
 from brushflow.models import preprocess

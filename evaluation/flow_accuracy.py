@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.evaluation.datasets import FlowPair
 from brushflow.flow.estimators import Flow, FlowEstimator
 from brushflow.video import read_image

@@ -13,11 +13,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from brushflow.downloads import download_file
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.downloads import download_file
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.tensor_files import load_tensors, not_finite
+from brushflow.common.torchvision_import import import_torchvision
 from brushflow.flow.estimators import Frame
-from brushflow.tensor_files import load_tensors, not_finite
-from brushflow.torchvision_import import import_torchvision
 
 # The modules of torchvision's ``features`` after which activations are compared.
 _TAPS = {

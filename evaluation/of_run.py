@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.evaluation.evaluator import Progress, evaluate
-from brushflow.evaluation.report import write_report
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.scan import find_cuts
+from brushflow.report.evaluation_page import write_report
+from brushflow.shots.scan import find_cuts
 from brushflow.video import open_source
 
 

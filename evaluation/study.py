@@ -16,8 +16,8 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError, UsageError
 
 QUESTIONS = {
     "stability": "Which video flickers less?",

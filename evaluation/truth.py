@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.evaluation.masks import Mask
 from brushflow.flow import read_flo, stays_inside, warp_array
 from brushflow.flow.estimators import Flow

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 
 Frame: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
 Flow: TypeAlias = NDArray[np.float32]

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from brushflow.errors import BrushflowError
-from brushflow.files import atomic_path
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError
 from brushflow.flow.estimators import Flow
 
 _SCALE = 64

@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import torch
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.flow.estimators import Flow, Frame
 
 

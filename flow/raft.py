@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brushflow.downloads import download_weights
+from brushflow.common.downloads import download_weights
+from brushflow.common.torchvision_import import import_torchvision
 from brushflow.flow.estimators import Flow, Frame
 from brushflow.flow.padding import replicate
 from brushflow.flow.raft_weights import load_weights
-from brushflow.torchvision_import import import_torchvision
 
 # The feature maps are 1/8 of the picture; the fourth level of the correlation pyramid is 1/64 and
 # must be two pixels or more, else the network returns NaN.

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from brushflow.errors import BrushflowError
-from brushflow.tensor_files import load_tensors, not_finite
+from brushflow.common.errors import BrushflowError
+from brushflow.common.tensor_files import load_tensors, not_finite
 
 # The names of princeton-vl/RAFT and what torchvision calls the same thing, applied in this order.
 _RENAMES = [

@@ -7,8 +7,8 @@ from types import TracebackType
 
 import numpy as np
 
-from brushflow.errors import BrushflowError
-from brushflow.video.devices import Device
+from brushflow.common.errors import BrushflowError
+from brushflow.video.capture_devices import Device
 
 
 @dataclass(frozen=True)

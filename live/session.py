@@ -9,16 +9,16 @@ from time import monotonic
 
 import numpy as np
 
+from brushflow.common.queues import Sink
 from brushflow.live.canvas import Status, compose
 from brushflow.live.capture import Capture, Captured
 from brushflow.live.controls import Controls
+from brushflow.live.frame_by_frame import Studio
 from brushflow.live.meter import Meter
-from brushflow.live.painting import Studio
 from brushflow.live.size import choose_size, within
 from brushflow.live.window import View
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.finish import finish
-from brushflow.pipeline.queues import Sink
 from brushflow.video import write_image
 from brushflow.video.recording import Recorder, free_name
 

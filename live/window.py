@@ -9,7 +9,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 
 TITLE = "brushflow"
 

@@ -1,7 +1,7 @@
 """The stylization networks, their files, and the networks that judge them."""
 
 from brushflow.models.arch import PADDING_TYPES, parse_arch
-from brushflow.models.files import DEFAULT_STYLE, StyleModel, available, load
+from brushflow.models.model_file import DEFAULT_STYLE, StyleModel, available, load
 from brushflow.models.network import PAPER_ARCH, StyleNetwork, build
 from brushflow.models.preprocessing import (
     VGG_MEAN_BGR,

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 
 _MOST_LAYERS = 200  # a string in a file may be of any length
 PADDING_TYPES = ("zero", "reflect", "replicate", "interpolate", "none", "reflect-start")

@@ -9,11 +9,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from brushflow.downloads import download_weights
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.downloads import download_weights
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.tensor_files import load_tensors, not_finite
+from brushflow.common.torchvision_import import import_torchvision
 from brushflow.models.loss_network_t7 import read_vgg_t7
-from brushflow.tensor_files import load_tensors, not_finite
-from brushflow.torchvision_import import import_torchvision
 
 # Files that torchvision publishes, by the start of their name, take RGB; here is the scale of one
 # grey level in each channel (REFERENCE E6). Files of other names take network space. The means

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from brushflow.models.t7 import Layer, read_t7
-from brushflow.models.t7_layers import CONVOLUTIONS, POOLS, Row, square
+from brushflow.models.importers.torch7 import Layer, read_t7
+from brushflow.models.importers.torch7_layers import CONVOLUTIONS, POOLS, Row, square
 
 
 def read_vgg_t7(path: Path) -> tuple[dict[int, tuple[Tensor, Tensor]], bool]:

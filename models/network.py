@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models.arch import PADDING_TYPES, LayerSpec, parse_arch
 from brushflow.models.preprocessing import PREPROCESSINGS, as_network_space, prepared_as
 

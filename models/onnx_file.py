@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models.network import SMALLEST_SIDE, ConvBlock, StyleNetwork
 from brushflow.models.preprocessing import as_network_space, prepared_as
 

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from brushflow.common.tensor_files import not_finite
 from brushflow.models.network import StyleNetwork, build
-from brushflow.tensor_files import not_finite
 
 # A picture; with the output before it; with that output warped, and where it can be trusted.
 _IN_CHANNELS = (3, 6, 7)

@@ -2,8 +2,8 @@
 
 from brushflow.occlusion.appearance import rescue
 from brushflow.occlusion.consistency import RULES, reliability
-from brushflow.occlusion.files import read_map, read_pgm, write_pgm
 from brushflow.occlusion.min_filter import min_filter
+from brushflow.occlusion.pgm import read_map, read_pgm, write_pgm
 from brushflow.occlusion.structure import structure_map
 
 __all__ = [

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.occlusion.structure import derivative, structure_map
 
 RULES = ("fast", "slow")

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 
 
 def min_filter(reliability: np.ndarray, width: int = 7) -> np.ndarray:

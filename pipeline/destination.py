@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 
 _LONGEST_NAME = 255  # bytes, on the file systems in use
 _FOLDER_SUFFIX = ".brushflow"

@@ -5,7 +5,7 @@ import math
 import cv2
 import numpy as np
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.models import deprocess
 from brushflow.pipeline.contents import contents
 from brushflow.pipeline.median import median

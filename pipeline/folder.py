@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import (
+from brushflow.common.atomic_files import (
     LOCK,
     MARK,
     alone_in,
@@ -23,9 +22,10 @@ from brushflow.files import (
     mark_folder,
     remove_own,
 )
-from brushflow.pipeline.checked_tensors import load_checked, save_checked
+from brushflow.common.checked_tensors import load_checked, save_checked
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline.plan import Segment
-from brushflow.pipeline.scan import Scan
+from brushflow.shots.scan import Scan
 from brushflow.video import verify_segment
 
 # What runs write, by folder, as regular expressions; nothing else is ever removed.

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from concurrent.futures import Executor, Future, wait
 
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.paint_shots import RunDescription, find_motion
+from brushflow.pipeline.parallel.worker import RunDescription, find_motion
 from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.shared_motion import MOST, Row, next_to_find
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models import available
 from brushflow.pipeline.destination import shortened
 from brushflow.pipeline.options import StylizeOptions

@@ -12,20 +12,19 @@ from typing import Any
 
 import numpy as np
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.pipeline.cluster import ClusterExecutor
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.torch_devices import choose_device, choose_precision
 from brushflow.pipeline.destination import already_there, run_folder
-from brushflow.pipeline.devices import choose_device, choose_precision
-from brushflow.pipeline.dispatch import Row, paint_rows, plan_rows
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.joining import join_segments, settle_early
 from brushflow.pipeline.making import mark_of, settings_of
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.paint_shots import describe_run
 from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
+from brushflow.pipeline.parallel.processes import PaintingProcesses
+from brushflow.pipeline.parallel.rows import Row, paint_rows, plan_rows
+from brushflow.pipeline.parallel.worker import describe_run
 from brushflow.pipeline.plan import Segment, find_joints, plan_video
-from brushflow.pipeline.processes import PaintingProcesses
-from brushflow.pipeline.scan import ProgressCallback, Scan, check_cuts, scan_source
 from brushflow.pipeline.shortage import (
     ShortOfMemory,
     release,
@@ -34,6 +33,7 @@ from brushflow.pipeline.shortage import (
     with_smaller_flow,
 )
 from brushflow.pipeline.shot_painter import ShotPainter, kept_folder
+from brushflow.shots.scan import ProgressCallback, Scan, check_cuts, scan_source
 from brushflow.video import Source, check_encoder, check_output, try_settings
 from brushflow.video.tags import maker
 

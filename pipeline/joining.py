@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.plan import Segment
-from brushflow.pipeline.scan import Scan
+from brushflow.shots.scan import Scan
 from brushflow.video import Fates, Source, Trim, assemble, settle_tracks
 from brushflow.video.sphere import Sphere, new_sphere
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import brushflow
-from brushflow.files import file_digest
+from brushflow.common.atomic_files import file_digest
 from brushflow.pipeline.destination import run_folder
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import model_digests
-from brushflow.pipeline.scan import CUTS
+from brushflow.shots.scan import CUTS
 from brushflow.video import Source
 from brushflow.video.tags import maker
 

@@ -12,8 +12,8 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from brushflow.errors import BrushflowError, UsageError, told
-from brushflow.memory import NOT_ENOUGH, out_of_memory
+from brushflow.common.errors import BrushflowError, UsageError, told
+from brushflow.common.memory import NOT_ENOUGH, out_of_memory
 from brushflow.pipeline.destination import check_destination, run_folder
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.job import ProgressCallback, RunReport

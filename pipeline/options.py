@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.spherical import LAYOUTS
 from brushflow.video import EncodeSettings, Source, VideoInfo, default_codec, encoder_meant

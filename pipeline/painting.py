@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
-from brushflow.errors import UsageError
-from brushflow.files import file_digest
+from brushflow.common.atomic_files import file_digest
+from brushflow.common.errors import UsageError
+from brushflow.common.torch_devices import choose_device, choose_precision
 from brushflow.flow import load_estimator
 from brushflow.models import load
-from brushflow.pipeline.devices import choose_device, choose_precision
 from brushflow.pipeline.finish import finish
 from brushflow.pipeline.motion import EstimatedMotion, SharedMotion, TakeMotion
 from brushflow.pipeline.options import StylizeOptions

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 
 
 def frame_path(pattern: str, index: int) -> Path:

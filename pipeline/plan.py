@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.scan import Scan
+from brushflow.shots.scan import Scan
 from brushflow.video import VideoInfo
 
 SEGMENT_FRAMES = 48

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline.plan import Segment
 from brushflow.video import SegmentWriter, Source
 

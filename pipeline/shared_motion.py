@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from itertools import pairwise
 
+from brushflow.pipeline.parallel.lease import check_turn, painted_of
 from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.segments import read_segments
 from brushflow.pipeline.shot_painter import ShotPainter
-from brushflow.pipeline.turns import check_turn, painted_of
 
 # Frames beyond those that are painted: the painter has begun to look for their motion himself.
 MARGIN = 12

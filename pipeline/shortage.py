@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import torch
 
-from brushflow.errors import BrushflowError
-from brushflow.memory import available_memory
+from brushflow.common.errors import BrushflowError
+from brushflow.common.memory import available_memory
 from brushflow.pipeline.motion import usual_size
 from brushflow.pipeline.options import StylizeOptions
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from brushflow.memory import out_of_memory
+from brushflow.common.memory import out_of_memory
+from brushflow.common.queues import Sink, prefetch
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.keep import keep
 from brushflow.pipeline.long_term import State
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import Segment, find_joints, frames_between, missing_runs
-from brushflow.pipeline.queues import Sink, prefetch
-from brushflow.pipeline.scan import Scan
 from brushflow.pipeline.segments import SegmentEncoder, read_segments
 from brushflow.pipeline.shortage import ShortOfMemory
 from brushflow.pipeline.stylizer import Stylized
+from brushflow.shots.scan import Scan
 from brushflow.video import SegmentWriter, Source
 
 BURN_IN = 24  # frames painted before a part of a divided shot, and dropped

@@ -8,14 +8,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from brushflow.errors import UsageError
-from brushflow.memory import out_of_memory
+from brushflow.common.errors import UsageError
+from brushflow.common.memory import out_of_memory
 from brushflow.pipeline.making import mark_of, settings_of
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.plan import frames_between
-from brushflow.pipeline.scan import Scan, scan_source
 from brushflow.pipeline.shortage import too_large, warn_of_shortage
+from brushflow.shots.scan import Scan, scan_source
 from brushflow.video import Source, write_image
 
 # Frames painted before each moment, so that it shows what the recurrence does.

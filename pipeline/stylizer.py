@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from brushflow.common.torch_devices import autocast
 from brushflow.flow import load_estimator, warp
 from brushflow.flow.estimators import FlowEstimator
 from brushflow.models import StyleModel, StyleNetwork, from_rgb, preprocess, upload
-from brushflow.models.cuda_graph import Graphed
-from brushflow.models.folding import fold
+from brushflow.models.inference.cuda_graph import Graphed
+from brushflow.models.inference.folding import fold
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.contents import contents
-from brushflow.pipeline.devices import autocast
-from brushflow.pipeline.long_term import LEAST_COVERAGE, LONG_TERM, Anchor, State, shrunk
+from brushflow.pipeline.long_term import LEAST_COVERAGE, Anchor, State, shrunk
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
 
 FILLS = ("mean", "noise")
@@ -70,7 +70,7 @@ class Stylizer:
             network paints a little differently with a prior than without; so the shot begins
             with what it would settle to anyway. For video models that paint first frames too.
         long_term: share of the output that comes from a shot's anchor where that is in sight,
-            see ``pipeline.long_term``; 0: the painting before is all that is carried over.
+            see ``pipeline.long_term``; 0, as published: only the painting before is carried over.
         device, precision: see ``pipeline.devices``.
         workers: threads that find motion; ``lookahead``: frames held for them.
     """
@@ -89,7 +89,7 @@ class Stylizer:
         independent: bool = False,
         first_scale: float = 1.0,
         settle: int = 2,
-        long_term: float = LONG_TERM,
+        long_term: float = 0.0,
         device: torch.device | str = "cpu",
         precision: str = "fp32",
         workers: int = 2,

@@ -15,9 +15,9 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 
-from brushflow.cli import printable, run, set_up_logging
-from brushflow.cli_values import Seconds
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.cli.commands import printable, run, set_up_logging
+from brushflow.cli.option_types import Seconds
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.video.playback import Playback, play
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 import torch
 
-from brushflow.cli import run
-from brushflow.errors import UsageError
+from brushflow.cli.commands import run
+from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.models.onnx_file import save_onnx
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from brushflow.cli import GroupedCommand, aligned, printable, run, set_up_logging
-from brushflow.cli_values import Seconds
-from brushflow.errors import UsageError
+from brushflow.cli.commands import GroupedCommand, aligned, printable, run, set_up_logging
+from brushflow.cli.option_types import Seconds
+from brushflow.common.errors import UsageError
+from brushflow.common.torch_devices import choose_device
 from brushflow.evaluation import Evaluation, SintelTruth, evaluate
 from brushflow.evaluation.metrics import format_value
-from brushflow.evaluation.report import write_report
 from brushflow.evaluation.summary import summary
-from brushflow.pipeline.devices import choose_device
-from brushflow.pipeline.scan import find_cuts
+from brushflow.report.evaluation_page import write_report
 from brushflow.scripts import evaluate_flow
 from brushflow.scripts.evaluate_flow import ESTIMATORS, grouped
+from brushflow.shots.scan import find_cuts
 from brushflow.video import open_source
 
 _PATH = click.Path(path_type=Path)

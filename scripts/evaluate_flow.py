@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from brushflow.cli import GroupedCommand, GroupedOption, aligned, set_up_logging
-from brushflow.errors import BrushflowError
+from brushflow.cli.commands import GroupedCommand, GroupedOption, aligned, set_up_logging
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError
+from brushflow.common.torch_devices import choose_device
 from brushflow.evaluation import FlowAccuracy, flow_accuracy
 from brushflow.evaluation.datasets import KINDS, find_pairs, spread
-from brushflow.files import atomic_path
 from brushflow.flow import load_estimator
-from brushflow.pipeline.devices import choose_device
 
 _PATH = click.Path(path_type=Path)
 ESTIMATORS = "dis, dis-fast, deepflow, farneback, tvl1, raft-small, raft-large or ptlflow:NAME"

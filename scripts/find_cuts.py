@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli import printable, run, set_up_logging, stop_on_interrupt
-from brushflow.errors import UsageError
-from brushflow.pipeline.shots import CutDetector, scan_size, write_cuts
-from brushflow.pipeline.transitions import Transition
+from brushflow.cli.commands import printable, run, set_up_logging, stop_on_interrupt
+from brushflow.common.errors import UsageError
+from brushflow.shots.cuts import CutDetector, scan_size, write_cuts
+from brushflow.shots.gradual_transitions import Transition
 from brushflow.video import open_source, write_image
 
 _PATH = click.Path(path_type=Path)

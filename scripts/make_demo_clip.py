@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from skimage import data
 
-from brushflow.cli import run, set_up_logging
+from brushflow.cli.commands import run, set_up_logging
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 WIDTH, HEIGHT = 640, 360

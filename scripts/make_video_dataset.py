@@ -13,14 +13,14 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from brushflow.cli import run, set_up_logging
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.cli.commands import run, set_up_logging
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.flow import read_flo
 from brushflow.occlusion import read_pgm, reliability
-from brushflow.training.clips import find_videos
-from brushflow.training.prepare import PrepareSettings, place_for, prepare_video, read_flowlist
-from brushflow.training.prepared import write_strip
-from brushflow.training.windows import Strip
+from brushflow.training.data.clips import find_videos
+from brushflow.training.data.prepare import PrepareSettings, place_for, prepare_video, read_flowlist
+from brushflow.training.data.prepared import write_strip
+from brushflow.training.data.windows import Strip
 from brushflow.video import read_image
 
 _PATH = click.Path(path_type=Path)

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
-from brushflow.cli import run, set_up_logging
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import InUse, alone_in
+from brushflow.cli.commands import run, set_up_logging
+from brushflow.common.atomic_files import InUse, alone_in
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.torch_devices import choose_device
 from brushflow.models import DEFAULT_STYLE, available, load
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.devices import choose_device
 
 _PATH = click.Path(path_type=Path)
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from brushflow.cli import run
-from brushflow.errors import UsageError
+from brushflow.cli.commands import run
+from brushflow.common.errors import UsageError
 from brushflow.evaluation.study import QUESTIONS, make_study, summarize_votes
 
 _PATH = click.Path(path_type=Path)

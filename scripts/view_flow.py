@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli import printable, run, set_up_logging
-from brushflow.cli_values import Seconds
-from brushflow.errors import UsageError
+from brushflow.cli.commands import printable, run, set_up_logging
+from brushflow.cli.option_types import Seconds
+from brushflow.common.errors import UsageError
 from brushflow.flow import flow_to_color, load_estimator
 from brushflow.occlusion import RULES
 from brushflow.pipeline.destination import check_destination

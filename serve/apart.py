@@ -20,8 +20,8 @@ from typing import Any
 import psutil
 from PIL import Image
 
-from brushflow.errors import BrushflowError
-from brushflow.memory import available_memory, keep_freed_memory
+from brushflow.common.errors import BrushflowError
+from brushflow.common.memory import available_memory, keep_freed_memory
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.destination import shortened
 from brushflow.serve import tasks
@@ -27,7 +27,7 @@ from brushflow.serve.apart import Apart, Died
 from brushflow.serve.camera import Cameras
 from brushflow.serve.guard import Guard
 from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, for_visitors, shown_name
-from brushflow.serve.pictures import LONGEST_LOOK, Thumbnails, encode_jpeg
+from brushflow.serve.thumbnails import LONGEST_LOOK, Thumbnails, encode_jpeg
 from brushflow.serve.worker import Worker
 
 logger = logging.getLogger(__name__)

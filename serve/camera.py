@@ -10,12 +10,12 @@ from contextlib import suppress
 from fastapi import WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, Field, ValidationError
 
-from brushflow.errors import BrushflowError
-from brushflow.live.painting import Studio
+from brushflow.common.errors import BrushflowError
+from brushflow.live.frame_by_frame import Studio
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.finish import finish
-from brushflow.serve.pictures import decode_jpeg, encode_jpeg
+from brushflow.serve.thumbnails import decode_jpeg, encode_jpeg
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from brushflow.files import atomic_path, remove_own
+from brushflow.common.atomic_files import atomic_path, remove_own
 from brushflow.pipeline.destination import run_folder
 from brushflow.pipeline.folder import RunFolder
 

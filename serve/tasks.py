@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.painting import Painter

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
+from brushflow.common.torch_devices import choose_device
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.destination import run_folder
-from brushflow.pipeline.devices import choose_device
 from brushflow.pipeline.shortage import memory_to_paint
 from brushflow.serve import tasks
 from brushflow.serve.apart import Apart, Died, TooMuchMemory, free_memory

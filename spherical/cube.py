@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 
 # In the order they are painted in (REFERENCE D1): forward, its two sides, the opposite, the poles.
 FACES = ("front", "left", "right", "back", "up", "down")

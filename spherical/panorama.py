@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.flow import warp
 from brushflow.spherical.cube import FACES, Cube, extent, facing, subpixels
 

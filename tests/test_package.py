@@ -2,6 +2,8 @@
 
 import ast
 import configparser
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,24 +11,22 @@ import pytest
 import brushflow
 
 ROOT = Path(brushflow.__file__).parent
-FOLDERS = (
-    *("evaluation", "flow", "live", "models", "occlusion", "pipeline", "scripts", "serve"),
-    *("spherical", "training", "video"),
+# From the ground up; a folder imports from floors below it, and where it is said from its own.
+FLOORS = (
+    ("common",),
+    ("flow",),
+    ("shots", "spherical", "models", "video", "occlusion"),
+    ("evaluation", "report", "training", "pipeline"),
+    ("serve", "live"),
+    ("cli",),
+    ("scripts",),
 )
-# Every folder may import from those listed for it, and from the modules at the root.
-BELOW = {
-    "flow": (),
-    "occlusion": ("flow",),
-    "models": (),
-    "video": (),
-    "spherical": ("flow",),
-    "pipeline": ("flow", "models", "occlusion", "spherical", "video"),
-    "live": ("flow", "models", "pipeline", "video"),
-    "evaluation": ("flow", "models", "occlusion", "pipeline", "video"),
-    "training": ("flow", "models", "occlusion", "pipeline", "video"),
-    "serve": ("live", "models", "pipeline", "video"),
-    "scripts": tuple(name for name in FOLDERS if name != "scripts"),
-}
+BESIDE = {
+    ("shots", "video"), ("evaluation", "pipeline"), ("evaluation", "report"),
+    ("report", "evaluation"), ("report", "training"), ("training", "report"), ("serve", "live"),
+}  # fmt: skip
+STRANGERS = {("video", "models"), ("training", "pipeline"), ("video", "flow"), ("models", "flow")}
+FLOOR_OF = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
 
 
 def test_every_folder_of_code_is_installed():
@@ -36,11 +36,11 @@ def test_every_folder_of_code_is_installed():
     there = {p.parent.relative_to(ROOT) for p in ROOT.glob("*/**/__init__.py")}
     there = {p for p in there if not p.parts[0].startswith(".") and p.parts[0] != "tests"}
     assert set(packages) == {"brushflow", *(".".join(("brushflow", *p.parts)) for p in there)}
-    assert {p.parts[0] for p in there} == set(FOLDERS)
+    assert {p.parts[0] for p in there} == set(FLOOR_OF)
     assert config["metadata"]["version"] == brushflow.__version__
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
+@pytest.mark.parametrize("folder", FLOOR_OF)
 def test_imports_point_down(folder):
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -52,12 +52,23 @@ def test_imports_point_down(folder):
                 continue
             for module in modules:
                 part = module.removeprefix("brushflow.").split(".")[0]
-                if module.startswith("brushflow.") and part in FOLDERS:
-                    assert part == folder or part in BELOW[folder], f"{path}: {module}"
+                if not module.startswith("brushflow.") or part not in FLOOR_OF or part == folder:
+                    continue
+                below = FLOOR_OF[part] < FLOOR_OF[folder] or (folder, part) in BESIDE
+                assert below and (folder, part) not in STRANGERS, f"{path}: {module}"
+
+
+def test_the_root_holds_the_commands_and_nothing_that_shadows_a_module():
+    """Running a root script puts its folder first in the path of imports."""
+    names = {path.name for path in ROOT.glob("*.py")}
+    assert names == {"__init__.py", "stylize_video.py", "train_video.py"}
+    code = "import importlib.util as u; print([n for n in ('files', 'errors') if u.find_spec(n)])"
+    told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert told.stdout.strip() == "[]", told
 
 
 def test_only_the_warp_samples_grids_and_only_video_starts_ffmpeg():
-    for path in (path for name in FOLDERS for path in (ROOT / name).rglob("*.py")):
+    for path in (path for name in FLOOR_OF for path in (ROOT / name).rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         assert "grid_sample(" not in text or path.name == "warp.py", path
         assert "subprocess" not in text or ROOT / "video" in path.parents, path

@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
-from brushflow.memory import out_of_memory
-from brushflow.tensor_files import load_tensors
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.memory import out_of_memory
+from brushflow.common.tensor_files import load_tensors
 
 NAME = "checkpoint.pt"
 

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models.preprocessing import deprocess, from_rgb
 from brushflow.video import read_image
 

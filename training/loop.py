@@ -12,25 +12,25 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import alone_in
-from brushflow.memory import out_of_memory
-from brushflow.models.files import StyleModel
-from brushflow.pipeline.devices import autocast, choose_device
+from brushflow.common.atomic_files import alone_in
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.memory import out_of_memory
+from brushflow.common.torch_devices import autocast, choose_device
+from brushflow.models.model_file import StyleModel
+from brushflow.report.training_page import write_report
 from brushflow.training.apart import NormsApart
 from brushflow.training.checkpoint import Journal, read_checkpoint, write_checkpoint
-from brushflow.training.data import Batch, batches
+from brushflow.training.data.batches import Batch, batches
+from brushflow.training.data.folders import open_data
+from brushflow.training.distributed import Workers, worker_device
 from brushflow.training.images import debug_sheet
 from brushflow.training.network import make_network, make_recurrence
 from brushflow.training.objective import Objective
 from brushflow.training.options import TrainOptions
 from brushflow.training.outcome import foreseen, seen
-from brushflow.training.report import write_report
 from brushflow.training.schedule import Schedule, one_cycle
-from brushflow.training.sets import open_data
 from brushflow.training.unroll import Step
 from brushflow.training.validation import Validation
-from brushflow.training.workers import Workers, worker_device
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models.loss_network import LossNetwork, covariance, gram_matrix, spatial_mean
 from brushflow.models.preprocessing import to_rgb
 

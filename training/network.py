@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models import StyleNetwork, build, load
 from brushflow.training.options import NETWORKS, TrainOptions
 from brushflow.training.unroll import Recurrence

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable
 import torch
 from torch import Tensor, nn
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models.loss_network import LossNetwork
 from brushflow.models.preprocessing import preprocess
 from brushflow.training.images import read_painting

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.training.temporal import PAPER_WEIGHTS
 

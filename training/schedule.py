@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 
 WARM_UP = 50  # iterations in which the rate of the one cycle rises
 _PAIR = re.compile(r"(?<![x\d])(\d+)x(\d+)(?![x\d])")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from brushflow.flow.warp import warp
 from brushflow.models.preprocessing import from_rgb
-from brushflow.training.data import Batch
+from brushflow.training.data.batches import Batch
 
 
 @dataclass(frozen=True)

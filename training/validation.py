@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from brushflow.training.apart import NormsApart
-from brushflow.training.data import TrainingData
+from brushflow.training.data.batches import TrainingData
 from brushflow.training.objective import Objective
 from brushflow.training.outcome import Likeness
 from brushflow.training.unroll import Recurrence, Step

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.video.icc import to_srgb
 from brushflow.video.probe import VideoInfo, check_readable
 from brushflow.video.read import TimedFrame

@@ -17,8 +17,8 @@ from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from brushflow.errors import BrushflowError
-from brushflow.files import atomic_path
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError
 from brushflow.video.carry import Fates, SourceTracks, Trim
 from brushflow.video.clock import usual_step
 from brushflow.video.containers import OutputKind, check_video_codec, output_kind

@@ -10,7 +10,7 @@ from itertools import islice
 
 import ffmpeg as ffmpeg_graph
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import ffmpeg
 
 logger = logging.getLogger(__name__)

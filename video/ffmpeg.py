@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video.icc import cmyk_to_srgb, mode_of, to_srgb
 
 logger = logging.getLogger(__name__)

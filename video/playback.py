@@ -24,7 +24,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.video import ffmpeg
 from brushflow.video.cropping import NO_BORDERS, Borders, read_borders
 from brushflow.video.filters import crop

@@ -10,7 +10,7 @@ import av
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video.color import ColorTags, output_color, resolve_color
 from brushflow.video.cropping import NO_BORDERS, Borders, read_borders
 from brushflow.video.opening import open_input

@@ -19,7 +19,7 @@ import av
 import ffmpeg as ffmpeg_graph
 import numpy as np
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.video import ffmpeg
 from brushflow.video.clock import JoinedClock, joined_offsets
 from brushflow.video.damage import expected_times, fill_gaps

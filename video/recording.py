@@ -12,8 +12,8 @@ from types import TracebackType
 
 import numpy as np
 
-from brushflow.errors import BrushflowError
-from brushflow.files import LOCK, MARK, alone_in, atomic_path, remove_own
+from brushflow.common.atomic_files import LOCK, MARK, alone_in, atomic_path, remove_own
+from brushflow.common.errors import BrushflowError
 from brushflow.video.assemble import assemble
 from brushflow.video.encoders import EncodeSettings
 from brushflow.video.write import SegmentWriter, verify_segment

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video.color import ColorTags
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, stored_bit_depth
 from brushflow.video.probe import VideoInfo

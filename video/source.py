@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import cv2
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.video.animation import ANIMATIONS, Animation
 from brushflow.video.filters import changes_when_read
 from brushflow.video.images import IMAGE_SUFFIXES, holds_one_picture, moving_kind

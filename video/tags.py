@@ -12,7 +12,7 @@ import av
 from av.container import InputContainer
 from PIL import Image
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.video.images import IMAGE_SUFFIXES, MAKER
 from brushflow.video.opening import open_input
 from brushflow.video.words import clean_text, was_guessed

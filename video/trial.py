@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 
 import av
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.video.carry import WHOLE, Fate, Fates, SourceTracks, Trim
 from brushflow.video.containers import OutputKind, output_kind
 

@@ -14,8 +14,8 @@ import av
 import ffmpeg as ffmpeg_graph
 import numpy as np
 
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.files import atomic_path
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import ffmpeg
 from brushflow.video.assemble import assemble
 from brushflow.video.color import BT709, ColorTags

@@ -8,12 +8,12 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from brushflow.cli import run, set_up_logging, stop_on_interrupt
-from brushflow.errors import UsageError
+from brushflow.cli.commands import run, set_up_logging, stop_on_interrupt
+from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.training import Progress, TrainOptions, train
-from brushflow.training.clips import find_videos
-from brushflow.training.prepare import PrepareSettings, place_for, prepare_video
+from brushflow.training.data.clips import find_videos
+from brushflow.training.data.prepare import PrepareSettings, place_for, prepare_video
 
 _PATH = click.Path(path_type=Path)
 

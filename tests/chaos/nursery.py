@@ -13,8 +13,8 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-from brushflow.cli import stop_on_interrupt
-from brushflow.errors import BrushflowError
+from brushflow.cli.commands import stop_on_interrupt
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
 
 

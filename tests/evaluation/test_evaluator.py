@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.evaluation import SintelTruth, evaluate
-from brushflow.evaluation.inputs import Inputs
 from brushflow.evaluation.masks import traceable
 from brushflow.evaluation.stability import difference_map, e_warp
 from brushflow.evaluation.truth import compose, true_flow
+from brushflow.evaluation.video_pairs import Inputs
 from brushflow.flow import load_estimator, write_flo
 
 COUNT = 14
@@ -178,7 +178,9 @@ def test_true_motion_is_followed_to_larger_distances(clips, tmp_path, monkeypatc
     for number in range(1, COUNT):
         flow = np.broadcast_to(np.float32([-2, 0]), (64, 96, 2))
         write_flo(folder / f"frame_{number:04d}.flo", flow)
-    monkeypatch.setattr("brushflow.evaluation.jobs.estimated_motion", None)  # would fail if called
+    monkeypatch.setattr(
+        "brushflow.evaluation.parallel_frames.estimated_motion", None
+    )  # would fail if called
     truth = SintelTruth(tmp_path, "source")
     found = run(clips, "trembling", distances=(1, 2, 5), truth=truth, result_motion=False)
     for distance in (1, 2, 5):

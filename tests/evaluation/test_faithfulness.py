@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 from skimage import data
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.evaluation.faithfulness import Perceptual, edge_map, edge_similarity
 from brushflow.evaluation.lpips import PUBLISHED, Lpips
 from brushflow.models import preprocess

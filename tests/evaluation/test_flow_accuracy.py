@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.evaluation.datasets import find_pairs
 from brushflow.evaluation.flow_accuracy import end_point_error, flow_accuracy, outliers
 from brushflow.flow import write_flo, write_kitti

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from brushflow.errors import UsageError
-from brushflow.evaluation.inputs import Inputs
+from brushflow.common.errors import UsageError
+from brushflow.evaluation.video_pairs import Inputs
 
 COUNT = 20
 

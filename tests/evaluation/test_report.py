@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from brushflow.evaluation import evaluate
-from brushflow.evaluation.charts import Line, axis, line_chart
 from brushflow.evaluation.metrics import format_value
-from brushflow.evaluation.pictures import clip_size, heat_picture, heat_scale
-from brushflow.evaluation.report import write_report
 from brushflow.evaluation.summary import summary
+from brushflow.report.charts import Line, axis, line_chart
+from brushflow.report.evaluation_page import write_report
+from brushflow.report.pictures import clip_size, heat_picture, heat_scale
 
 NASTY = '<b>"mine"</b> & </script>'
 COUNT = 12

@@ -10,7 +10,7 @@ import pytest
 from skimage import data
 
 from brushflow.evaluation.masks import traceable
-from brushflow.evaluation.motion import estimated_motion, true_motion
+from brushflow.evaluation.pair_motion import estimated_motion, true_motion
 from brushflow.evaluation.stability import (
     difference_map,
     e_warp,

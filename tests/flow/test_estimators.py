@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.flow import bidirectional, load_estimator, resize_flow
 from brushflow.flow.estimators import OPENCV_NAMES
 from brushflow.flow.resize import CappedSize

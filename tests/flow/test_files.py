@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.flow import read_flo, write_flo
 
 

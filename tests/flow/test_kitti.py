@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skimage import data, io
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.flow import read_kitti, write_kitti
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
+from brushflow.common.torchvision_import import import_torchvision
 from brushflow.flow import bidirectional, load_estimator, raft
 from brushflow.flow.raft_weights import torchvision_names
-from brushflow.torchvision_import import import_torchvision
 
 NAMES = ["raft-small", "raft-large"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 
 _COUNT = int(os.environ.get("BRUSHFLOW_FUZZ", 500))  # inputs of each kind
 _SLOWEST = 2.0  # seconds of computing for one input

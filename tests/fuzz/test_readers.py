@@ -18,7 +18,7 @@ from brushflow.flow import read_flo, write_flo
 from brushflow.models import StyleModel, build, load
 from brushflow.occlusion import read_pgm, write_pgm
 from brushflow.pipeline.folder import RunFolder, Scan
-from brushflow.pipeline.shots import read_cuts
+from brushflow.shots.cuts import read_cuts
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]  # as many inputs as asked for
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.models import StyleModel, build
 
 

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 import brushflow
-from brushflow.errors import BrushflowError, UsageError
-from brushflow.live.command import offered
+from brushflow.cli.live import offered
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import ffmpeg, open_source
-from brushflow.video.devices import is_device, open_device
+from brushflow.video.capture_devices import is_device, open_device
 
 ROOT = Path(brushflow.__file__).parent
 

@@ -5,7 +5,7 @@ from fractions import Fraction
 import av
 import pytest
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.video import EncodeSettings
 from brushflow.video.recording import Recorder, finish_recording, free_name
 

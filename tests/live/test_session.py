@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.live.capture import Capture
 from brushflow.live.controls import Controls
-from brushflow.live.painting import FrameByFrame, Studio
+from brushflow.live.frame_by_frame import FrameByFrame, Studio
 from brushflow.live.session import Session
 from brushflow.live.size import choose_size
 from brushflow.pipeline import StylizeOptions

@@ -7,8 +7,8 @@ from skimage import data
 from torch import nn
 
 from brushflow.models import StyleModel, build
-from brushflow.models.cuda_graph import Graphed, Recording
-from brushflow.models.folding import fold
+from brushflow.models.inference.cuda_graph import Graphed, Recording
+from brushflow.models.inference.folding import fold
 from brushflow.pipeline.stylizer import Stylizer
 
 ARCH = "c3s1-4,d6,R6,U2,c3s1-3"

@@ -8,7 +8,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import StyleModel, available, build, load
 
 SMALL = "c9s1-8,d12,d16,R16,R16,U2,c3s1-8,U2,c9s1-3"
@@ -149,6 +149,6 @@ def test_too_little_memory_is_not_taken_for_damage(tmp_path, monkeypatch, tiny_m
     def hungry(*arguments, **named):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("brushflow.models.files.network_from_state", hungry)
+    monkeypatch.setattr("brushflow.models.model_file.network_from_state", hungry)
     with pytest.raises(RuntimeError, match="allocate"):
         load(tiny_model_file)

@@ -8,8 +8,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from brushflow.models import PADDING_TYPES, PAPER_ARCH, build, kernels, subpixel
-from brushflow.models.folding import fold
+from brushflow.models import PADDING_TYPES, PAPER_ARCH, build
+from brushflow.models.inference import kernels, subpixel
+from brushflow.models.inference.folding import fold
 
 ARCHS = [
     "c9s1-8,d12,d16,R16,R16,U2,c3s1-8,U2,c9s1-3",
@@ -206,6 +207,6 @@ def test_folded_equals_plain_on_a_gpu():
 
 def test_freed_memory_can_be_kept():
     # In a process of its own, as the setting cannot be taken back.
-    code = "from brushflow.memory import keep_freed_memory as keep; print(keep())"
+    code = "from brushflow.common.memory import keep_freed_memory as keep; print(keep())"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     assert printed.split()[0] in (b"True", b"False")

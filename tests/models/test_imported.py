@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from skimage import data
 from torch import nn
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import VGG_MEAN_BGR, build, load, to_rgb
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.models import from_rgb, load, to_rgb
 
 BLOCKS = "c9s1-4,d6,d8,R8,R8,"

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models import PADDING_TYPES, PAPER_ARCH, build, from_rgb, to_rgb
 from brushflow.models.network import FDB_ARCH
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from brushflow.errors import BrushflowError
-from brushflow.models.pth import read_pth
+from brushflow.common.errors import BrushflowError
+from brushflow.models.importers.pth import read_pth
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError
-from brushflow.models.t7 import Layer, T7Tensor, read_t7
+from brushflow.common.errors import BrushflowError
+from brushflow.models.importers.torch7 import Layer, T7Tensor, read_t7
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import StyleModel, build, load
 
 SMALL = "c3s1-4,d4,R4,U2,c3s1-3"

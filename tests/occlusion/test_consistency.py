@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.occlusion import reliability, structure_map
 
 

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.occlusion import min_filter, read_map, read_pgm, write_pgm
 
 

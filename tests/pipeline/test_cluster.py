@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import brushflow
-import brushflow.pipeline.cluster as cluster_module
-from brushflow.errors import BrushflowError
+import brushflow.pipeline.parallel.dask_cluster as cluster_module
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.cluster import ClusterExecutor
-from brushflow.pipeline.paint_shots import RunDescription
+from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
+from brushflow.pipeline.parallel.worker import RunDescription
 
 ROOT = Path(brushflow.__file__).parent
 get_worker = pytest.importorskip("distributed").get_worker

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import brushflow
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import StyleModel, build
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.inputs import default_output, find_videos, is_video_folder, output_folder

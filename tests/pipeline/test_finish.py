@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.models import preprocess
 from brushflow.pipeline.finish import finish
 from brushflow.pipeline.stylizer import Stylized

@@ -7,12 +7,12 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.many import stylize_videos
+from brushflow.training.data.prepare import PrepareSettings, prepare_video
 from brushflow.training.loop import train
 from brushflow.training.options import TrainOptions
-from brushflow.training.prepare import PrepareSettings, prepare_video
 from brushflow.video import EncodeSettings, write_image
 from brushflow.video.recording import Recorder
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.flow import read_flo
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.video import open_source, read_image

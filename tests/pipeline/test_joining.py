@@ -2,7 +2,7 @@
 
 import pytest
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, joining, stylize_video
 from brushflow.video.playback import play
 

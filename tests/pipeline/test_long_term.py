@@ -125,9 +125,8 @@ def test_a_run_goes_on_from_its_state_as_if_it_had_not_stopped(split):
             return x[:, :3] * 0.5 + x[:, 3:6] * 0.3 + 7
 
     def paint(frames, **where):
-        painter = Stylizer(
-            StyleModel(Plain(), "plain"), motion=moving(-3, 0), min_filter_width=1, settle=0
-        )
+        painter = stylizer(moving(-3, 0))
+        painter.network = Plain()
         return list(painter.stylize(frames, **where))
 
     whole = paint(frames)

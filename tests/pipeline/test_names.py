@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.video import open_source
 from brushflow.video.ffmpeg import file_url

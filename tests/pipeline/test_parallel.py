@@ -12,16 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.models import load
-from brushflow.models.folding import FoldedNetwork, fold
-from brushflow.pipeline import StylizeOptions, dispatch, stylize_video
-from brushflow.pipeline.dispatch import plan_rows
+from brushflow.models.inference.folding import FoldedNetwork, fold
+from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.parallel import rows as dispatch
+from brushflow.pipeline.parallel.lease import RowAtWork, Turn, TurnOver
+from brushflow.pipeline.parallel.processes import PaintingProcesses, take_idle_threads
+from brushflow.pipeline.parallel.rows import plan_rows
 from brushflow.pipeline.plan import plan_segments
-from brushflow.pipeline.processes import PaintingProcesses, take_idle_threads
-from brushflow.pipeline.scan import Scan
 from brushflow.pipeline.shortage import ShortOfMemory
-from brushflow.pipeline.turns import RowAtWork, Turn, TurnOver
+from brushflow.shots.scan import Scan
 
 
 @pytest.fixture(scope="module")

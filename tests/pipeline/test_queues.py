@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from brushflow.pipeline.queues import Sink, prefetch
+from brushflow.common.queues import Sink, prefetch
 
 
 def test_items_arrive_in_order_and_only_a_few_ahead():

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.video import open_source
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.painting import Painter, model_digests

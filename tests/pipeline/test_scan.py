@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.plan import plan_video
-from brushflow.pipeline.scan import find_cuts, scan_source
+from brushflow.shots.scan import find_cuts, scan_source
 from brushflow.video import open_source, write_image
 
 FRAMES = 200  # 8 s, of which the look goes on 3 s beyond the end

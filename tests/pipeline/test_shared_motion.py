@@ -7,10 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from brushflow.pipeline import StylizeOptions, dispatch, helpers, stylize_video
+from brushflow.pipeline import StylizeOptions, helpers, stylize_video
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.motion import EstimatedMotion
-from brushflow.pipeline.paint_shots import find_motion, paint_shots
+from brushflow.pipeline.parallel import rows as dispatch
+from brushflow.pipeline.parallel.worker import find_motion, paint_shots
 from brushflow.pipeline.plan import plan_segments
 from brushflow.pipeline.shared_motion import MARGIN, next_to_find
 

@@ -7,7 +7,7 @@ import cv2
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, painting, shortage, stylize_video
 from brushflow.pipeline.stills import stylize_image
 from brushflow.pipeline.stylizer import Stylizer

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from brushflow.models import build
-from brushflow.scripts import benchmark, measuring
-from brushflow.scripts.benchmark_convolutions import _int8_task
-from brushflow.scripts.benchmark_network import count_flop, psnr, sample
+from brushflow.scripts.benchmarks import benchmark, measuring
+from brushflow.scripts.benchmarks.convolutions import _int8_task
+from brushflow.scripts.benchmarks.network import count_flop, psnr, sample
 
 SMALL = "c3s1-8,d8,R8,U2,c9s1-3"
 

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from skimage import data, io
 
-from brushflow.scripts.benchmark import command
+from brushflow.scripts.benchmarks.benchmark import command
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.scripts import check_media
 from brushflow.scripts.check_media import check, command, faults
 from brushflow.video.playback import play

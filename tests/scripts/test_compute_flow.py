@@ -9,7 +9,7 @@ from skimage import data
 
 from brushflow.flow import read_flo
 from brushflow.occlusion import read_pgm, reliability
-from brushflow.scripts import compute_flow
+from brushflow.scripts.original import compute_flow
 
 SHIFT = (3, -2)
 

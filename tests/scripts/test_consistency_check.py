@@ -9,7 +9,7 @@ from skimage import data
 
 from brushflow.flow import write_flo
 from brushflow.occlusion import read_pgm, reliability
-from brushflow.scripts import consistency_check
+from brushflow.scripts.original import consistency_check
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 from skimage import data, io
 
-from brushflow.scripts import experiment
+from brushflow.scripts.lab import experiment
 from brushflow.training.recipes import RECIPES
 from brushflow.video import write_image
 

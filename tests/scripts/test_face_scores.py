@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from brushflow.scripts.face_scores import border_gradients, edge_error
+from brushflow.evaluation.face_scores import border_gradients, edge_error
 from brushflow.spherical import FACES, Cube, Overlaps
 
 CUBE = Cube(48, 16)  # true borders between pixels 7 and 8, and 39 and 40

@@ -6,9 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from brushflow.pipeline.shots import read_cuts
-from brushflow.pipeline.transitions import Transition
-from brushflow.scripts import evaluate_cuts, find_cuts
+from brushflow.scripts import find_cuts
+from brushflow.scripts.lab import evaluate_cuts
+from brushflow.shots.cuts import read_cuts
+from brushflow.shots.gradual_transitions import Transition
 from brushflow.video import read_image
 
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
+from brushflow.evaluation.frame_scores import FrameScores
 from brushflow.models import preprocess
 from brushflow.models.loss_network import LossNetwork, gram_matrix
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylized
-from brushflow.scripts.frame_scores import FrameScores
 from brushflow.training.losses import PerceptualLoss
 
 CPU = torch.device("cpu")

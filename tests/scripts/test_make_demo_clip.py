@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from brushflow.flow import load_estimator
-from brushflow.pipeline.shots import detect_cuts, scan_size
 from brushflow.scripts.make_demo_clip import SHOT_FRAMES, command
+from brushflow.shots.cuts import detect_cuts, scan_size
 from brushflow.video import open_source
 
 

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.flow import read_kitti, warp, write_flo
 from brushflow.scripts.make_video_dataset import main
-from brushflow.training.prepare import (
+from brushflow.training.data.prepare import (
     PrepareSettings,
     part_of,
     place_for,
     prepare_video,
     read_flowlist,
 )
-from brushflow.training.prepared import PreparedClips, find_sequences, is_prepared, read_strip
+from brushflow.training.data.prepared import PreparedClips, find_sequences, is_prepared, read_strip
 from brushflow.video import read_image, write_image
 
 SETTINGS = PrepareSettings(length=3, side=64, per_video=2, flow="dis")

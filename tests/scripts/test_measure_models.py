@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from skimage import data, io
 
-from brushflow.scripts.measure_models import command
+from brushflow.scripts.lab.measure_models import command
 
 
 @pytest.mark.slow

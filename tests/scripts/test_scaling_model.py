@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from brushflow.scripts import benchmark
-from brushflow.scripts.scaling_model import divide, main, makespan
+from brushflow.scripts.benchmarks import benchmark
+from brushflow.scripts.benchmarks.scaling_model import divide, main, makespan
 
 
 def test_longest_first_fills_the_workers():

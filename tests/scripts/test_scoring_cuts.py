@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from brushflow.pipeline.transitions import Transition
-from brushflow.scripts.scoring_cuts import KINDS, join, score
+from brushflow.evaluation.cut_scores import KINDS, join, score
+from brushflow.shots.gradual_transitions import Transition
 
 
 def test_joined_clips_change_where_the_truth_says():

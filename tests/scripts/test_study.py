@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from click.testing import CliRunner
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.evaluation.study import make_study, summarize_votes
 from brushflow.scripts.study import command
 

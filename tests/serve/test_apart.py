@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.serve import apart
 from brushflow.serve.apart import Apart, Died, TooMuchMemory
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.apart
 
 TASKS = """
 import os, time
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 
 def count(to, *, tell):
     for number in range(to):

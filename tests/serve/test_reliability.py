@@ -194,7 +194,7 @@ def test_a_full_disk_is_survived_and_painting_goes_on(client, clip, monkeypatch)
         raise FULL
 
     monkeypatch.setattr(jobs, "atomic_path", full)
-    monkeypatch.setattr("brushflow.serve.pictures.atomic_path", full)
+    monkeypatch.setattr("brushflow.serve.thumbnails.atomic_path", full)
     answer = client.post("/api/videos", content=clip.read_bytes())
     assert answer.status_code == 507 and "not enough room" in answer.json()["detail"]
     assert client.get(f"{places[0]}/styles/tiny").status_code == 200

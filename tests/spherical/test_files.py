@@ -8,15 +8,15 @@ import torch
 from click.testing import CliRunner
 from skimage import data
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
+from brushflow.evaluation.face_scores import NAMES
 from brushflow.flow import load_estimator, read_flo, write_flo
 from brushflow.models import deprocess, preprocess
 from brushflow.occlusion import read_pgm, reliability, write_pgm
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.spherical_stylizer import CubeStylizer
 from brushflow.pipeline.stylizer import Stylizer
-from brushflow.scripts import stylize_frames_vr
-from brushflow.scripts.face_scores import NAMES
+from brushflow.scripts.original import stylize_frames_vr
 from brushflow.spherical import Cube, Overlaps, Panorama
 from brushflow.video import read_image, write_image
 

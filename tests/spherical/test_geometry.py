@@ -9,7 +9,7 @@ import pytest
 import torch
 from skimage import data
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
 from brushflow.spherical.cube import ROTATIONS, facing, neighbours
 from brushflow.spherical.panorama import equirect_positions, equirect_rays

@@ -7,7 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from brushflow.scripts import evaluate_sphere
+from brushflow.scripts.lab import evaluate_sphere
 from brushflow.spherical import Cube, Overlaps, Panorama
 from brushflow.spherical.cube import facing
 from brushflow.spherical.panorama import EquirectSampler, equirect_rays

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, to_rgb
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.spherical_stylizer import SphericalStylizer

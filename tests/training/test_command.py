@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import brushflow
 from brushflow import train_video
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.models.network import FDB_ARCH, PAPER_ARCH
 from brushflow.training.network import make_network

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.flow import load_estimator, warp
-from brushflow.training.clips import Clips, find_videos, scaled_size, scan_shots
-from brushflow.training.data import Shapes, TrainingData, batches, parse_mix, stack
-from brushflow.training.photographs import Photographs, find_photographs
-from brushflow.training.prepare import PrepareSettings, prepare_video
+from brushflow.training.data.batches import Shapes, TrainingData, batches, parse_mix, stack
+from brushflow.training.data.clips import Clips, find_videos, scaled_size, scan_shots
+from brushflow.training.data.folders import open_data
+from brushflow.training.data.photographs import Photographs, find_photographs
+from brushflow.training.data.prepare import PrepareSettings, prepare_video
+from brushflow.training.data.windows import Strip, draw_window
 from brushflow.training.schedule import Schedule, SizeSchedule
-from brushflow.training.sets import open_data
-from brushflow.training.windows import Strip, draw_window
 
 
 def shapes(size="48", count="4", steps="1"):

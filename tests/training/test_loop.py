@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import StyleModel, build, load
 from brushflow.training import train
 from brushflow.training.loop import Run

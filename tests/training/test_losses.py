@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models import from_rgb
 from brushflow.models.loss_network import LossNetwork, gram_matrix, spatial_mean
 from brushflow.training.losses import (

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.training.objective import Objective
 from brushflow.training.recipes import RECIPES
 from brushflow.training.unroll import Step

@@ -6,7 +6,7 @@ import pytest
 import torch
 from skimage import data
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.models import available, build, load, preprocess
 from brushflow.training import train
 from brushflow.training.loop import Run

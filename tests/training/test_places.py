@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.flow import load_estimator, warp
-from brushflow.training.clips import Clips, find_videos, names_below, scan_shots
-from brushflow.training.photographs import find_photographs
-from brushflow.training.prepared import is_prepared
-from brushflow.training.sets import open_data
-from brushflow.training.stored import StoredClips, StoredPhotographs, is_stored
+from brushflow.training.data.clips import Clips, find_videos, names_below, scan_shots
+from brushflow.training.data.folders import open_data
+from brushflow.training.data.hdf5_sets import StoredClips, StoredPhotographs, is_stored
+from brushflow.training.data.photographs import find_photographs
+from brushflow.training.data.prepared import is_prepared
 from brushflow.video import write_image
 
 h5py = pytest.importorskip("h5py")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from brushflow.errors import UsageError
+from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.training import TrainOptions, train
 from brushflow.training.schedule import WARM_UP, Schedule, SizeSchedule, one_cycle

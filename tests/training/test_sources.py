@@ -8,8 +8,8 @@ from skimage import data
 
 from brushflow.flow import warp
 from brushflow.occlusion import reliability
-from brushflow.training.sources import SOURCES, shift, single_image, vr, with_holes, zoom_out
-from brushflow.training.vr import OVERLAP
+from brushflow.training.data.cube_faces import OVERLAP
+from brushflow.training.data.simulated import SOURCES, shift, single_image, vr, with_holes, zoom_out
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from brushflow.models import build
-from brushflow.training.data import Shapes, TrainingData, parse_mix
-from brushflow.training.photographs import Photographs, find_photographs
+from brushflow.training.data.batches import Shapes, TrainingData, parse_mix
+from brushflow.training.data.photographs import Photographs, find_photographs
 from brushflow.training.schedule import Schedule, SizeSchedule
 from brushflow.training.unroll import Recurrence, shrink
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import av
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import (
     EncodeSettings,
     SegmentWriter,

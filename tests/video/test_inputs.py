@@ -4,7 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import open_source, read_image, write_image
 
 

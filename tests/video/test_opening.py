@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import open_source
 from brushflow.video.opening import PLAYLISTS_VARIABLE
 

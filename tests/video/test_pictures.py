@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.inputs import default_output, find_videos
 from brushflow.video import open_source, read_image, write_image

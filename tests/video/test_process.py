@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import (
     EncodeSettings,
     SegmentWriter,
@@ -91,7 +91,7 @@ def test_full_disk_is_an_error_with_nothing_left(tmp_path):
         from fractions import Fraction
         from pathlib import Path
         import numpy as np
-        from brushflow.errors import BrushflowError
+        from brushflow.common.errors import BrushflowError
         from brushflow.video import EncodeSettings, SegmentWriter
         resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
         noise = np.random.default_rng(1)

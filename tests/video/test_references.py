@@ -8,7 +8,7 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.video import ffmpeg, open_source
 from brushflow.video.opening import _REFERRING, input_options

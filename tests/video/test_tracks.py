@@ -4,7 +4,7 @@ import av
 import numpy as np
 import pytest
 
-from brushflow.errors import BrushflowError
+from brushflow.common.errors import BrushflowError
 from brushflow.video import open_source
 from brushflow.video.playback import play
 

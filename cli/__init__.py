@@ -1,0 +1,1 @@
+"""How a command talks to a person: exit codes, logging, option types, progress, summaries."""

@@ -1,0 +1,189 @@
+"""What all commands share: options that all have, help in groups, and where log lines go."""
+
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from functools import partial
+from typing import Any, NoReturn
+
+import click
+from tqdm import tqdm
+
+import brushflow
+from brushflow.cli.ending import EXIT_INTERRUPTED, end_with, printable, stop_on_interrupt
+from brushflow.common.errors import BrushflowError, UsageError, told
+from brushflow.common.memory import NOT_ENOUGH, keep_freed_memory, out_of_memory
+
+__all__ = [
+    "EXIT_INTERRUPTED",
+    "GroupedCommand",
+    "GroupedOption",
+    "aligned",
+    "option_for",
+    "printable",
+    "run",
+    "set_up_logging",
+    "stop_on_interrupt",
+]
+
+# PyTorch's threads spin while they wait for each other, which starves the threads that find
+# motion: without this, a run on two cores takes a fifth longer. It counts only if it is set
+# before PyTorch is imported, and so here, in the first module that a command imports.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def run(command: click.Command) -> NoReturn:
+    """Run a click command to the process's end; see ``end_with``."""
+    _complete(command)
+    keep_freed_memory()
+    end_with(lambda: command.main(standalone_mode=False))
+
+
+def _complete(command: click.Command) -> None:
+    """Give a command and its parts what all have: -h, and that no option may be given twice.
+
+    The last of two would count, and the first be forgotten without a word.
+    """
+    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    if not any(parameter.name == "version" for parameter in command.params):
+        command.params.append(_VERSION)
+    if "invoke" not in vars(command):
+        command.invoke = partial(_invoke, command.invoke)
+    parts = list(command.commands.values()) if isinstance(command, click.Group) else []
+    for part in (command, *parts):
+        if "parse_args" not in vars(part):
+            part.parse_args = partial(_parse_once, part, part.parse_args)
+
+
+def _invoke(invoke: Callable[[click.Context], Any], ctx: click.Context) -> Any:
+    """Do the work; click would take any pipe that breaks for that of its own output."""
+    try:
+        return invoke(ctx)
+    except OSError as error:
+        raise BrushflowError(NOT_ENOUGH if out_of_memory(error) else told(error)) from error
+
+
+def _parse_once(
+    command: click.Command,
+    parse: Callable[[click.Context, list[str]], list[str]],
+    ctx: click.Context,
+    args: list[str],
+) -> list[str]:
+    if not ctx.resilient_parsing:
+        with contextlib.suppress(click.UsageError):  # said by the real parser, in its turn
+            _, _, given = command.make_parser(ctx).parse_args(list(args))
+            _check_once(given, ctx)
+    return parse(ctx, args)
+
+
+def _check_once(given: list[click.Parameter], ctx: click.Context) -> None:
+    """UsageError for an option that is given twice, and may not be."""
+    seen = set()
+    for option in given:
+        if not isinstance(option, click.Option) or option.multiple or option.count:
+            continue
+        if option.name in seen:
+            raise UsageError(
+                f"{' or '.join(option.opts + option.secondary_opts)} is given twice; leave one of "
+                f"them out."
+            )
+        seen.add(option.name)
+
+
+def _say_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"brushflow {brushflow.__version__}")
+        ctx.exit()
+
+
+_VERSION = click.Option(
+    ["--version"],
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Say which version this is and leave.",
+)
+
+
+def aligned(rows: list[list[str]]) -> str:
+    """Rows of cells as lines, the first column to the left and the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def set_up_logging(quiet: bool = False, verbose: bool = False) -> None:
+    """Send log records to stderr, above a progress bar if there is one."""
+    level = logging.DEBUG if verbose else logging.ERROR if quiet else logging.INFO
+    handler = _AboveProgressBar()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("brushflow")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+
+
+class GroupedOption(click.Option):
+    """An option that ``--help`` lists under the heading ``group``."""
+
+    def __init__(self, *args: Any, group: str, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help lists its options by group, in the order of their definition."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if isinstance(parameter, click.Option) and record is not None:
+                groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+        for group, records in groups.items():
+            with formatter.section(group):
+                formatter.write_dl(records, col_max=34)
+
+
+def option_for(options: type, group: str) -> Callable[..., Any]:
+    """A maker of click options that fill fields of the dataclass ``options``, with its defaults.
+
+    Called with the field's name, the help sentence, and, where they differ from the field's name
+    with dashes, the option's names.
+    """
+    defaults = {field.name: field.default for field in fields(options)}
+
+    def make(field: str, help: str, *names: str, **attributes: Any) -> Any:
+        default = defaults[field]
+        if default is MISSING:
+            default = None
+        if isinstance(default, bool):
+            attributes |= {"is_flag": True}
+        elif default is not None:
+            attributes = {"type": type(default), **attributes}
+        return click.option(
+            *(names or (f"--{field.replace('_', '-')}",)),
+            field,
+            cls=GroupedOption,
+            group=group,
+            default=default,
+            show_default=default not in (None, False, ()),
+            help=help,
+            **attributes,
+        )
+
+    return make
+
+
+class _AboveProgressBar(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        tqdm.write(self.format(record), file=sys.stderr)

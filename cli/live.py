@@ -1,0 +1,131 @@
+"""What ``stylize_video.py camera:0`` does: options in, a window, and lines about what was done."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+
+import click
+
+from brushflow.cli.commands import printable, stop_on_interrupt
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.memory import out_of_memory
+from brushflow.live.capture import Capture
+from brushflow.live.controls import Controls
+from brushflow.live.frame_by_frame import Studio
+from brushflow.live.session import Session, SessionReport
+from brushflow.live.window import Window
+from brushflow.models import available
+from brushflow.pipeline import StylizeOptions, check_destination
+from brushflow.video import check_encoder, check_output
+from brushflow.video.capture_devices import open_device
+from brushflow.video.recording import finish_recording
+
+DEFAULT_RECORDING = Path("live.mp4")
+# Options that say something about a whole video, which is not there yet.
+_UNFIT = (
+    "start",
+    "end",
+    "max_size",
+    "cuts",
+    "max_shot",
+    "backward",
+    "bit_depth",
+    "keep",
+    "restart",
+    "work_dir",
+    "spherical",
+    "face_size",
+    "overlap",
+    "border_consistency",
+)
+
+
+def paint_live(
+    source: str,
+    options: StylizeOptions,
+    record: Path | None,
+    size: int | None,
+    quiet: bool,
+    others: Mapping[str, object],
+) -> None:
+    """Paint the device ``source`` in a window until somebody quits.
+
+    ``others``: values of further options by name, which must not be given.
+
+    Raises:
+        UsageError: options that a device has no use for.
+        BrushflowError: no display, no such device, or one that went away; what was recorded is
+            there by then.
+        KeyboardInterrupt: Ctrl-C, likewise.
+    """
+    _check_options(options, others)
+    place = record or DEFAULT_RECORDING
+    encoding = options.encoding(place)
+    check_encoder(encoding)
+    check_output(place, encoding.codec)
+    check_destination(source, place, replace=True)
+    rescued = finish_recording(place)
+    if rescued and not quiet:
+        click.echo(printable(f"Finished {rescued}, a recording that had been interrupted."))
+    style, styles = offered(options.style)
+    studio = Studio(options, styles)
+    controls = Controls(studio.names, style, options.strength, not options.independent)
+    controls.recording = record is not None
+    studio.load(style, controls.carry)
+    with stop_on_interrupt() as stop, Window() as window:
+        capture = Capture(open_device(source, options.fps))
+        session = Session(capture, studio, window, options, controls, place, size, stop)
+        try:
+            with capture:
+                session.run()
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            raise BrushflowError(
+                "There is not enough memory to paint at this size; --live-size makes it smaller."
+            ) from error
+        finally:
+            studio.close()
+            if not quiet:
+                _tell(session.report, capture)
+    if stop.is_set():
+        raise KeyboardInterrupt
+    if capture.problem is not None:
+        raise capture.problem
+
+
+def offered(style: str) -> tuple[str, dict[str, str]]:
+    """What to call this style, and all styles by name, this one first."""
+    names = {name: name for name in available()}
+    name = style if style in names else Path(style).stem
+    if name in names:  # a file that is called like a bundled style is not that one
+        name = style
+    return name, {name: style, **names}
+
+
+def _check_options(options: StylizeOptions, others: Mapping[str, object]) -> None:
+    defaults = {field.name: field.default for field in fields(StylizeOptions)}
+    given = [f"--{name.replace('_', '-')}" for name in _UNFIT
+             if getattr(options, name) != defaults[name]]  # fmt: skip
+    given += [name for name, value in others.items() if value is not None]
+    if given:
+        raise UsageError(
+            f"{given[0]} is for videos that are there already; a camera or screen has --record, "
+            f"--live-size and --fps."
+        )
+
+
+def _tell(report: SessionReport, capture: Capture) -> None:
+    """How fast it was, and what was written."""
+    meter = report.meter
+    if report.size is not None:
+        width, height = report.size
+        click.echo(
+            f"Painted {len(meter.latencies)} of {capture.arrived} frames at {width}x{height}: "
+            f"{meter.overall_rate:.1f} per second, {1000 * meter.overall_latency:.0f} ms after "
+            f"they came (at most {1000 * max(meter.latencies):.0f} ms); {capture.dropped} came "
+            f"too late and were left out."
+        )
+    for path in report.written:
+        if path.exists():
+            click.echo(printable(f"Wrote {path}."))

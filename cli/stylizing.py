@@ -1,0 +1,228 @@
+"""The ways in which ``stylize_video.py`` works: one video, several, an estimate, a picture."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import click
+
+from brushflow.cli.commands import printable, stop_on_interrupt
+from brushflow.cli.progress import ProgressDisplay
+from brushflow.cli.summaries import tell_done, tell_estimates, tell_outcomes, tell_report
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.live.showing import show_while
+from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
+from brushflow.pipeline.estimate import estimate_run
+from brushflow.pipeline.making import is_done, is_made
+from brushflow.pipeline.many import stylize_videos
+from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
+from brushflow.pipeline.parallel.processes import PaintingProcesses
+from brushflow.pipeline.parallel.this_machine import painting_processes, usable_cores
+from brushflow.pipeline.run import forget_run, one_opencv_thread
+from brushflow.pipeline.stills import preview, stylize_image
+from brushflow.video import Source, open_source
+
+
+class Work:
+    """What all ways of running share."""
+
+    def __init__(
+        self,
+        options: StylizeOptions,
+        jobs: int | str,
+        cluster: str | None,
+        report: bool,
+        quiet: bool,
+        show: bool,
+    ) -> None:
+        self.options = options
+        self.report = report
+        if show and (cluster is not None or jobs != 1):
+            raise UsageError(
+                "--show shows what this process paints; leave --jobs and --cluster out."
+            )
+        self.show = show
+        if cluster is not None and jobs != 1:
+            raise UsageError("--jobs is for this machine and --cluster for others; choose one.")
+        self.jobs = jobs
+        self.cluster = cluster
+        self.quiet = quiet
+
+    def paint(self, source: Source, output: Path) -> None:
+        """Paint one video, and measure it if that is wanted."""
+        if self.report:
+            # Not at the top: what it brings along takes longer to import than all the rest.
+            from brushflow.evaluation.of_run import check_measurable
+
+            check_measurable(self.options)
+        place = source.info.path
+        if is_done(source, output, self.options):
+            if not self.quiet:
+                tell_done(output)
+            if self.report:
+                self._measure(place, output)
+            return
+        with self._ready([source]) as (display, stop, executor):
+            paint = partial(
+                *(stylize_video, place, output, self.options, display.show, stop, executor),
+                keep_note=self.report,
+            )
+            report = show_while(lambda watch: paint(watch=watch)) if self.show else paint()
+        if not self.quiet:
+            tell_report(report)
+        if self.report:
+            self._measure(place, output)
+            forget_run(output, self.options)
+        if report.problem:
+            raise BrushflowError(
+                f"{source.info.path} is damaged; what could be read of it is in {report.output} "
+                f"({report.problem})."
+            )
+
+    def _measure(self, place: Path, output: Path) -> None:
+        from brushflow.evaluation.of_run import report_run
+
+        try:
+            with ProgressDisplay(self.quiet) as display:
+                show = partial(display.show, "measure")
+                page = report_run(place, output, self.options, show)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "Interrupted. The same command without --restart measures, and paints nothing."
+            ) from None
+        if not self.quiet:
+            click.echo(printable(f"Look at {page}."))
+
+    def paint_many(self, work: list[tuple[str, Path]], folder: Path | None) -> None:
+        """Paint several videos; those that fail do not stop the rest."""
+        if self.report:
+            raise UsageError("--report measures one video; name one.")
+        started = time.monotonic()
+        if folder is not None:
+            make_folder(folder)
+        opened = self._opened(work)
+        self._check_use(opened)
+        with self._ready(opened) as (display, stop, executor):
+            # This machine scans and joins, however many others paint.
+            at_once = 1 if executor is None else min(executor.count, usable_cores()) + 1
+            outcomes = stylize_videos(work, self.options, display.show, stop, executor, at_once)
+        if not self.quiet:
+            tell_outcomes(outcomes, time.monotonic() - started)
+        failed = sum(outcome.failed for outcome in outcomes)
+        if failed:
+            raise BrushflowError(f"{failed} of {len(outcomes)} sources failed.")
+
+    def estimate(self, work: list[tuple[str, Path]]) -> None:
+        """Say what painting would take; videos that cannot be read do not stop the rest."""
+        estimates, problems, notes = [], [], []
+        with (
+            one_opencv_thread(),
+            stop_on_interrupt() as stop,
+            ProgressDisplay(self.quiet) as display,
+        ):
+            for source, output in work:
+                try:
+                    opened = open_source(source, self.options.fps)
+                    if opened.kind == "image":
+                        notes.append(f"{source}: a picture, which takes no time to speak of.")
+                        continue
+                    found = estimate_run(
+                        opened, output, self.options, display.show, partial(_check, stop)
+                    )
+                except BrushflowError as error:
+                    if len(work) == 1:
+                        raise
+                    problems.append(f"{source}: {error}")
+                else:
+                    estimates.append((source, output, found))
+        for sentence in notes + problems:
+            click.echo(printable(sentence))
+        if estimates:
+            tell_estimates(estimates)
+        if problems:
+            raise BrushflowError(f"{len(problems)} of {len(work)} sources could not be estimated.")
+
+    def _opened(self, work: list[tuple[str, Path]]) -> list[Source]:
+        """Those that can be opened; what is wrong with the others is said in their turn."""
+        sources = []
+        for source, _ in work:
+            with suppress(BrushflowError):
+                sources.append(open_source(source, self.options.fps))
+        return sources
+
+    def _check_use(self, sources: Sequence[Source]) -> None:
+        """UsageError for options that none of the sources has a use for."""
+        problem = None
+        for source in sources:
+            try:
+                self.options.check_use(source)
+            except UsageError as error:
+                problem = error
+            else:
+                return
+        if problem is not None:
+            raise problem
+
+    @contextmanager
+    def _ready(
+        self, sources: Sequence[Source]
+    ) -> Iterator[
+        tuple[ProgressDisplay, threading.Event, PaintingProcesses | ClusterExecutor | None]
+    ]:
+        """A progress display, an event that Ctrl-C sets, and processes if several are wanted."""
+        sizes = [self.options.output_size(s.info.width, s.info.height) for s in sources]
+        largest = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
+        with (
+            stop_on_interrupt() as stop,
+            self._executor(largest) as executor,
+            ProgressDisplay(self.quiet) as display,
+        ):
+            yield display, stop, executor
+
+    def _executor(
+        self, size: tuple[int, int]
+    ) -> AbstractContextManager[PaintingProcesses | ClusterExecutor | None]:
+        if self.cluster is not None:
+            return ClusterExecutor(self.cluster)
+        return painting_processes(self.jobs, self.options.device, size)
+
+
+def _check(stop: threading.Event) -> None:
+    if stop.is_set():
+        raise KeyboardInterrupt
+
+
+def make_folder(folder: Path) -> None:
+    """The folder that ``--output`` names."""
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The folder {folder}, which --output names, cannot be made ({error.strerror})."
+        ) from error
+
+
+def write_still(
+    source: Source, output: Path, options: StylizeOptions, moments: int | None, quiet: bool
+) -> None:
+    """Everything that ends in a single picture."""
+    if not options.restart and is_made(source, output, options, moments):
+        if not quiet:
+            tell_done(output)
+        return
+    check_destination(source.info.path, output, options.restart)
+    started = time.monotonic()
+    if moments:
+        with stop_on_interrupt() as stop:
+            shown = preview(source, output, options, moments, partial(_check, stop))
+        summary = f"{shown} moments"
+    else:
+        stylize_image(source, output, options)
+        summary = "one picture"
+    if not quiet:
+        click.echo(
+            f"Wrote {printable(str(output))}: {summary} in {time.monotonic() - started:.1f} s."
+        )

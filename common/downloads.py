@@ -1,0 +1,56 @@
+"""Weights fetched once from where their authors publish them, checked before use."""
+
+import logging
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import torch
+from torch import Tensor
+
+from brushflow.common.errors import BrushflowError
+from brushflow.common.tensor_files import load_tensors
+
+_log = logging.getLogger(__name__)
+
+
+def download_weights(url: str, what: str, instead: str) -> dict[str, Tensor]:
+    """The state dict at ``url``, see ``download_file``, which raises what is raised here too."""
+    cached = download_file(url, what, instead)
+    try:
+        return load_tensors(cached)
+    except (OSError, ValueError) as error:
+        raise BrushflowError(
+            f"The {what} '{cached}' are damaged: delete that file to download them again."
+        ) from error
+
+
+def download_file(url: str, what: str, instead: str, name: str | None = None) -> Path:
+    """What is at ``url``, kept in torch's hub cache.
+
+    The file's name there ends in the first digits of its SHA-256; a download that does not match
+    is thrown away.
+
+    Args:
+        url: where the file is.
+        what: names the weights in messages, e.g. "flow weights".
+        instead: what the user can do without a network, the end of a sentence.
+        name: of the file in the cache; None: as in the address, which torchvision publishes so.
+
+    Raises:
+        BrushflowError: it cannot be downloaded, or what arrived is damaged.
+    """
+    name = name or Path(urlsplit(url).path).name
+    cached = Path(torch.hub.get_dir(), "checkpoints", name)
+    if cached.exists():
+        return cached
+    _log.info("Downloading %s to %s", url, cached)
+    try:
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        digest = cached.stem.rpartition("-")[2]
+        torch.hub.download_url_to_file(url, str(cached), digest, progress=False)
+    except (OSError, RuntimeError) as error:
+        raise BrushflowError(
+            f"Cannot download the {what} {url} ({error}): fetch them on a machine that can and "
+            f"{instead}"
+        ) from error
+    return cached

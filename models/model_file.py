@@ -1,0 +1,161 @@
+"""Model files: one ``.safetensors`` with weights and everything needed to run them."""
+
+import difflib
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from brushflow.common.atomic_files import atomic_path
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.memory import out_of_memory
+from brushflow.common.tensor_files import safetensors_bytes, tensors_digest
+from brushflow.models.importers.detect import network_from_other
+from brushflow.models.network import StyleNetwork
+from brushflow.models.weights import network_from_state
+
+FORMAT = "brushflow-1"
+PRETRAINED = Path(__file__).parent / "pretrained"
+DEFAULT_STYLE = "starry-night"
+SUFFIXES = (".safetensors", ".pth", ".pt", ".model", ".t7", ".tar")  # .tar of .pth.tar
+_LARGEST_FILE = 256 * 2**20  # bytes; the paper's network takes 7 million
+
+
+@dataclass(frozen=True)
+class StyleModel:
+    """A network with its description.
+
+    ``network`` is in evaluation mode with float32 weights; ``style`` names the painting;
+    ``training`` holds the settings it was trained with (JSON values).
+    """
+
+    network: StyleNetwork
+    style: str
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what decides its paintings, whatever kind of file that came from."""
+        tensors = tensors_digest(self.network.state_dict())
+        about = json.dumps(_description(self.network), sort_keys=True)
+        return hashlib.sha256(f"{about} {tensors}".encode()).hexdigest()
+
+    def save(self, path: Path | str, dtype: torch.dtype = torch.float32) -> None:
+        """Write the file, atomically; ``dtype`` float16 halves it, but for what is beyond that."""
+        metadata = {
+            "format": FORMAT,
+            **_description(self.network),
+            "style": self.style,
+            "training": json.dumps(self.training, sort_keys=True),
+        }
+        tensors = {
+            name: _narrowed(tensor, dtype).contiguous()
+            for name, tensor in self.network.state_dict().items()
+        }
+        try:
+            with atomic_path(path) as partial:
+                partial.write_bytes(safetensors_bytes(tensors, metadata))
+        except OSError as error:
+            raise BrushflowError(f"Could not write the model {path}: {error.strerror}.") from error
+
+
+def _narrowed(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    narrow = tensor.to(dtype)
+    return narrow if narrow.isfinite().all() else tensor
+
+
+def _description(network: StyleNetwork) -> dict[str, str]:
+    """All that a network is built from, but its weights."""
+    return {
+        "arch": network.arch,
+        "in_channels": str(network.in_channels),
+        "norm": network.norm,
+        "padding_type": network.padding_type,
+        "tanh_constant": str(network.tanh_constant),
+        "margin": str(network.margin),
+        "preprocessing": network.preprocessing,
+    }
+
+
+def available() -> list[str]:
+    """Names of the bundled styles, sorted."""
+    return sorted(path.stem for path in PRETRAINED.glob("*.safetensors"))
+
+
+def load(path_or_name: Path | str) -> StyleModel:
+    """Load a bundled style by name, a ``.safetensors`` file, or one of another program's.
+
+    Those are ``.t7`` and ``.pth``, also called ``.pt``, ``.model`` or ``.pth.tar``: see
+    ``imported``. Loading runs no code from the file. UsageError for a name that is no style and no
+    file; BrushflowError for a file that holds something else.
+    """
+    path = _find(str(path_or_name))
+    try:
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise BrushflowError(f"Could not read the model {path}: {error.strerror}.") from error
+    if size > _LARGEST_FILE:
+        raise BrushflowError(f"{path} is far larger than a stylization network.")
+    if path.suffix.lower() == ".safetensors":
+        return _load_safetensors(path)
+    return StyleModel(network_from_other(path), path.stem.removesuffix(".pth"))
+
+
+def _find(name: str) -> Path:
+    if name in available():
+        return PRETRAINED / f"{name}.safetensors"
+    path = Path(name)
+    if path.suffix.lower() in SUFFIXES:
+        if path.is_file():
+            return path
+        raise UsageError(f"There is no model file {name}.")
+    if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
+        raise UsageError(
+            f"{name} is a picture, and a style is a model: train_video.py --style {name} makes one."
+        )
+    if path.is_file():
+        raise UsageError(f"{name} is not called as model files are: {', '.join(SUFFIXES)}.")
+    near = difflib.get_close_matches(name, available(), n=3, cutoff=0.3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "--list-styles names them."
+    raise UsageError(f"There is no style called {name!r}; {hint}")
+
+
+def _load_safetensors(path: Path) -> StyleModel:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise BrushflowError(
+                    f"{path} is not a brushflow model: it has no format entry {FORMAT!r}."
+                )
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        network = network_from_state(
+            state,
+            metadata["arch"],
+            in_channels=int(metadata["in_channels"]),
+            padding_type=metadata["padding_type"],
+            tanh_constant=float(metadata["tanh_constant"]),
+            norm=metadata["norm"],
+            margin=int(metadata.get("margin", 0)),
+            preprocessing=metadata.get("preprocessing", "vgg"),
+        )
+        training = json.loads(metadata.get("training", "{}"))
+        if not isinstance(training, dict):
+            raise ValueError("its entry 'training' is not a table")
+    except (SafetensorError, KeyError, ValueError, RuntimeError, UsageError) as error:
+        if out_of_memory(error):
+            raise
+        reason = f"no entry {error}" if isinstance(error, KeyError) else str(error)
+        raise BrushflowError(
+            f"{path} is not a usable brushflow model: {reason.splitlines()[0].rstrip('.')}."
+        ) from error
+    return StyleModel(network, metadata.get("style", path.stem), training)

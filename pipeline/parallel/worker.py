@@ -1,0 +1,170 @@
+"""The unit of work of a run: a row of shots, painted by any process that sees the run's folder.
+
+``paint_shots`` and its arguments can be pickled, so every ``concurrent.futures.Executor`` can run
+it. What it needs to know beyond them it reads from the folder.
+"""
+
+import functools
+import socket
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import torch
+
+import brushflow
+from brushflow.common.errors import BrushflowError
+from brushflow.models import available
+from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.parallel.lease import RowAtWork
+from brushflow.pipeline.parallel.processes import take_idle_threads
+from brushflow.pipeline.plan import Segment
+from brushflow.pipeline.shared_motion import find_for
+from brushflow.pipeline.shot_painter import ShotPainter
+from brushflow.video import Source, open_source
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """A run as other processes see it; all paths are absolute.
+
+    ``turn``: the mark of the start that asks, see ``turns``. ``threads``: PyTorch's, where results
+    depend on their number; None for as many as there are to be had.
+    """
+
+    source: str
+    output: Path
+    folder: Path
+    options: StylizeOptions
+    turn: str
+    threads: int | None = None
+
+
+def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
+    """Paint what is missing of a row of shots; returns the number of frames painted now.
+
+    ``segments`` are all those of the row's shots. Called again, after a failure say, it goes on
+    after the last finished one.
+
+    Raises:
+        BrushflowError: the source, the folder or a model are not what the run began with, or
+            cannot be had here; TurnOver when the run was stopped.
+        ShortOfMemory: memory ran out.
+    """
+    _divide_threads(run)
+    with RowAtWork(run.folder, segments[0].first, run.turn) as row:
+        painter = _shot_painter(run)
+        row.begin(sum(map(len, painter.folder.finished(segments))))
+
+        def look() -> None:
+            row.check()
+            if run.threads is None:
+                take_idle_threads()
+
+        def appeared(segment: Segment) -> None:
+            painter.folder.drop_motion(run.turn, segment.first, segment.last)
+
+        return painter.paint(segments, lambda picture: row.painted(), look, appeared)
+
+
+def find_motion(run: RunDescription, row: Sequence[Segment], segment: Segment) -> None:
+    """Find the motion of one of a row's segments for its painter; see ``shared_motion``.
+
+    Raises as ``paint_shots`` does.
+    """
+    _divide_threads(run)
+    find_for(_shot_painter(run), run.turn, row, segment)
+
+
+def _divide_threads(run: RunDescription) -> None:
+    if run.threads is not None and run.threads != torch.get_num_threads():
+        torch.set_num_threads(run.threads)
+    cv2.setNumThreads(1)
+
+
+@functools.lru_cache(maxsize=4)
+def _shot_painter(run: RunDescription) -> ShotPainter:
+    """What is the same for all rows of a run."""
+    here = socket.gethostname()
+    folder = RunFolder(run.folder)
+    settings, scan = folder.settings, folder.load_scan()
+    if settings is None or scan is None:
+        raise BrushflowError(
+            f"The folder of the run, {run.folder}, cannot be read on {here}; all machines must "
+            f"see it by this path."
+        )
+    if settings["brushflow"] != brushflow.__version__:
+        raise BrushflowError(
+            f"The run was begun by brushflow {settings['brushflow']}, and {here} has "
+            f"{brushflow.__version__}; install the same everywhere."
+        )
+    source = open_source(run.source, run.options.fps)
+    source.problem = scan.problem
+    if source.identity() != settings["source"]:
+        raise BrushflowError(
+            f"{run.source} is another file on {here} than where the run began, or it has changed "
+            f"since; --restart looks at it anew."
+        )
+    painter = _painters.get(run.options, settings["models"])
+    painter = painter.with_motion_of(functools.partial(folder.take_motion, run.turn))
+    return ShotPainter(source, scan, run.output, run.options, painter, folder)
+
+
+class _Painters:
+    """The latest painter of this process; several runs, one after another, share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._options: StylizeOptions | None = None
+        self._painter: Painter | None = None
+
+    def get(self, options: StylizeOptions, digests: dict[str, str]) -> Painter:
+        with self._lock:
+            known = self._painter
+            if known is None or self._options != options or known.digests != digests:
+                # Before the next one takes memory, let go of this one, and of all that holds it.
+                self._painter = known = None
+                _shot_painter.cache_clear()
+                known = Painter(options)
+                for use in known.digests.keys() | digests.keys():
+                    if known.digests.get(use) != digests.get(use):
+                        raise BrushflowError(
+                            f"{getattr(options, use)} is another file on {socket.gethostname()} "
+                            f"than where the run began, or it has changed since; put the same one "
+                            f"in its place."
+                        )
+                self._painter, self._options = known, options
+            return known
+
+
+_painters = _Painters()
+
+
+def _absolute(path: Path | None) -> Path | None:
+    """ptlflow also takes the name of a checkpoint, which is no file."""
+    return path.absolute() if path is not None and path.exists() else path
+
+
+def describe_run(
+    source: Source, output: Path, folder: Path, options: StylizeOptions
+) -> RunDescription:
+    """The description of a run that other processes, wherever they were started, can follow."""
+    style = options.style
+    if options.strength > 0 and style not in available():
+        style = str(Path(style).absolute())
+    options = replace(
+        options,
+        style=style,
+        image_model=_absolute(options.image_model),
+        flow_weights=_absolute(options.flow_weights),
+    )
+    # The last bits of a flow network's result depend on the number of threads (oneDNN's 1×1
+    # convolutions), those of the stylization networks and of OpenCV's estimators do not.
+    threads = torch.get_num_threads() if options.flow.startswith(("raft", "ptlflow")) else None
+    return RunDescription(
+        str(source.info.path.absolute()), output.absolute(), folder.absolute(), options, "", threads
+    )

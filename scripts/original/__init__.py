@@ -1,0 +1,1 @@
+"""The published tools' interfaces."""

@@ -1,0 +1,1 @@
+"""Where a shot begins: one look at every frame, cuts and gradual transitions."""

@@ -1,0 +1,265 @@
+"""What all commands share: how they end, whatever happens when, and how they read their options."""
+
+import errno
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import click
+import pytest
+
+import brushflow
+from brushflow.cli import commands as cli
+from brushflow.common.errors import BrushflowError, told
+from brushflow.common.memory import NOT_ENOUGH
+
+BEGIN = """
+    import os, signal, sys, threading, time
+    from pathlib import Path
+    import click
+    from brushflow.cli.commands import run, stop_on_interrupt
+    from brushflow.common.errors import BrushflowError
+"""
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a command whose body is given, in a shell line where {} is the command."""
+
+    def start(body, line="{}"):
+        program = tmp_path / "program.py"
+        begin, body = textwrap.dedent(BEGIN), textwrap.dedent(body)
+        indented = textwrap.indent(body, "    ")
+        program.write_text(f"{begin}\n@click.command()\ndef command():\n{indented}\nrun(command)\n")
+        shell = ["bash", "-c", line.format(f"{sys.executable} {program}")]
+        attributes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(shell, cwd=tmp_path, **attributes)
+
+    return start
+
+
+@pytest.fixture
+def ended(start):
+    """The same to the end: (exit code, stdout, stderr)."""
+
+    def run(body, line="exec {}"):
+        process = start(body, line)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, out, err
+
+    return run
+
+
+@pytest.fixture
+def answer(monkeypatch, capsys):
+    """Run a click command in this process: (exit code, stdout, stderr)."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    handlers = [signal.getsignal(number) for number in numbers]
+
+    def run(command, *arguments):
+        monkeypatch.setattr(sys, "argv", ["program", *arguments])
+        with pytest.raises(SystemExit) as stop:
+            cli.run(command)
+        return stop.value.code, *capsys.readouterr()
+
+    yield run
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)
+
+
+def test_ctrl_c_while_modules_are_imported_shows_no_traceback(tmp_path):
+    (tmp_path / "slow.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    script = """
+        import signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        import brushflow.cli.commands
+        import slow
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == -signal.SIGINT  # which shells show as 130
+    assert done.stderr == "Interrupted.\n"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("can't start new thread"), RuntimeError("bad alloc")],
+)
+def test_too_little_memory_is_a_sentence_wherever_it_shows(error, answer):
+    @click.command()
+    def hungry():
+        raise error
+
+    code, _, err = answer(hungry)
+    assert code == 1 and err == f"Error: {NOT_ENOUGH}\n"
+
+
+def test_a_defect_still_shows_itself(answer):
+    @click.command()
+    def defective():
+        raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        answer(defective)
+
+
+TALK = """
+    with open("made", "w") as file:
+        for i in range(3000):
+            click.echo(f"said {i}")
+            click.echo(f"told {i}", err=True)
+            file.write("0123456789")
+    os.write(2, b"by a library")
+    click.echo("the end")
+"""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{} | true; exit ${{PIPESTATUS[0]}}",
+        "{} 2>&1 >&- | true; exit ${{PIPESTATUS[0]}}",
+        "exec {} >&-",
+        "exec {} 2>&-",
+        "exec {} <&- >&- 2>&-",
+    ],
+)
+def test_who_does_not_listen_does_not_stop_the_work(line, ended, tmp_path):
+    code, out, err = ended(TALK, line)
+    assert code == 0 and "Traceback" not in err and "Error" not in err
+    assert (tmp_path / "made").read_text() == 3000 * "0123456789"
+    assert out.endswith("the end\n") == (line == "exec {} 2>&-")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a file that is always full")
+def test_what_could_not_be_said_for_want_of_room_is_a_failure_afterwards(ended, tmp_path):
+    code, _, err = ended(TALK, "exec {} > /dev/full")
+    assert code == 1 and err.endswith("The output could not be written: No space left on device.\n")
+    assert len((tmp_path / "made").read_text()) == 30000
+
+
+WORK = """
+    try:
+        with stop_on_interrupt() as stop:
+            Path("begun").touch()
+            while not stop.is_set():
+                time.sleep(0.01)
+            time.sleep(LONG)
+            raise KeyboardInterrupt("Interrupted. It goes on.")
+    finally:
+        time.sleep(LONG)
+        Path("tidied").touch()
+"""
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 1000])
+@pytest.mark.parametrize("pause", [0.002, 0.2])
+def test_ctrl_c_several_times_in_a_row(times, pause, start, tmp_path):
+    process = start(WORK.replace("LONG", "0.3" if times < 4 else "300"), "exec {}")
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    for _ in range(times):
+        process.send_signal(signal.SIGINT)
+        time.sleep(pause)
+        if process.poll() is not None:
+            break
+    _, err = process.communicate(timeout=60)  # who insists does not wait for the end
+    assert process.returncode == 130 and "Traceback" not in err
+    assert "Interrupted" in err
+    assert (tmp_path / "tidied").exists() or times > 3
+    if times == 1:
+        assert err.strip() == "Interrupted. It goes on."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "BrushflowError('ffmpeg does not run')",
+        "OSError(32, 'Broken pipe')",
+        "ValueError('odd')",
+        "click.UsageError('wrong')",
+        "SystemExit(1)",
+    ],
+)
+def test_what_ctrl_c_has_broken_elsewhere_is_not_blamed(error, ended):
+    body = f"""
+        with stop_on_interrupt():
+            signal.raise_signal(signal.SIGINT)  # as of a terminal: it ends children as well
+            raise {error}
+    """
+    assert ended(body) == (130, "", "Interrupted.\n")
+
+
+def test_an_interrupt_that_a_destructor_swallows_is_not_lost(ended):
+    body = """
+        class Odd:
+            def __del__(self):
+                signal.raise_signal(signal.SIGINT)
+        Odd()
+        time.sleep(20)
+    """
+    code, _, err = ended(body)
+    assert code == 130 and err.strip() == "Interrupted."
+
+
+def test_ctrl_c_when_all_is_done_changes_nothing(ended):
+    body = """
+        def late():
+            time.sleep(0.5)
+            signal.raise_signal(signal.SIGINT)
+            time.sleep(0.2)
+        threading.Thread(target=late).start()
+        click.echo("done")
+    """
+    assert ended(body) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space", "film.mp4"), "disk is full, and film.mp4 could not be"),
+        (OSError(errno.ENOSPC, "No space"), "The disk is full, and the output could not"),
+        (PermissionError(errno.EACCES, "Permission denied", "a"), "Permission denied (a)."),
+        (BrokenPipeError(errno.EPIPE, "Broken pipe"), "Error: Broken pipe."),
+        (BrushflowError("It is so."), "Error: It is so."),
+    ],
+)
+def test_what_fails_is_a_sentence_with_its_place(error, words, answer):
+    @click.command()
+    def command():
+        raise error
+
+    code, _, err = answer(command)
+    assert code == 1 and words in err
+    assert not isinstance(error, OSError) or told(error) in err
+
+
+@click.group()
+def group():
+    """Several."""
+
+
+@group.command()
+@click.option("--size", type=int)
+@click.option("--many", multiple=True)
+@click.option("--on/--off", default=True)
+def part(size, many, on):
+    """Do it."""
+    click.echo(f"{size} {many} {on}")
+
+
+def test_an_option_given_twice_is_refused(answer):
+    assert answer(group, "part", "--many", "a", "--many", "b", "--size", "3")[0] == 0
+    for twice in (("--size", "3", "--size", "4"), ("--on", "--off"), ("--size=3", "--size=3")):
+        code, _, err = answer(group, "part", *twice)
+        assert code == 2 and f"{twice[0].split('=')[0]}" in err and "given twice" in err
+
+
+def test_all_commands_say_their_version_and_help(answer):
+    assert answer(group, "--version") == (0, f"brushflow {brushflow.__version__}\n", "")
+    for arguments in (("-h",), ("part", "-h"), ("part", "--help")):
+        code, out, _ = answer(group, *arguments)
+        assert code == 0 and "Usage" in out and "-h, --help" in out
