@@ -140,8 +140,6 @@ class Objective:
         pictures = self.batch(iteration) if options.tv_per_batch else 1
         losses |= {
             "content": self.content_strength(iteration) * _mean(content),
-            "luminance": options.luminance_weight
-            * _mean(luminance_order(s.output, s.frame) for s in judged),
             "style": strength * _mean(style),
             "temporal": pixel
             * self.temporal_weight(iteration)
@@ -151,6 +149,9 @@ class Objective:
             * self.tv_strength(iteration)
             * _mean(self._roughness(s.output) for s in judged),
         }
+        if options.luminance_weight:
+            order = _mean(luminance_order(s.output, s.frame) for s in judged)
+            losses["luminance"] = options.luminance_weight * order
         if self.noise_weight.largest:
             weight = pixel * self.noise_weight(iteration)
             losses["noise"] = weight * self._noise(network, steps, iteration)
