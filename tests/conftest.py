@@ -7,6 +7,11 @@ import wave
 from fractions import Fraction
 from pathlib import Path
 
+# What is tested is small, and threads that wait for each other take a hundred times as long beside
+# busy processors. So it is for the processes that tests start.
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
 import cv2
 import numpy as np
 import pytest
@@ -16,6 +21,8 @@ from skimage import data
 
 from brushflow.models import StyleModel, build
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
+
+cv2.setNumThreads(1)
 
 
 def drift(count, width=96, height=64, picture="astronaut", speed=2):
@@ -44,14 +51,14 @@ def process_as_it_was():
     logger = logging.getLogger("brushflow")
     handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
     signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    threads, chance = torch.get_num_threads(), torch.get_rng_state()
+    chance = torch.get_rng_state()
     yield
     logger.handlers[:], logger.propagate = handlers, propagate
     logger.setLevel(level)
     for number, handler in signals.items():
         signal.signal(number, handler)
-    cv2.setNumThreads(-1)
-    torch.set_num_threads(threads)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     torch.set_rng_state(chance)
 
 

@@ -108,7 +108,6 @@ class Nursery:
             stdout=subprocess.PIPE,
             stderr=(folder / "errors").open("wb"),
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
 
     def ask(self, **request):

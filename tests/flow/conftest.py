@@ -1,16 +1,6 @@
 import numpy as np
 import pytest
-import torch
 from skimage import data
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other make small networks many times slower on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ ROOT = Path(brushflow.__file__).parent
 
 
 def start(*arguments, display=""):
-    environment = {**os.environ, "DISPLAY": display, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "DISPLAY": display}
     return subprocess.Popen(
         [sys.executable, str(ROOT / "stylize_video.py"), *map(str, arguments)],
         stdout=subprocess.PIPE,

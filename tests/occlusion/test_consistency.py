@@ -108,7 +108,6 @@ def test_a_480p_pair_costs_less_than_20_warps_on_one_core(flows):
         work(*arguments)
         return time.thread_time() - start
 
-    cv2.setNumThreads(1)
     checks, warps = zip(
         *(
             (

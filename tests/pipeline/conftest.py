@@ -1,6 +1,5 @@
 """A tiny model, moving pictures, and small clips with everything a pipeline must carry."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -43,7 +42,6 @@ def command_line():
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "2"},
             **attributes,
         )
 
