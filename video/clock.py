@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.format import Flags
 from av.video.stream import VideoStream
 
+from brushflow.video.hidden import shows_picture
 from brushflow.video.opening import open_input
 
 # Seconds; a broadcast that is silent for longer has not paused, its clock was set.
@@ -85,7 +86,9 @@ def joined_offsets(source: Path, index: int) -> list[Fraction]:
     runs: dict[int, tuple[Fraction, Fraction]] = {}  # from where to where sound goes on
     with suppress(av.FFmpegError, EOFError, ValueError), open_input(source) as container:
         broadcast = bool(container.format.flags & Flags.ts_discont.value)
-        jitter = Fraction(0) if broadcast else _JITTER
+        jitter = Fraction(0) if broadcast or container.format.name == "ogg" else _JITTER
+        context = container.streams[index].codec_context
+        codec = context.codec.canonical_name if context is not None else ""
         for packet in container.demux(*container.streams.audio, container.streams[index]):
             if packet.dts is None or not packet.size:
                 continue
@@ -94,6 +97,8 @@ def joined_offsets(source: Path, index: int) -> list[Fraction]:
                 began, before = runs.get(packet.stream.index, (time, time))
                 goes_on = before <= time <= before + LONGEST_PAUSE
                 runs[packet.stream.index] = (began if goes_on else time, time)
+                continue
+            if codec == "theora" and not shows_picture(codec, bytes(packet)):
                 continue
             shown = time if packet.pts is None else packet.pts * packet.time_base
             if latest is not None:

@@ -40,6 +40,13 @@ def expected_times(info: VideoInfo, decoded: Collection[int]) -> list[int]:
     return sorted({*decoded, *inside, *tail})
 
 
+def announced_pictures(info: VideoInfo) -> int:
+    """How many packets stand for a frame to be shown."""
+    with open_input(info.path) as container:
+        packets = container.demux(container.streams[info.stream_index])
+        return sum(bool(p.size) and shows_picture(info.codec, bytes(p)) for p in packets)
+
+
 def _packet_times(info: VideoInfo) -> tuple[set[int], set[int]]:
     """pts of all packets that stand for a frame to be shown, and of those cut off."""
     announced: set[int] = set()

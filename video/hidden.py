@@ -12,9 +12,11 @@ _FRAME_HEADERS = (3, 6)
 def shows_picture(codec: str, data: bytes) -> bool:
     """Whether a packet of ``codec`` (ffmpeg's name) holds a picture that is shown.
 
-    VP8, VP9 and AV1 store pictures that are only referred to like any others. What cannot be
-    parsed, and packets of other codecs, count as shown.
+    VP8, VP9 and AV1 store pictures that are only referred to like any others, Theora its headers.
+    What cannot be parsed, and packets of other codecs, count as shown.
     """
+    if codec == "theora":  # joined recordings have headers in between
+        return not data or not data[0] & 0x80
     if codec == "vp8":
         return not data or bool(data[0] & 0x10)
     if codec == "vp9":

@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 
 from brushflow.common.errors import BrushflowError
 from brushflow.video import ffmpeg
+from brushflow.video.clock import JoinedClock, joined_offsets
 from brushflow.video.cropping import NO_BORDERS, Borders, read_borders
 from brushflow.video.filters import crop
 from brushflow.video.hidden import shows_picture
@@ -143,6 +144,7 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
         seen.tracks["chapter"] = len(chapters)
     announced = []
     told = False
+    clock = JoinedClock(lambda: joined_offsets(path, video.index))
     first_sound: dict[int, Fraction] = {}
     with suppress(av.FFmpegError, EOFError):
         for packet in container.demux():
@@ -152,6 +154,8 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
             if packet.stream is video:
                 if not shows_picture(video.codec_context.codec.canonical_name, bytes(packet)):
                     continue
+                clock.move((packet.pts if packet.dts is None else packet.dts) * packet.time_base)
+                time += clock.offset
                 announced.append(time)
                 told |= bool(packet.duration)
                 if packet.duration:
@@ -159,7 +163,8 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
             elif packet.stream.type == "audio":
                 first_sound.setdefault(packet.stream.index, time)
     # An edit list may end before the packets do; where these tell nothing, it is the file's end.
-    if video.duration and video.duration > 0 and (told or not announced):
+    whole = clock.offset == 0 and (told or not announced)
+    if video.duration and video.duration > 0 and whole:
         seen.end = ((video.start_time or 0) + video.duration) * video.time_base
     seen.audio_start = min(first_sound.values(), default=None)
     return seen, sorted(set(announced))
@@ -177,8 +182,9 @@ def _decode(
     seen.transparent = stream.metadata.get("alpha_mode") == "1"
     aspect = stream.sample_aspect_ratio or Fraction(1)
     targets = sorted(wanted)
+    clock = JoinedClock(lambda: joined_offsets(path, stream.index))
     for frame in _frames(container, stream, seen.transparent):
-        time = frame.pts * frame.time_base
+        time = clock.move(frame.pts * frame.time_base)
         if seen.times and time <= seen.times[-1]:
             seen.moved.add(time)
             time = seen.times[-1] + seen.tick
@@ -216,6 +222,8 @@ def _frames(
         with suppress(av.FFmpegError, ValueError):
             context = av.CodecContext.create(name, "r")
     for packet in container.demux(stream):
+        if not packet.size and packet.pts is not None:
+            continue  # Theora's way to say that nothing has changed; to a decoder it is the end
         with suppress(av.FFmpegError, EOFError):
             for frame in context.decode(packet if packet.size else None):
                 if frame.pts is not None:

@@ -22,7 +22,7 @@ import numpy as np
 from brushflow.common.errors import BrushflowError
 from brushflow.video import ffmpeg
 from brushflow.video.clock import JoinedClock, joined_offsets
-from brushflow.video.damage import expected_times, fill_gaps
+from brushflow.video.damage import announced_pictures, expected_times, fill_gaps
 from brushflow.video.filters import decode_chain
 from brushflow.video.opening import input_options, open_input
 from brushflow.video.probe import VideoInfo
@@ -154,7 +154,8 @@ class FrameReader:
         options: dict[str, object] = {**input_options(info.container)}
         if any(info.borders):
             options |= ffmpeg.keep_borders_option()
-        if careful:
+        if careful or info.codec == "theora":
+            # Threads of Theora cannot begin anew where recordings were joined.
             options["threads"] = 1
         if seek is not None:
             # Accurate seeking would drop frames by rounded times; dropping by pts is exact.
@@ -236,6 +237,9 @@ class FrameReader:
         if last is None:
             reason = message or "the file is damaged"
             raise BrushflowError(f"No frame of {info.path} can be decoded: {reason}.")
+        if message and info.codec == "theora" and len(self._joined()) > 1:
+            # It complains of the headers in between, which are as they should be.
+            message = "" if len(decoded) == announced_pictures(info) else message
         # Told once, about a whole read: a seek makes decoders complain about sound files too.
         self.problem = message or self.problem
         if self.problem and self._expected is None:

@@ -11,6 +11,7 @@ import pytest
 from brushflow.video import FrameReader, ffmpeg_version, open_source, probe
 from brushflow.video.clock import JoinedClock, joined_offsets
 from brushflow.video.ffmpeg import input_kinds, video_encoders
+from brushflow.video.playback import play
 
 
 def joined(folder, run_ffmpeg, suffix, offsets=(0, 0), sound=True, *encoding):
@@ -45,18 +46,31 @@ def times(path, kind):
         (".ts", (40000, 0), True),
         (".vob", (0, 0), True),
         (".mpg", (200, 0), True),
+        (".ogv", (0, 0, 0), True),
+        (".ogv", (0, 0), False),
     ],
 )
 def test_joined_recordings_are_shown_one_after_the_other(
     run_ffmpeg, rebuild, tmp_path, suffix, offsets, sound
 ):
-    source = joined(tmp_path, run_ffmpeg, suffix, offsets, sound)
+    # Libraries go on with tracks of other numbers only where there is a single one.
+    numbers = ("-serial_offset", 7) if sound else ()
+    theora = ("-c:v", "libtheora", "-g", 1, "-c:a", "libvorbis", *numbers)
+    source = joined(
+        tmp_path, run_ffmpeg, suffix, offsets, sound, *(theora if suffix == ".ogv" else ())
+    )
     report = rebuild(source, tmp_path / "out.mp4")
     assert sum("joined" in note for note in report.notes) == 1
     shown = times(tmp_path / "out.mp4", "video")
     assert len(shown) == 25 * len(offsets)
     steps = {round(b - a, 3) for a, b in pairwise(shown)}
     assert steps == {Fraction(1, 25)}
+    seen = play(source)
+    assert [t - seen.times[0] for t in seen.times] == [Fraction(k, 25) for k in range(len(shown))]
+    assert (seen.lost, seen.moved) == ([], set())
+    opened = open_source(source)
+    list(opened.read(size=(16, 16), gray=True))
+    assert opened.problem is None
     if sound:
         heard = times(tmp_path / "out.mp4", "audio")
         assert heard[-1] - heard[0] == pytest.approx(len(offsets), abs=0.07)
