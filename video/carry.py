@@ -117,6 +117,8 @@ class SourceTracks:
         stamp = packet.dts if packet.dts is not None else packet.pts
         if stamp is None or packet.stream.disposition & Disposition.attached_pic:
             return True
+        if packet.duration and packet.duration >> 31:
+            packet.duration = 0  # less than none, as libraries count where Ogg files were joined
         tick, sound = packet.time_base, packet.stream.type == "audio"
         clock = self._clocks.setdefault(packet.stream.index, JoinedClock(self._joined, sound))
         if sound or not self._sound_offset:

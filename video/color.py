@@ -54,6 +54,8 @@ TRANSFERS = {
     17: "smpte428",
     18: "arib-std-b67",
 }
+# Of codecs that know one matrix alone, which not all of their decoders say.
+OWN_MATRICES = {"vp8": 5}
 HDR_TRANSFERS = frozenset({"smpte2084", "arib-std-b67"})
 
 # The scale filter converts by these alone, and has names of its own for them.

@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.video.color import ColorTags, output_color, resolve_color
+from brushflow.video.color import OWN_MATRICES, ColorTags, output_color, resolve_color
 from brushflow.video.cropping import NO_BORDERS, Borders, read_borders
 from brushflow.video.opening import open_input
 from brushflow.video.sphere import Sphere, read_sphere
@@ -156,6 +156,9 @@ def _describe(
         raise BrushflowError(f"No frame of {path} can be decoded; the file is damaged.")
     pixel = frame.format if frame is not None else context.format
     time_base = stream.time_base or Fraction(1, 90000)
+    matrix = context.colorspace or 2
+    if matrix == 2:  # unspecified
+        matrix = OWN_MATRICES.get(context.codec.canonical_name, matrix)
     borders = read_borders(path, container, stream, (width, height))
     inside = borders.inside(width, height)
     info = VideoInfo(
@@ -165,7 +168,7 @@ def _describe(
         time_base=time_base,
         color=resolve_color(
             # Some tag YUV as RGB, which says nothing.
-            0 if pixel.is_rgb else context.colorspace or 2,
+            0 if pixel.is_rgb else matrix,
             context.color_primaries,
             context.color_trc,
             context.color_range == 2 or pixel.name.startswith("yuvj") or pixel.is_rgb,

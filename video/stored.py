@@ -11,6 +11,7 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from brushflow.video.color import OWN_MATRICES
 from brushflow.video.cropping import Borders
 
 # Weights of red and blue in luma by H.273 code point; BT.601 and BT.709 stand in for what is open.
@@ -76,7 +77,11 @@ def stored_to_rgb(frame: VideoFrame, stream: VideoStream) -> np.ndarray:
     else:
         span = scale if full else 224 << (bits - 8)
         cb, cr = ((plane - (1 << (bits - 1))) / span for plane in samples[1:3])
-        red, blue = _luma_weights(stream.codec_context.colorspace, frame.width, frame.height)
+        context = stream.codec_context
+        matrix = context.colorspace
+        if matrix == 2:  # unspecified
+            matrix = OWN_MATRICES.get(context.codec.canonical_name, matrix)
+        red, blue = _luma_weights(matrix, frame.width, frame.height)
         r = luma + 2 * (1 - red) * cr
         b = luma + 2 * (1 - blue) * cb
         rgb = np.stack([r, (luma - red * r - blue * b) / (1 - red - blue), b], 2)

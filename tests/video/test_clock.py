@@ -54,7 +54,7 @@ def test_joined_recordings_are_shown_one_after_the_other(
     run_ffmpeg, rebuild, tmp_path, suffix, offsets, sound
 ):
     # Libraries go on with tracks of other numbers only where there is a single one.
-    numbers = ("-serial_offset", 7) if sound else ()
+    numbers = ("-fflags", "+bitexact") if sound else ()
     theora = ("-c:v", "libtheora", "-g", 1, "-c:a", "libvorbis", *numbers)
     source = joined(
         tmp_path, run_ffmpeg, suffix, offsets, sound, *(theora if suffix == ".ogv" else ())

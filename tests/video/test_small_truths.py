@@ -44,3 +44,16 @@ def test_only_what_lets_something_through_is_called_transparent(
     run_ffmpeg("-f", "lavfi", "-i", picture, *codec, tmp_path / name)
     notes = open_source(tmp_path / name).notes
     assert any("transparent" in note for note in notes) is noted
+
+
+def test_vp8_without_tags_has_the_matrix_of_its_codec(run_ffmpeg, tmp_path):
+    """Its transparent kind is decoded by a library that does not say so."""
+    path = tmp_path / "in.webm"
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "color=0x20c040:s=1280x720:r=10:d=0.1,format=yuva420p"),
+        *("-c:v", "libvpx", "-auto-alt-ref", 0, "-b:v", "1M", path),
+    )
+    shown = next(open_source(path).read(size=(16, 16))).pixels
+    assert abs(shown.mean((0, 1)) - [0x20, 0xC0, 0x40]).max() < 4
+    (mean,) = play(path).means.values()
+    assert abs(mean - [0x20, 0xC0, 0x40]).max() < 4
