@@ -3,6 +3,7 @@
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -113,3 +114,20 @@ def test_a_refusal_of_what_can_be_played_is_wrong(clip, tmp_path, monkeypatch):
 def test_there_must_be_something_to_check(tmp_path):
     for place in (tmp_path, tmp_path / "nowhere"):
         assert invoke(place).exit_code != 0
+
+
+def test_pictures_that_come_late_are_moved_with_one_sentence_and_no_fault(tmp_path, caplog):
+    path = tmp_path / "late.mkv"
+    with av.open(str(path), "w") as target:
+        stream = target.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number, place in enumerate([0, 1, 2, 4, 3, 5, 7, 6, 8]):
+            picture = np.full((48, 64, 3), 40 + 20 * number, np.uint8)
+            (packet,) = stream.encode(av.VideoFrame.from_ndarray(picture))
+            packet.pts, packet.dts, packet.time_base = place, number - 20, Fraction(1, 25)
+            target.mux(packet)
+    seen = play(path)
+    assert (len(seen.times), seen.lost) == (9, [])
+    assert seen.moved == {Fraction(3, 25), Fraction(6, 25)}
+    assert check(path, tmp_path).faults == []
+    assert sum("twice or late" in record.getMessage() for record in caplog.records) == 1
