@@ -94,7 +94,7 @@ def report_page(evaluation: Evaluation, videos: bool = True) -> str:
 
 
 def _resource(name: str) -> str:
-    return files("brushflow.evaluation").joinpath(name).read_text(encoding="utf-8")
+    return files("brushflow.report").joinpath(name).read_text(encoding="utf-8")
 
 
 def _facts(evaluation: Evaluation) -> str:

@@ -40,6 +40,20 @@ def test_every_folder_of_code_is_installed():
     assert config["metadata"]["version"] == brushflow.__version__
 
 
+def test_what_code_reads_is_installed_beside_it():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    installed = {
+        path
+        for package, patterns in config["options.package_data"].items()
+        for pattern in patterns.split(",")
+        for path in ROOT.joinpath(*package.split(".")[1:]).glob(pattern.strip())
+    }
+    suffixes = (".css", ".html", ".js", ".safetensors")
+    there = {path for folder in FLOOR_OF for path in (ROOT / folder).rglob("*.*")}
+    assert {path for path in there if path.suffix in suffixes} == installed
+
+
 @pytest.mark.parametrize("folder", FLOOR_OF)
 def test_imports_point_down(folder):
     for path in (ROOT / folder).rglob("*.py"):
