@@ -1,5 +1,7 @@
 """Languages in .mov files, and pictures that could be transparent and are not."""
 
+from fractions import Fraction
+
 import av
 import pytest
 
@@ -57,3 +59,16 @@ def test_vp8_without_tags_has_the_matrix_of_its_codec(run_ffmpeg, tmp_path):
     assert abs(shown.mean((0, 1)) - [0x20, 0xC0, 0x40]).max() < 4
     (mean,) = play(path).means.values()
     assert abs(mean - [0x20, 0xC0, 0x40]).max() < 4
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"), [("in.flv", "flv"), ("in.mpg", "mpeg2video"), ("in.wmv", "wmv2")]
+)
+def test_the_last_frame_lasts_as_long_where_files_do_not_say(
+    run_ffmpeg, rebuild, tmp_path, name, codec
+):
+    path = tmp_path / name
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4", "-c:v", codec, path)
+    rebuild(path, tmp_path / "out.mp4")
+    seen = play(tmp_path / "out.mp4")
+    assert (len(seen.times), seen.times[-1], seen.end) == (10, Fraction(9, 25), Fraction(2, 5))
