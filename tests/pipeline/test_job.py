@@ -118,6 +118,20 @@ def test_kept_files_have_the_names_of_the_field(two_shots, options, tmp_path):
     assert difference(picture, frames_of(report.output)[4]) < 12
 
 
+def test_kept_files_that_are_there_are_not_overwritten(make_clip, drifting, options, tmp_path):
+    source = make_clip(tmp_path / "in.mp4", drifting(3))
+    there = tmp_path / "out.kept" / "out-00001.png"
+    there.parent.mkdir()
+    there.write_bytes(b"somebody's")
+    options = replace(options, keep=("frames",), strength=0)
+    with pytest.raises(UsageError, match=r"out\.kept exists already"):
+        stylize_video(source, tmp_path / "out.mp4", options)
+    assert there.read_bytes() == b"somebody's"
+    assert not (tmp_path / "out.mp4").exists()
+    stylize_video(source, tmp_path / "out.mp4", replace(options, restart=True))
+    assert there.read_bytes() != b"somebody's"
+
+
 def test_backward_keeps_the_order_of_frames(two_shots, options, tmp_path):
     passed = stylize_video(
         two_shots, tmp_path / "a.mp4", replace(options, backward=True, strength=0, crf=1)
