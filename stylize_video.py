@@ -1,5 +1,7 @@
 """Command: a video in, a painted video out."""
 
+from brushflow.cli.start import run
+
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,6 @@ from brushflow.cli.commands import (
     GroupedCommand,
     GroupedOption,
     option_for,
-    run,
     set_up_logging,
 )
 from brushflow.cli.live import paint_live

@@ -1,5 +1,7 @@
 """Command: a painting, photographs and videos in, a video style model out."""
 
+from brushflow.cli.start import run
+
 import difflib
 import sys
 from pathlib import Path
@@ -13,7 +15,6 @@ from brushflow.cli.commands import (
     GroupedCommand,
     GroupedOption,
     option_for,
-    run,
     set_up_logging,
     stop_on_interrupt,
 )

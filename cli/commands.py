@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -24,18 +23,13 @@ __all__ = [
     "aligned",
     "option_for",
     "printable",
-    "run",
+    "run_to_the_end",
     "set_up_logging",
     "stop_on_interrupt",
 ]
 
-# PyTorch's threads spin while they wait for each other, which starves the threads that find
-# motion: without this, a run on two cores takes a fifth longer. It counts only if it is set
-# before PyTorch is imported, and so here, in the first module that a command imports.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-
-def run(command: click.Command) -> NoReturn:
+def run_to_the_end(command: click.Command) -> NoReturn:
     """Run a click command to the process's end; see ``end_with``."""
     _complete(command)
     keep_freed_memory()

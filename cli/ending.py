@@ -4,7 +4,8 @@ Ctrl-C may come at any moment and several times in a row, whoever reads the outp
 a disk may fill up. All that is decided here.
 """
 
-import _thread
+from brushflow.cli.start import EXIT_INTERRUPTED, interrupts
+
 import atexit
 import contextlib
 import io
@@ -12,9 +13,7 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
-from types import FrameType, TracebackType
 from typing import Any, NoReturn
 
 import click
@@ -22,76 +21,7 @@ import click
 from brushflow.common.errors import BrushflowError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
 
-EXIT_INTERRUPTED = 130
-
 _STREAMS = {1: "stdout", 2: "stderr"}
-
-
-class _Interrupts:
-    """The handler of Ctrl-C and of a polite kill.
-
-    Work that can end at a good place is asked to, by ``stop``; if that is not soon enough, and
-    where there is no such work, KeyboardInterrupt is raised. That happens once, because it could
-    strike again while files are closed and processes ended. Who insists leaves at once, which
-    does no more harm than ``kill -9``.
-    """
-
-    def __init__(self) -> None:
-        self.stop: threading.Event | None = None
-        self.begin()
-
-    def begin(self) -> None:
-        """A command begins: nobody has interrupted it."""
-        self.came = False
-        self.calm = False
-        self._insisted = 0
-        self._lost = False
-
-    def __call__(self, signum: int, frame: FrameType | None) -> None:
-        self.came = True
-        if self.stop is not None and not self.stop.is_set():
-            self.stop.set()
-        elif not self.calm:
-            self.calm = True
-            raise KeyboardInterrupt
-        elif self._insisted:
-            with contextlib.suppress(OSError):
-                os.write(2, b"Interrupted.\n")
-            os._exit(EXIT_INTERRUPTED)
-        else:
-            self._insisted += 1
-
-    def was_lost(self) -> None:
-        """The exception met code that cannot pass it on, such as a destructor: raise it again.
-
-        As soon as that code is left, and again if it is lost again.
-        """
-        self._lost = True
-        threading.Thread(target=self._raise_again, daemon=True).start()
-
-    def _raise_again(self) -> None:
-        pause = 0.1
-        while self._lost:
-            time.sleep(pause)
-            pause = 1.0  # what is being tidied up has its time
-            if self._lost:
-                self.calm = False
-                _interrupt_main()
-
-    def heard(self) -> None:
-        """The exception has arrived where commands end: nothing is raised from now on."""
-        self._lost = False
-        self.calm = True
-
-
-def _interrupt_main() -> None:
-    if hasattr(signal, "pthread_kill"):
-        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
-    else:
-        _thread.interrupt_main()
-
-
-_interrupts = _Interrupts()
 
 
 @contextlib.contextmanager
@@ -101,12 +31,12 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
     A second one interrupts at once.
     """
     stop = threading.Event()
-    before = {s: signal.signal(s, _interrupts) for s in (signal.SIGINT, signal.SIGTERM)}
-    outer, _interrupts.stop = _interrupts.stop, stop
+    before = {s: signal.signal(s, interrupts) for s in (signal.SIGINT, signal.SIGTERM)}
+    outer, interrupts.stop = interrupts.stop, stop
     try:
         yield stop
     finally:
-        _interrupts.stop = outer
+        interrupts.stop = outer
         for number, handler in before.items():
             signal.signal(number, handler)
 
@@ -119,16 +49,16 @@ def end_with(work: Callable[[], int | None]) -> NoReturn:
     for a reader who has left goes nowhere, and the work goes on.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupts)
-    _interrupts.begin()
+        signal.signal(number, interrupts)
     streams = _patient_streams()
     try:
         try:
+            interrupts.begin()
             code = work() or 0
         except BaseException as error:
-            _interrupts.heard()
+            interrupts.heard()
             code = _tell(error)
-        _interrupts.calm = True
+        interrupts.calm = True
     except KeyboardInterrupt as stop:  # between the lines
         code = _tell(stop)
     for stream in (sys.stdout, sys.stderr):
@@ -147,7 +77,7 @@ def _tell(error: BaseException) -> int:
         # click wraps the interrupt, which may know how to go on.
         click.echo(str(error.__cause__ or error) or "Interrupted.", err=True)
         return EXIT_INTERRUPTED
-    if _interrupts.came:  # Ctrl-C reaches others too, and what they say of it is no news
+    if interrupts.came:  # Ctrl-C reaches others too, and what they say of it is no news
         click.echo("Interrupted.", err=True)
         return EXIT_INTERRUPTED
     if isinstance(error, click.ClickException):
@@ -235,44 +165,12 @@ def _patient_streams() -> list[_Patient]:
     return streams
 
 
-_tell_others = sys.excepthook
-_ignore_others = sys.unraisablehook
-
-
-def _say_interrupted(
-    kind: type[BaseException], error: BaseException, trace: TracebackType | None
-) -> None:
-    if issubclass(kind, KeyboardInterrupt):
-        sys.stderr.write("Interrupted.\n")
-    elif _interrupts.came:  # what a library makes of it while it is imported
-        sys.stderr.write("Interrupted.\n")
-        sys.stderr.flush()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGINT)
-    else:
-        _tell_others(kind, error, trace)
-
-
-def _pass_on(unraisable: Any) -> None:
-    if issubclass(unraisable.exc_type, KeyboardInterrupt):
-        _interrupts.was_lost()
-    else:
-        _ignore_others(unraisable)
-
-
 def _ignore_the_rest() -> None:
     """Python gives signals their old meaning before it has left, and the code would be another."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is _interrupts:
+        if signal.getsignal(number) is interrupts:
             signal.signal(number, signal.SIG_IGN)
 
 
 atexit.register(_ignore_the_rest)
 _open_streams()
-# ``end_with`` answers to Ctrl-C, but the imports before it take seconds. Python leaves by the
-# signal itself then, which shells know as 130.
-sys.excepthook = _say_interrupted
-sys.unraisablehook = _pass_on
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    with contextlib.suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGINT, _interrupts)

@@ -4,6 +4,8 @@ Every file passes with --strength 0. Source and result are then played by a seco
 path (brushflow.video.playback), and everything that must not change is compared.
 """
 
+from brushflow.cli.start import run
+
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from tempfile import TemporaryDirectory
 import click
 import numpy as np
 
-from brushflow.cli.commands import printable, run, set_up_logging
+from brushflow.cli.commands import printable, set_up_logging
 from brushflow.cli.option_types import Seconds
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video

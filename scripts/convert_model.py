@@ -1,11 +1,12 @@
 """Command: a model file of any kind into one of ours, or into ONNX."""
 
+from brushflow.cli.start import run
+
 from pathlib import Path
 
 import click
 import torch
 
-from brushflow.cli.commands import run
 from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.models.onnx_file import save_onnx

@@ -1,12 +1,14 @@
 """Command: how stable and how faithful stylized videos are, and how good flow estimators are."""
 
+from brushflow.cli.start import run
+
 from fractions import Fraction
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
-from brushflow.cli.commands import GroupedCommand, aligned, printable, run, set_up_logging
+from brushflow.cli.commands import GroupedCommand, aligned, printable, set_up_logging
 from brushflow.cli.option_types import Seconds
 from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import choose_device

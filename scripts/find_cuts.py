@@ -1,5 +1,7 @@
 """Command: where the shots of a video begin, as a list to correct and a sheet to check it by."""
 
+from brushflow.cli.start import run
+
 from contextlib import closing
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli.commands import printable, run, set_up_logging, stop_on_interrupt
+from brushflow.cli.commands import printable, set_up_logging, stop_on_interrupt
 from brushflow.common.errors import UsageError
 from brushflow.shots.cuts import CutDetector, scan_size, write_cuts
 from brushflow.shots.gradual_transitions import Transition

@@ -4,6 +4,8 @@ Three shots with hard cuts: a flight over a table, a moving camera with true par
 pair and its disparity), and a portrait; with a sound track.
 """
 
+from brushflow.cli.start import run
+
 import tempfile
 import wave
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ import cv2
 import numpy as np
 from skimage import data
 
-from brushflow.cli.commands import run, set_up_logging
+from brushflow.cli.commands import set_up_logging
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 WIDTH, HEIGHT = 640, 360

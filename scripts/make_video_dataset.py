@@ -1,5 +1,7 @@
 """Command: videos cut into short sequences with flow and reliability, once, for training."""
 
+from brushflow.cli.start import run
+
 import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from brushflow.cli.commands import run, set_up_logging
+from brushflow.cli.commands import set_up_logging
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.flow import read_flo
 from brushflow.occlusion import read_pgm, reliability

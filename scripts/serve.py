@@ -1,12 +1,14 @@
 """Command: a page for the browser, on this computer."""
 
+from brushflow.cli.start import run
+
 import socket
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from brushflow.cli.commands import run, set_up_logging
+from brushflow.cli.commands import set_up_logging
 from brushflow.common.atomic_files import InUse, alone_in
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torch_devices import choose_device

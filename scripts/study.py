@@ -1,10 +1,11 @@
 """Command: let people compare results blindly, and count their votes."""
 
+from brushflow.cli.start import run
+
 from pathlib import Path
 
 import click
 
-from brushflow.cli.commands import run
 from brushflow.common.errors import UsageError
 from brushflow.evaluation.study import QUESTIONS, make_study, summarize_votes
 

@@ -1,5 +1,7 @@
 """Command: what the pipeline knows of a video's motion, as a video or a sheet to look at."""
 
+from brushflow.cli.start import run
+
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +15,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli.commands import printable, run, set_up_logging
+from brushflow.cli.commands import printable, set_up_logging
 from brushflow.cli.option_types import Seconds
 from brushflow.common.errors import UsageError
 from brushflow.flow import flow_to_color, load_estimator

@@ -1,8 +1,9 @@
 """Command: how fast it is on this machine, part by part."""
 
+from brushflow.cli.start import run
+
 import click
 
-from brushflow.cli.commands import run
 from brushflow.scripts.benchmarks import convolutions as benchmark_convolutions
 from brushflow.scripts.benchmarks import flow as benchmark_flow
 from brushflow.scripts.benchmarks import network as benchmark_network

@@ -1,5 +1,7 @@
 """Command: how much faster many workers can be, bounded by the longest shot."""
 
+from brushflow.cli.start import run
+
 import heapq
 from collections.abc import Sequence
 from itertools import pairwise
@@ -8,7 +10,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from brushflow.cli.commands import aligned, run, set_up_logging
+from brushflow.cli.commands import aligned, set_up_logging
 from brushflow.common.errors import UsageError
 from brushflow.shots.cuts import read_cuts
 

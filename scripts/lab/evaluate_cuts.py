@@ -1,5 +1,7 @@
 """Command: how well changes of shot are found in clips that were joined in known ways."""
 
+from brushflow.cli.start import run
+
 from contextlib import closing
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli.commands import aligned, run, set_up_logging
+from brushflow.cli.commands import aligned, set_up_logging
 from brushflow.common.errors import UsageError
 from brushflow.evaluation.cut_scores import KINDS, Score, join, score
 from brushflow.shots.cuts import SCAN_WIDTH, CutDetector

@@ -1,5 +1,7 @@
 """Command: how visible borders are in painted spherical videos, and how stable those are."""
 
+from brushflow.cli.start import run
+
 from contextlib import closing
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from brushflow.cli.commands import aligned, run, set_up_logging
+from brushflow.cli.commands import aligned, set_up_logging
 from brushflow.common.errors import UsageError
 from brushflow.evaluation.pair_motion import estimated_motion
 from brushflow.evaluation.stability import difference_map

@@ -1,5 +1,7 @@
 """Command: the comparison of the frame-difference paper, from training to a page of results."""
 
+from brushflow.cli.start import run
+
 import json
 import os
 from collections.abc import Iterator
@@ -10,7 +12,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from brushflow.cli.commands import run, set_up_logging, stop_on_interrupt
+from brushflow.cli.commands import set_up_logging, stop_on_interrupt
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import UsageError
 from brushflow.evaluation import evaluate

@@ -1,5 +1,7 @@
 """Command: every bundled style on every validation clip, measured, as a page of tables."""
 
+from brushflow.cli.start import run
+
 import hashlib
 import json
 import math
@@ -11,7 +13,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from brushflow.cli.commands import run, set_up_logging
+from brushflow.cli.commands import set_up_logging
 from brushflow.common.atomic_files import atomic_path, file_digest
 from brushflow.common.errors import UsageError
 from brushflow.evaluation import Evaluation, evaluate

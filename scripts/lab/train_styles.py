@@ -1,5 +1,7 @@
 """Command: all bundled styles, from nothing to the files that ship, by one recipe."""
 
+from brushflow.cli.start import run
+
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from brushflow.cli.commands import run, set_up_logging, stop_on_interrupt
+from brushflow.cli.commands import set_up_logging, stop_on_interrupt
 from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.training import Progress, TrainOptions, train

@@ -4,6 +4,8 @@ The names are those of the original fast-artistic-videos scripts, so that its to
 stylize_frames.py here, can work with them.
 """
 
+from brushflow.cli.start import run
+
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,7 +16,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli.commands import run, set_up_logging
+from brushflow.cli.commands import set_up_logging
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torch_devices import choose_device
 from brushflow.flow import FlowEstimator, load_estimator, read_flo, write_flo

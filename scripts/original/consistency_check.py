@@ -1,10 +1,11 @@
 """Command: the reliability of one flow, called like the original consistencyChecker."""
 
+from brushflow.cli.start import run
+
 from pathlib import Path
 
 import click
 
-from brushflow.cli.commands import run
 from brushflow.common.errors import UsageError
 from brushflow.flow import read_flo
 from brushflow.occlusion import RULES, reliability, write_pgm

@@ -4,6 +4,8 @@ The options are those of the original fast-artistic-videos program, and mean the
 of its PyTorch port. Frames of one colour, which that program paints, are shown as they are.
 """
 
+from brushflow.cli.start import run
+
 import logging
 from contextlib import closing
 from itertools import takewhile
@@ -17,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
-from brushflow.cli.commands import run, set_up_logging
+from brushflow.cli.commands import set_up_logging
 from brushflow.cli.evaluation_options import evaluation_options, frame_scores
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError, UsageError

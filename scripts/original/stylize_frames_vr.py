@@ -4,6 +4,8 @@ The options are those of the original fast_artistic_video_vr program, and mean t
 smooth_certainty is not here. Nothing is carried over from frames of one colour.
 """
 
+from brushflow.cli.start import run
+
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import closing
@@ -17,7 +19,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from brushflow.cli.commands import run, set_up_logging
+from brushflow.cli.commands import set_up_logging
 from brushflow.cli.evaluation_options import evaluation_options, frame_scores
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torch_devices import choose_device, choose_precision

@@ -1,5 +1,6 @@
 """What all commands share: how they end, whatever happens when, and how they read their options."""
 
+import ast
 import errno
 import signal
 import subprocess
@@ -20,7 +21,8 @@ BEGIN = """
     import os, signal, sys, threading, time
     from pathlib import Path
     import click
-    from brushflow.cli.commands import run, stop_on_interrupt
+    from brushflow.cli.start import run
+    from brushflow.cli.commands import stop_on_interrupt
     from brushflow.common.errors import BrushflowError
 """
 
@@ -62,7 +64,7 @@ def answer(monkeypatch, capsys):
     def run(command, *arguments):
         monkeypatch.setattr(sys, "argv", ["program", *arguments])
         with pytest.raises(SystemExit) as stop:
-            cli.run(command)
+            cli.run_to_the_end(command)
         return stop.value.code, *capsys.readouterr()
 
     yield run
@@ -70,18 +72,72 @@ def answer(monkeypatch, capsys):
         signal.signal(number, handler)
 
 
-def test_ctrl_c_while_modules_are_imported_shows_no_traceback(tmp_path):
-    (tmp_path / "slow.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
-    script = """
-        import signal
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        import brushflow.cli.commands
-        import slow
-    """
-    command = [sys.executable, "-c", textwrap.dedent(script)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
-    assert done.returncode == -signal.SIGINT  # which shells show as 130
-    assert done.stderr == "Interrupted.\n"
+ROOT = Path(brushflow.__file__).parent
+AT_IMPORT = """
+    import runpy, signal, sys
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    class Interrupt:
+        def find_spec(self, name, path=None, target=None):
+            if name == MODULE:
+                HOW
+    sys.meta_path.insert(0, Interrupt())
+    sys.argv = ["command", "--version"]
+    runpy.run_path(COMMAND, run_name="__main__")
+"""
+RAISE = "signal.raise_signal(signal.SIGINT)"
+HIDE = f"""
+                try:
+                    {RAISE}
+                except BaseException:
+                    pass
+"""
+WRAP = f"""
+                try:
+                    {RAISE}
+                except BaseException:
+                    raise ImportError("it does not load")
+"""
+
+
+def started(command, module, how):
+    """Start a command that Ctrl-C meets where it imports a module: (exit code, stdout, stderr)."""
+    script = textwrap.dedent(AT_IMPORT.replace("HOW", how))
+    script = script.replace("MODULE", repr(module)).replace("COMMAND", repr(str(ROOT / command)))
+    line = [sys.executable, "-c", script]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("how", [RAISE, WRAP])
+@pytest.mark.parametrize("module", ["click", "logging", "brushflow.cli.commands", "torch"])
+def test_ctrl_c_while_a_command_imports_what_it_needs(module, how):
+    code, out, err = started("stylize_video.py", module, how)
+    assert code == -signal.SIGINT  # which shells show as 130
+    assert (out, err) == ("", "Interrupted.\n")
+
+
+def test_ctrl_c_that_a_module_hides_ends_the_command_when_all_is_imported():
+    assert started("scripts/study.py", "click", HIDE) == (130, "", "Interrupted.\n")
+
+
+def test_ctrl_c_is_answered_before_anything_else_is_imported():
+    """What comes before is a few modules of Python's own that nearly every start has loaded."""
+    commands = [*ROOT.glob("*.py"), *ROOT.glob("scripts/**/*.py")]
+    commands = [path for path in commands if "__main__" in path.read_text(encoding="utf-8")]
+    assert len(commands) > 15
+    for path in commands:
+        first, *_ = imports(path)
+        assert ast.unparse(first) == "from brushflow.cli.start import run", path
+    assert not [*imports(ROOT / "__init__.py"), *imports(ROOT / "cli" / "__init__.py")]
+    early = {ast.unparse(node) for node in imports(ROOT / "cli" / "start.py")}
+    few = {"contextlib", "os", "signal", "sys", "time"}
+    assert early == {"from __future__ import annotations", *(f"import {name}" for name in few)}
+
+
+def imports(path):
+    """What a file imports as it is imported itself, in order."""
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
 
 
 @pytest.mark.parametrize(
