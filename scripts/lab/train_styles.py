@@ -35,7 +35,7 @@ class Style:
 
 
 STYLES = (
-    Style("starry-night", "styles/starry-night.jpg"),
+    Style("starry-night", "styles/starry-night.jpg", strength=2.0),
     Style("composition-vii", "styles/composition-vii.jpg"),
     Style("great-wave", "styles/great-wave.jpg"),
     Style("the-scream", "styles/the-scream.jpg"),
