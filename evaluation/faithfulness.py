@@ -94,3 +94,16 @@ def edge_similarity(edges: np.ndarray, source_edges: np.ndarray) -> float:
             f"gives them."
         )
     return float(structural_similarity(edges, source_edges, data_range=1.0, win_size=_WINDOW))
+
+
+def light_order(painting: Frame, frame: Frame) -> float:
+    """Spearman's rank correlation of two pictures' luminance, both shrunk to 1/16, in [−1, 1].
+
+    1 where what is lighter in the source is lighter in the painting, whatever its palette.
+    """
+    ranks = []
+    for picture in (painting, frame):
+        height, width = (max(1, side // 16) for side in picture.shape[:2])
+        small = cv2.resize(luminance(picture), (width, height), interpolation=cv2.INTER_AREA)
+        ranks.append(small.ravel().argsort().argsort())
+    return float(np.corrcoef(*ranks)[0, 1])

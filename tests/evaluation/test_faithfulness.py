@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from skimage import data
 
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.evaluation.faithfulness import Perceptual, edge_map, edge_similarity
+from brushflow.evaluation.faithfulness import Perceptual, edge_map, edge_similarity, light_order
 from brushflow.evaluation.lpips import PUBLISHED, Lpips
 from brushflow.models import preprocess
 from brushflow.models.loss_network import LossNetwork
@@ -170,3 +170,13 @@ def test_the_published_layers_have_the_digest_that_is_asked_for(name, data_folde
 def test_lpips_needs_a_picture_of_some_size(alexnet, photo):
     with pytest.raises(UsageError, match="32 pixels"):
         Lpips(alexnet)(photo[:20], photo[:20])
+
+
+def test_lights_order_knows_no_palette():
+    frame = np.ascontiguousarray(data.astronaut()[:160, :240])
+    assert light_order(frame, frame) == pytest.approx(1)
+    other_palette = (np.sqrt(frame / 255.0) * (200, 120, 60)).astype(np.uint8)
+    assert light_order(other_palette, frame) > 0.97
+    assert light_order(255 - frame, frame) == pytest.approx(-1, abs=1e-3)
+    noise = np.random.default_rng(0).integers(0, 256, frame.shape, np.uint8)
+    assert abs(light_order(noise, frame)) < 0.3
