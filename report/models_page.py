@@ -7,6 +7,13 @@ from brushflow.evaluation.evaluation import mean_or_none
 
 DISTANCES = (1, 10)  # frames between those whose difference counts
 APPEARANCE = ("luminance", "contrast")
+# What is told of every clip, ours divided by alone.
+BY_CLIP = (
+    ("E_warp over 1 frame", "e_warp_1"),
+    ("E_warp over 10 frames", "e_warp_10"),
+    ("Style loss", "style"),
+    ("Content loss", "content"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,19 +45,18 @@ def results_page(
     max_size: int,
     end: float,
 ) -> str:
-    """Markdown: one table of all styles, then one per style."""
+    """Markdown: one table of all styles, then one per metric with all clips."""
     lines = [
         "# Measurements of the bundled styles",
         "",
         f"By `make results`: the first {end:g} seconds of every validation clip, at most "
-        f"{max_size} pixels a side; luminance and contrast of whole clips, in the first table "
-        "of the longest. "
+        f"{max_size} pixels a side; luminance and contrast of the longest, whole. "
         f"E_warp is that of Lai et al. 2018 (masked squared error per sample, RGB in [0, 1]; "
         f"{flow} on the source), times 1000. *Source* is the floor: the video itself, its noise "
         "and the errors of the flow. *Alone* is the ceiling: the same network without recurrence. "
         "Style and content losses are divided by those of *alone*. Luminance and contrast: how the "
         "last second's mean differs from the second second's (of clips under three seconds, the "
-        "last third's from the second's).",
+        "last third's from the second's). Clip by clip, all is divided by *alone*.",
         "",
         "| style | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
         "ours ÷ alone | style | content | luminance: source / ours | contrast |",
@@ -64,22 +70,14 @@ def results_page(
             f"{_ratio(ten)} | {_ratio(style)} | {_ratio(content)} | "
             f"{clips[longest].changes()} |"
         )
-    for name, clips in rows.items():
+    names = [row.clip for row in next(iter(rows.values()), [])]
+    for title, metric in BY_CLIP:
+        lines += ["", f"## {title}, clip by clip", ""]
+        lines += [f"| style | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
         lines += [
-            "",
-            f"## {name}",
-            "",
-            "| clip | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
-            "ours ÷ alone | style | content | luminance: source / ours | contrast |",
-            "|---|---|---:|---|---:|---:|---:|---|---|",
+            f"| {name} | {' | '.join(row.ratio(metric) for row in clips)} |"
+            for name, clips in rows.items()
         ]
-        for row in clips:
-            lines.append(
-                f"| {row.clip} | {_thousandths(row.numbers['e_warp_1'])} | "
-                f"{row.ratio('e_warp_1')} | {_thousandths(row.numbers['e_warp_10'])} | "
-                f"{row.ratio('e_warp_10')} | {row.ratio('style')} | "
-                f"{row.ratio('content')} | {row.changes()} |"
-            )
     return "\n".join(lines) + "\n"
 
 
