@@ -130,7 +130,10 @@ def _to_rgb(color: ColorTags, width: int, height: int, kernel: str) -> list[str]
         return [scale]
     if color.scale_matrix is not None:
         return [f"{scale}:in_color_matrix={color.scale_matrix}:in_range={color.range}"]
-    return [f"{_zscale(color, width, height, kernel)}:m=gbr:r=full", "format=gbrp16le|gbrap16le"]
+    zscale = f"{_zscale(color, width, height, kernel)}:m=gbr:r=full"
+    # Newer ffmpegs refuse to change the format of pictures whose curve they do not know.
+    plain = _plain_tags(replace(BT709, matrix="gbr", range="pc"))
+    return [zscale, plain, "format=gbrp16le|gbrap16le"]
 
 
 def _zscale(color: ColorTags, width: int, height: int, kernel: str) -> str:

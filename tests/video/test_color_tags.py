@@ -144,6 +144,13 @@ def test_colours_of_every_kind_come_through(
         assert np.abs(before - shown(matrix, span)).max() <= 2.5
 
 
+@pytest.mark.parametrize("transfer", sorted({*TRANSFERS.values()} - {*HDR}))
+def test_matrices_of_another_filter_are_read_with_every_curve(stored_with, transfer):
+    path = stored_with(code(MATRICES, "ycgco"), 1, code(TRANSFERS, transfer), "tv")
+    (first, *_) = open_source(path).read()
+    assert np.abs(first.pixels[16, 24] - shown("ycgco", "tv")).max() <= 2.5
+
+
 @pytest.mark.parametrize("matrix", ["ictcp", "ycgco", "chroma-derived-nc", "bt2020c"])
 def test_hdr_of_every_matrix_becomes_sdr(stored_with, tmp_path, matrix):
     path = stored_with(code(MATRICES, matrix), 9, 16, "tv")
