@@ -214,6 +214,7 @@ def _serve(connection: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             task, arguments = connection.recv()
+            answer: tuple[str, Any, str | None]
             try:
                 answer = ("done", task(*arguments, tell=tell), None)
             except BaseException as error:

@@ -96,6 +96,7 @@ def write_sphere(path: Path, is_mov: bool, sphere: Sphere) -> list[str]:
         ]
     with path.open("rb") as file:
         place = find_moov(file)
+        assert place is not None, "the muxer writes one"
         file.seek(place.start)
         moov = bytearray(file.read(place.end - place.start))
         track, entry = next(video_tracks(moov))

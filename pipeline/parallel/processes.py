@@ -212,6 +212,7 @@ def _serve(connection: Connection, threads: _SharedThreads, gpu: str | None) -> 
         while True:
             function, args, kwargs = connection.recv()
             take_idle_threads()
+            answer: tuple[bool, Any, str | None]
             try:
                 answer = (True, function(*args, **kwargs), None)
             except BaseException as error:
