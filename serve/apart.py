@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 from PIL import Image
@@ -132,7 +132,8 @@ class Apart:
         if self._process is not None and not self._process.is_alive():
             self._end()
         if self._process is None:
-            self._connection, theirs = _SPAWN.Pipe()
+            here, theirs = _SPAWN.Pipe()
+            self._connection = cast(Connection, here)  # Windows has a class of its own, alike
             self._process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
             self._process.start()
             theirs.close()

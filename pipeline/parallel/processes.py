@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -136,7 +136,8 @@ class _Process:
             if self.ended:
                 raise BrokenExecutor("the processes have been ended")
             if self._process is None:
-                self._connection, theirs = _SPAWN.Pipe()
+                here, theirs = _SPAWN.Pipe()
+                self._connection = cast(Connection, here)  # Windows has its own class, alike
                 self._process = _SPAWN.Process(
                     target=_serve, args=(theirs, *self._arguments), daemon=True
                 )
