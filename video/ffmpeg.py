@@ -25,7 +25,10 @@ logger = logging.getLogger(__name__)
 BINARY_VARIABLE = "BRUSHFLOW_FFMPEG"
 ERROR_TAIL = 8192
 # What a new session is elsewhere: Ctrl-C does not reach the process.
-_APART = subprocess.CREATE_NEW_PROCESS_GROUP if sys.platform == "win32" else 0
+if sys.platform == "win32":
+    _APART = subprocess.CREATE_NEW_PROCESS_GROUP
+else:
+    _APART = 0
 
 
 @functools.cache

@@ -144,12 +144,14 @@ class _Process:
                 with _deaf():
                     self._process.start()
                 theirs.close()
+            assert self._connection is not None
             return self._connection
 
     def _bury(self) -> None:
         with self._lock:
             self._process.kill()
             self._process.join()
+            assert self._connection is not None
             self._connection.close()
             self._process = None
 
