@@ -45,11 +45,11 @@ def _complete(command: click.Command) -> None:
     if not any(parameter.name == "version" for parameter in command.params):
         command.params.append(_VERSION)
     if "invoke" not in vars(command):
-        command.invoke = partial(_invoke, command.invoke)
+        vars(command)["invoke"] = partial(_invoke, command.invoke)
     parts = list(command.commands.values()) if isinstance(command, click.Group) else []
     for part in (command, *parts):
         if "parse_args" not in vars(part):
-            part.parse_args = partial(_parse_once, part, part.parse_args)
+            vars(part)["parse_args"] = partial(_parse_once, part, part.parse_args)
 
 
 def _invoke(invoke: Callable[[click.Context], Any], ctx: click.Context) -> Any:

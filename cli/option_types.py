@@ -112,9 +112,8 @@ class Stroke(Finite):
 
     name = "n|auto"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float | None:
+    # What it returns is more than a FloatRange may, so it is Any: a float or None.
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return None if value == "auto" else super().convert(value, param, ctx)
 
 

@@ -4,7 +4,6 @@ And only where they belong: what others have put in a place is neither followed,
 removed, whatever it is called.
 """
 
-import fcntl
 import functools
 import hashlib
 import os
@@ -13,6 +12,8 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from filelock import lock_descriptor
 
 from brushflow.common.errors import BrushflowError, UsageError
 
@@ -23,6 +24,7 @@ _MARK_TEXT = (
 )
 _PARTIAL = re.compile(r"\.partial-([0-9a-f]{16})(-[0-9a-f]{16})?(\.\w+)*")
 _HASHED_AT_ONCE = 1 << 20
+_SHARES_NO_DELETION = os.name == "nt"  # no file can be removed there while it is open
 
 
 class InUse(UsageError):  # noqa: N818
@@ -49,7 +51,7 @@ def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
     os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     try:
         yield partial
-        with partial.open("rb") as written:
+        with partial.open("r+b") as written:  # Windows flushes only what may be written
             os.fsync(written.fileno())
         _rename(partial, path, replace)
     except BaseException as error:
@@ -113,19 +115,42 @@ def alone_in(folder: Path, known: str = "") -> Iterator[None]:
     _refuse_foreign(folder, known)
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0))
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not lock_descriptor(lock, blocking=False):
             raise InUse(
                 f"Another run is writing the same output ({folder}); wait for it or choose "
                 f"another --output."
-            ) from error
+            )
         if not _is(lock, folder / LOCK):
             raise InUse(f"Another run has just ended in {folder}; start again.")
         mark_folder(folder)
         yield
     finally:
         os.close(lock)
+        if _SHARES_NO_DELETION:
+            _remove_given_up(folder)
+
+
+def remove_lock(folder: Path) -> None:
+    """Remove the lock of a folder that is given up.
+
+    Where it cannot be removed while it is held (Windows), ``alone_in`` does it at its end.
+    """
+    try:
+        (folder / LOCK).unlink(missing_ok=True)
+    except PermissionError:
+        if not _SHARES_NO_DELETION:
+            raise
+
+
+def _remove_given_up(folder: Path) -> None:
+    """Remove a folder with nothing but a lock, unless somebody holds it (which only Windows sees).
+
+    Who comes in meanwhile has it open, so that it stays.
+    """
+    with suppress(OSError):
+        if [entry.name for entry in folder.iterdir()] == [LOCK]:
+            remove_lock(folder)
+            folder.rmdir()
 
 
 def mark_folder(folder: Path) -> None:
@@ -171,7 +196,11 @@ def remove_own(folder: Path, names: str) -> None:
         return
     own = re.compile(rf"{names}|{_PARTIAL.pattern}")
     for entry in list(os.scandir(folder)):
-        if own.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+        if not own.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+            continue
+        if entry.name == LOCK:
+            remove_lock(folder)
+        else:
             Path(entry.path).unlink(missing_ok=True)
     with suppress(OSError):
         folder.rmdir()

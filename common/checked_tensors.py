@@ -19,7 +19,8 @@ def load_checked(path: Path) -> dict[str, Tensor] | None:
     """What ``save_checked`` has written, None if it is not there or damaged."""
     try:
         with safe_open(path, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies: the library's tensors hold the file, which Windows cannot remove then.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
             known = (file.metadata() or {}).get("sha256")
     except (OSError, RuntimeError, SafetensorError):  # RuntimeError: removed at this moment
         return None

@@ -6,11 +6,12 @@ import platform
 import re
 from pathlib import Path
 
+import psutil
+
 from brushflow.common.errors import BrushflowError
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # names of settings in glibc's malloc.h
 _LIMIT = 1 << 30
-_MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")  # what a container may use, where there is a container
 
 NOT_ENOUGH = (
@@ -50,18 +51,14 @@ def out_of_memory(error: BaseException) -> bool:
     return isinstance(error, Exception) and bool(_SHORTAGE.search(str(error)))
 
 
-def available_memory() -> int | None:
-    """Bytes that new processes may take without others being swapped out; None if unknown.
+def available_memory() -> int:
+    """Bytes that new processes may take without others being swapped out.
 
     In a container that is what its limit leaves, where this is less.
     """
-    known = [free for free in (_free_of_machine(), _free_of_container()) if free is not None]
-    return min(known, default=None)
-
-
-def _free_of_machine() -> int | None:
-    entries = _entries(_MEMINFO, ":")
-    return int(entries["MemAvailable"].split()[0]) << 10 if "MemAvailable" in entries else None
+    free = psutil.virtual_memory().available
+    of_container = _free_of_container()
+    return free if of_container is None else min(free, of_container)
 
 
 def _free_of_container() -> int | None:
@@ -72,13 +69,13 @@ def _free_of_container() -> int | None:
         return None
     if limit.strip() == "max":
         return None
-    cached = int(_entries(CGROUP / "memory.stat", " ").get("inactive_file", 0))
+    cached = int(_entries(CGROUP / "memory.stat").get("inactive_file", 0))
     return max(0, int(limit) - int(taken) + cached)
 
 
-def _entries(path: Path, separator: str) -> dict[str, str]:
+def _entries(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="ascii").splitlines()
     except OSError:
         return {}
-    return dict(line.split(separator, 1) for line in lines)
+    return dict(line.split(" ", 1) for line in lines)

@@ -20,6 +20,7 @@ from brushflow.common.atomic_files import (
     file_digest,
     is_link,
     mark_folder,
+    remove_lock,
     remove_own,
 )
 from brushflow.common.checked_tensors import load_checked, save_checked
@@ -32,7 +33,7 @@ from brushflow.video import verify_segment
 _FOLDERS = {
     "segments": r"\d+-\d+\.mkv(\.sha256)?|painting\.mkv",
     "state": r"\d{8}\.safetensors",
-    "rows": r"\d{8}",
+    "rows": r"\d{8}(\.lock)?",
 }
 _MOTION = r"\d{8}\.safetensors"
 _NEEDED = r"scan\.json|turn"
@@ -167,8 +168,9 @@ class RunFolder:
         if is_link(self.path) or not (self.path / MARK).is_file():
             return
         self.tidy()
-        for name in ("run.json", MARK, LOCK):
+        for name in ("run.json", MARK):
             (self.path / name).unlink(missing_ok=True)
+        remove_lock(self.path)
         with suppress(OSError):
             self.path.rmdir()
 

@@ -35,7 +35,7 @@ def warn_of_shortage(pixels: int, options: StylizeOptions) -> None:
     A system that is out of memory ends processes without a word.
     """
     need, free = memory_to_paint(pixels), available_memory()
-    if free is not None and need > free:
+    if need > free:
         logger.warning(
             "Painting may take up to %.1f GB of memory, and %.1f GB are free; if the system ends "
             "it, %s makes what is painted smaller.",

@@ -9,19 +9,21 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import psutil
 from PIL import Image
 
 from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory, keep_freed_memory
+from brushflow.common.processes import kill_family
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +91,7 @@ class Apart:
         """End the process, whatever it does."""
         process = self._process
         if process is not None:
-            _kill_family(process.pid)
+            kill_family(process.pid)
         with self._lock:
             self._end()
 
@@ -130,7 +132,8 @@ class Apart:
         if self._process is not None and not self._process.is_alive():
             self._end()
         if self._process is None:
-            self._connection, theirs = _SPAWN.Pipe()
+            here, theirs = _SPAWN.Pipe()
+            self._connection = cast(Connection, here)  # Windows has a class of its own, alike
             self._process = _SPAWN.Process(target=_serve, args=(theirs,), daemon=True)
             self._process.start()
             theirs.close()
@@ -140,7 +143,7 @@ class Apart:
     def _end(self) -> None:
         if self._process is None:
             return
-        _kill_family(self._process.pid)
+        kill_family(self._process.pid)
         self._process.join()
         assert self._connection is not None
         self._connection.close()
@@ -170,7 +173,7 @@ class _Bound:
         self._process = psutil.Process(pid)
         self._family = [self._process]
         self._looked = self._asked = time.monotonic()
-        free = free_memory()
+        free = available_memory()
         self._most = self._taken() + free - max(_SPARE_LEAST, int(_SPARE_SHARE * free))
 
     def check(self) -> None:
@@ -194,27 +197,14 @@ class _Bound:
         return taken
 
 
-def free_memory() -> int:
-    """Bytes that may be taken without others being swapped out."""
-    free = available_memory()
-    return psutil.virtual_memory().available if free is None else free
-
-
-def _kill_family(pid: int) -> None:
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        for member in (process, *process.children(recursive=True)):
-            with contextlib.suppress(psutil.Error):
-                member.kill()
-
-
 def _serve(connection: Connection) -> None:
     """The life of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the server decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # Where the system itself looks for something to end, it is this and not the server.
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     keep_freed_memory()
     Image.MAX_IMAGE_PIXELS = None  # its size is looked at, and memory is bounded
 
@@ -225,6 +215,7 @@ def _serve(connection: Connection) -> None:
     with contextlib.suppress(EOFError, OSError):
         while True:
             task, arguments = connection.recv()
+            answer: tuple[str, Any, str | None]
             try:
                 answer = ("done", task(*arguments, tell=tell), None)
             except BaseException as error:

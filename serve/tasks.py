@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from brushflow.common.errors import BrushflowError
+from brushflow.common.memory import available_memory
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.painting import Painter
 from brushflow.pipeline.run import one_opencv_thread
 from brushflow.pipeline.stills import stylize_image
-from brushflow.serve.apart import free_memory
 from brushflow.video import Source, open_source
 
 THUMBNAIL = 400  # pixels of the longest side
@@ -63,7 +63,7 @@ def _picture_suffix(source: Path) -> str | None:
         return None
     if moving:
         return None
-    if _PER_PIXEL * width * height > free_memory() // 2:
+    if _PER_PIXEL * width * height > available_memory() // 2:
         raise BrushflowError(
             f"{source} is {width}×{height} pixels, for which the server has not enough memory; "
             f"hand in a smaller one."

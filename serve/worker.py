@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from brushflow.common.errors import BrushflowError
+from brushflow.common.memory import available_memory
 from brushflow.common.torch_devices import choose_device
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.destination import run_folder
 from brushflow.pipeline.shortage import memory_to_paint
 from brushflow.serve import tasks
-from brushflow.serve.apart import Apart, Died, TooMuchMemory, free_memory
+from brushflow.serve.apart import Apart, Died, TooMuchMemory
 from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, for_visitors
 
 logger = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ class Worker:
             return 0
         largest = max(job.width, job.height)
         longest = chosen = playable_size(job, job.choice.max_size) or largest
-        free, shape = free_memory(), job.width * job.height / largest**2
+        free, shape = available_memory(), job.width * job.height / largest**2
         while longest > _LEAST_SIDE and memory_to_paint(round(shape * longest**2)) > free:
             longest = max(_LEAST_SIDE, longest * 15 // 16 // 2 * 2)
         return longest if longest < chosen else 0

@@ -6,8 +6,9 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
+Bytes: TypeAlias = bytes | bytearray
 VISUAL_ENTRY = 78  # bytes of a video's description before its boxes
 _LARGEST_MOOV = 1 << 28  # bytes; one of an hour has about 2 MB
 
@@ -22,13 +23,13 @@ class Box:
     end: int
 
 
-def child(data: bytes, parent: Box, kind: bytes) -> Box | None:
+def child(data: Bytes, parent: Box, kind: bytes) -> Box | None:
     """The first box of a kind right in another one."""
     boxes = boxes_in(data, parent.content, parent.end)
     return next((box for box in boxes if box.kind == kind), None)
 
 
-def boxes_in(data: bytes, start: int, end: int) -> Iterator[Box]:
+def boxes_in(data: Bytes, start: int, end: int) -> Iterator[Box]:
     """The boxes that lie side by side; ValueError where there is something else."""
     while start + 8 <= end:
         length, kind = struct.unpack_from(">I4s", data, start)
@@ -72,7 +73,7 @@ def first_data(file: BinaryIO) -> int:
     return min((box.start for box in _top_level(file) if box.kind == b"mdat"), default=0)
 
 
-def video_tracks(moov: bytes) -> Iterator[tuple[Box, Box]]:
+def video_tracks(moov: Bytes) -> Iterator[tuple[Box, Box]]:
     """The video tracks that are described, each with the first entry of its ``stsd``."""
     (root,) = boxes_in(moov, 0, len(moov))
     for track in boxes_in(moov, root.content, root.end):
@@ -91,7 +92,7 @@ def video_tracks(moov: bytes) -> Iterator[tuple[Box, Box]]:
             yield track, entries[0]
 
 
-def path_to(moov: bytes, place: int) -> list[Box]:
+def path_to(moov: Bytes, place: int) -> list[Box]:
     """The boxes around the one that begins at ``place``, from the outermost on."""
     around = []
     (box,) = boxes_in(moov, 0, len(moov))

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -17,11 +18,17 @@ from types import TracebackType
 from typing import IO, Any
 
 from brushflow.common.errors import BrushflowError
+from brushflow.common.processes import kill_family
 
 logger = logging.getLogger(__name__)
 
 BINARY_VARIABLE = "BRUSHFLOW_FFMPEG"
 ERROR_TAIL = 8192
+# What a new session is elsewhere: Ctrl-C does not reach the process.
+if sys.platform == "win32":
+    _APART = subprocess.CREATE_NEW_PROCESS_GROUP
+else:
+    _APART = 0
 
 
 @functools.cache
@@ -64,6 +71,7 @@ def _ask(binary: str, *question: str) -> str:
             timeout=60,
             check=True,
             start_new_session=True,  # Ctrl-C would end it, and it be blamed
+            creationflags=_APART,
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise BrushflowError(
@@ -180,6 +188,7 @@ class FFmpegProcess:
                 stdout=self._stdout,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                creationflags=_APART,
             )
         except OSError as error:
             raise BrushflowError(f"ffmpeg could not be started: {error}.") from error
@@ -195,9 +204,12 @@ class FFmpegProcess:
     ) -> None:
         process = self._process
         if process.poll() is None:
-            # It leads a session: what it has started, where it is a script, ends as well.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            # What it has started, where it is a script, ends as well.
+            if sys.platform == "win32":
+                kill_family(process.pid)
+            else:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # it leads a session
         process.wait()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:

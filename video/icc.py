@@ -42,7 +42,9 @@ def to_srgb(pixels: np.ndarray, profile: bytes) -> np.ndarray:
 
 def cmyk_to_srgb(picture: Image.Image, profile: bytes) -> np.ndarray:
     """Convert a picture of mode CMYK by a profile that ``mode_of`` calls so; RGB uint8."""
-    return np.asarray(ImageCms.applyTransform(picture, _transform(profile)))
+    transform = _transform(profile)
+    assert transform is not None, "mode_of could read the profile"
+    return np.asarray(ImageCms.applyTransform(picture, transform))
 
 
 def _apply(transform: ImageCms.ImageCmsTransform, pixels: np.ndarray) -> np.ndarray:

@@ -104,12 +104,12 @@ def _with_note(png: bytes, text: str) -> bytes:
 def _decode(data: np.ndarray, path: Path) -> np.ndarray | None:
     if data.size == 0:
         return None
-    header = _read_header(io.BytesIO(data))
+    header = _read_header(io.BytesIO(data.data))
     if header.pictures > 1:
         _tell_of_animation(path)
     try:
         if header.mode == "CMYK" and header.profile and mode_of(header.profile) == "CMYK":
-            with Image.open(io.BytesIO(data)) as opened:
+            with Image.open(io.BytesIO(data.data)) as opened:
                 return cmyk_to_srgb(ImageOps.exif_transpose(opened), header.profile)
         if header.kind in _TRANSPARENT:
             picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)

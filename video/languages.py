@@ -28,7 +28,9 @@ def write_languages(path: Path, languages: Sequence[str | None]) -> None:
         for track, language in zip(tracks, languages, strict=False):  # chapters have one more
             media = child(moov, track, b"mdia")
             header = media and child(moov, media, b"mdhd")
-            if header and language != "und" and re.fullmatch("[a-z]{3}", language or ""):
+            if not header or not language or language == "und":
+                continue
+            if re.fullmatch("[a-z]{3}", language):
                 # Times of the header's version 1 have 64 bits.
                 place = header.content + (32 if moov[header.content] == 1 else 20)
                 first, second, third = (ord(letter) - 0x60 for letter in language)

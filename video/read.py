@@ -30,7 +30,7 @@ from brushflow.video.probe import VideoInfo
 logger = logging.getLogger(__name__)
 
 # What ends a healthy decoder; the other signals are its own undoing by a damaged file.
-_KILLS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_KILLS = {"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}
 # NUT has no negative timestamps, some sources do: seconds added on the way through the pipe.
 _PIPE_OFFSET = 3600
 # Seconds that times after a setback are moved ahead on the way, and ticks at most: the program
@@ -225,7 +225,7 @@ class FrameReader:
                 yield pts, pixels
             code = 0 if over else process.finish()
         message = process.last_message()
-        if -code in _KILLS:
+        if code < 0 and _name_of(-code) in _KILLS:
             raise BrushflowError(
                 f"The ffmpeg that read {info.path} was stopped from outside (signal {-code}), "
                 f"perhaps for lack of memory; start again."
@@ -268,6 +268,14 @@ class FrameReader:
         after = kinds[index:].count("video")
         videos = [number for number, kind in enumerate(seen) if kind == "video"]
         return str(videos[max(0, len(videos) - after)])
+
+
+def _name_of(number: int) -> str:
+    """The name of a signal; Windows has few of them."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 @functools.cache

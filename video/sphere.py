@@ -96,6 +96,7 @@ def write_sphere(path: Path, is_mov: bool, sphere: Sphere) -> list[str]:
         ]
     with path.open("rb") as file:
         place = find_moov(file)
+        assert place is not None, "the muxer writes one"
         file.seek(place.start)
         moov = bytearray(file.read(place.end - place.start))
         track, entry = next(video_tracks(moov))
@@ -108,17 +109,16 @@ def write_sphere(path: Path, is_mov: bool, sphere: Sphere) -> list[str]:
                 move_data(moov, len(moov) - before)
             except struct.error:
                 return ["The result ends so close to 4 GB that it cannot be marked as spherical."]
-        rewritten = path.with_name(f"{path.name}.sphere")
-        try:
-            with rewritten.open("xb") as target:
-                file.seek(0)
-                copy_bytes(file, target, place.start)
-                target.write(moov)
-                file.seek(place.end)
-                shutil.copyfileobj(file, target)
-            rewritten.replace(path)
-        finally:
-            rewritten.unlink(missing_ok=True)
+    rewritten = path.with_name(f"{path.name}.sphere")
+    try:
+        with path.open("rb") as file, rewritten.open("xb") as target:
+            copy_bytes(file, target, place.start)
+            target.write(moov)
+            file.seek(place.end)
+            shutil.copyfileobj(file, target)
+        rewritten.replace(path)  # both are closed, as Windows demands
+    finally:
+        rewritten.unlink(missing_ok=True)
     return []
 
 

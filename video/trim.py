@@ -31,16 +31,17 @@ class Trim:
             if packet.size and packet.stream.disposition & Disposition.attached_pic:
                 yield packet
                 continue
-            if packet.dts is None and packet.pts is None:
+            ticks = packet.pts if packet.pts is not None else packet.dts
+            if ticks is None:
                 continue
-            time = (packet.pts if packet.pts is not None else packet.dts) * packet.time_base
+            time = ticks * packet.time_base
             before = self.start is not None and time < self.start
             if not before:
                 yield from standing.values()
                 standing.clear()
             if packet.stream.type == "subtitle" and packet.pts is not None:
                 unlimited = not packet.duration
-                begins, before = before, not self._cut_off(packet)
+                begins, before = before, not self._cut_off(packet, packet.pts)
                 if begins and unlimited:
                     standing[packet.stream.index] = packet
                     continue
@@ -48,15 +49,18 @@ class Trim:
                 yield packet
         yield from standing.values()
 
-    def _cut_off(self, packet: Packet) -> bool:
-        """Move the subtitle inside, as far as it is shown there; False if it is over before."""
-        until = packet.duration and (packet.pts + packet.duration) * packet.time_base
-        if self.start is not None and packet.pts * packet.time_base < self.start:
+    def _cut_off(self, packet: Packet, begin: int) -> bool:
+        """Move the subtitle inside, as far as it is shown there; False if it is over before.
+
+        ``begin``: its pts.
+        """
+        until = packet.duration and (begin + packet.duration) * packet.time_base
+        if self.start is not None and begin * packet.time_base < self.start:
             if until and until <= self.start:
                 return False
             # Rounded up, or it would begin a moment before the start.
-            packet.pts = packet.dts = ceil(self.start / packet.time_base)
+            packet.pts = packet.dts = begin = ceil(self.start / packet.time_base)
         if until:
             last = until if self.end is None else min(until, self.end)
-            packet.duration = max(0, int(last / packet.time_base) - packet.pts)
+            packet.duration = max(0, int(last / packet.time_base) - begin)
         return True

@@ -7,13 +7,15 @@ second waits until the first has stopped, and then goes on after what that one f
 goes through files, as the folder is what the processes share.
 """
 
-import fcntl
 import os
 import secrets
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
+
+from filelock import lock_descriptor
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
@@ -38,8 +40,9 @@ class Turn:
         rows = self.folder / "rows"
         rows.mkdir(exist_ok=True)
         for path in rows.iterdir():
-            # Not removed: somebody who has not noticed yet may hold its lock.
-            os.truncate(path, 0)
+            # Not removed: somebody who has not noticed yet may write there or hold the lock.
+            if not path.suffix:
+                os.truncate(path, 0)
         with atomic_path(self.folder / "turn") as partial:
             partial.write_text(self.mark, encoding="ascii")
         RunFolder(self.folder).drop_all_motion()  # that of turns before, which nobody takes
@@ -47,7 +50,11 @@ class Turn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        (self.folder / "turn").unlink(missing_ok=True)
+        turn = self.folder / "turn"
+        try:
+            turn.unlink(missing_ok=True)
+        except PermissionError:  # on Windows, while a painter reads it
+            os.truncate(turn, 0)
 
     def count(self, rows: Iterable[int]) -> dict[int, int]:
         """Frames that are done of each row that somebody has begun; rows go by first frames."""
@@ -70,14 +77,14 @@ class RowAtWork:
 
     def __enter__(self) -> "RowAtWork":
         self.check()
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT)
-        try:
-            while not _lock(self._file):
+        with ExitStack() as opened:
+            # Of its own, as on Windows nobody else can read what is locked.
+            lock = _opened(self._path.with_suffix(".lock"), opened)
+            while not lock_descriptor(lock, blocking=False):
                 time.sleep(_WAIT)
                 self.check()
-        except BaseException:
-            os.close(self._file)
-            raise
+            self._file = _opened(self._path, opened)
+            self._stack = opened.pop_all()
         return self
 
     def __exit__(
@@ -86,7 +93,7 @@ class RowAtWork:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._file)
+        self._stack.close()
 
     def begin(self, done: int) -> None:
         """Say how many frames were there already."""
@@ -104,7 +111,8 @@ class RowAtWork:
 
     def _write(self) -> None:
         # Always as long, so that a reader sees the old number or the new one.
-        os.pwrite(self._file, b"%8d" % self._done, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
+        os.write(self._file, b"%8d" % self._done)
         if time.monotonic() > self._told + _TELL:
             os.fsync(self._file)
             self._told = time.monotonic()
@@ -133,9 +141,8 @@ def _row_path(folder: Path, row: int) -> Path:
     return folder / "rows" / f"{row:08d}"
 
 
-def _lock(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _opened(path: Path, stack: ExitStack) -> int:
+    """The descriptor of a file, made if need be, that ``stack`` closes."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT)
+    stack.callback(os.close, file)
+    return file

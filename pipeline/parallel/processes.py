@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -136,19 +136,22 @@ class _Process:
             if self.ended:
                 raise BrokenExecutor("the processes have been ended")
             if self._process is None:
-                self._connection, theirs = _SPAWN.Pipe()
+                here, theirs = _SPAWN.Pipe()
+                self._connection = cast(Connection, here)  # Windows has its own class, alike
                 self._process = _SPAWN.Process(
                     target=_serve, args=(theirs, *self._arguments), daemon=True
                 )
                 with _deaf():
                     self._process.start()
                 theirs.close()
+            assert self._connection is not None
             return self._connection
 
     def _bury(self) -> None:
         with self._lock:
             self._process.kill()
             self._process.join()
+            assert self._connection is not None
             self._connection.close()
             self._process = None
 
@@ -212,6 +215,7 @@ def _serve(connection: Connection, threads: _SharedThreads, gpu: str | None) -> 
         while True:
             function, args, kwargs = connection.recv()
             take_idle_threads()
+            answer: tuple[bool, Any, str | None]
             try:
                 answer = (True, function(*args, **kwargs), None)
             except BaseException as error:

@@ -46,8 +46,7 @@ def usable_cores() -> int:
 
 
 def _that_fit(size: tuple[int, int]) -> int:
-    free = available_memory()
-    return usable_cores() if free is None else free // memory_to_paint(size[0] * size[1])
+    return available_memory() // memory_to_paint(size[0] * size[1])
 
 
 def _visible_gpus() -> list[str]:

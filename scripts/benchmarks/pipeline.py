@@ -1,12 +1,13 @@
 """Benchmark: a whole run, stage by stage, against the network alone; and runs of any length."""
 
 import multiprocessing
-import resource
+import os
 import tempfile
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from statistics import median
@@ -14,6 +15,7 @@ from typing import Any
 from unittest.mock import patch
 
 import click
+import psutil
 import torch
 
 from brushflow.common.memory import keep_freed_memory
@@ -31,7 +33,7 @@ from brushflow.video import SegmentWriter, open_source
 SIZES = {"180p": (320, 180), "360p": (640, 360), "480p": (854, 480)}
 SIZES |= {"720p": (1280, 720), "1080p": (1920, 1080)}
 _PATH = click.Path(path_type=Path)
-_KIB = 1 / 1024  # MiB; ru_maxrss counts KiB on Linux
+_LOOK = 0.1  # seconds between two looks at memory
 
 
 @click.command("pipeline")
@@ -134,7 +136,10 @@ def _child(send: Any, began: float, *arguments: Any) -> None:
 def timed_run(
     began: float, clip: Path, output: Path, options: StylizeOptions, threads: int | None
 ) -> dict[str, Any]:
-    """Stylize; seconds by stage, memory in MiB, and seconds from ``began`` to the first frame."""
+    """Stylize; seconds by stage, the most memory, looked at ten times a second, in MiB.
+
+    And seconds from ``began``, by ``time.time``, to the first frame.
+    """
     keep_freed_memory()
     if threads:
         torch.set_num_threads(threads)
@@ -156,33 +161,50 @@ def timed_run(
         ):
             stack.enter_context(_timed(owner, method, stage, busy))
         stack.enter_context(_timed_frames(type(open_source(clip)), busy))
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        before = usage.ru_utime + usage.ru_stime
+        memory = stack.enter_context(_Memory())
+        before = os.times()
         started = time.time()
         stylize_video(clip, output, options, progress)
-        ended = time.time()
-    mine = resource.getrusage(resource.RUSAGE_SELF)
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        ended, after = time.time(), os.times()
     return {
         "total": ended - started,
         "scan": reached["scanned"] - started,
         "assemble": ended - reached["assemble"],
         "busy": dict(busy),
         "first frame": reached["stylize"] - began,
-        "own CPU": mine.ru_utime + mine.ru_stime - before,
-        "ffmpeg CPU": children.ru_utime + children.ru_stime,
-        "memory": _peak_memory(mine),
-        "largest child": children.ru_maxrss * _KIB,
+        "own CPU": after.user + after.system - before.user - before.system,
+        # Windows does not tell, and says 0.
+        "ffmpeg CPU": after.children_user + after.children_system,
+        "memory": memory.own / 2**20,
+        "largest child": memory.largest_child / 2**20,
     }
 
 
-def _peak_memory(usage: Any) -> float:
-    """Of this process in MiB; on Linux ``ru_maxrss`` begins with that of the process before."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return usage.ru_maxrss * _KIB
-    (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * _KIB
+class _Memory:
+    """The most bytes of memory that this process and any that it starts take while entered."""
+
+    def __init__(self) -> None:
+        self.own = self.largest_child = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> "_Memory":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        process = psutil.Process()
+        over = False
+        while not over:
+            over = self._over.wait(_LOOK)
+            self.own = max(self.own, process.memory_info().rss)
+            for child in process.children(recursive=True):
+                with suppress(psutil.Error):
+                    self.largest_child = max(self.largest_child, child.memory_info().rss)
 
 
 def _timed(owner: type, method: str, stage: str, busy: dict[str, float]) -> Any:

@@ -77,9 +77,8 @@ def command(
     labels = dict(zip(sources, names_below(clips, sources), strict=True))
     for source, label in tqdm(labels.items(), unit="clip"):
         painted = {name: _paint(source, label, name, places[name], max_size, end) for name in names}
-        kept = {
-            name: places[name] / f"{label}-{end:g}s-{flow}-{judges[name]}.json" for name in names
-        }
+        by = flow.replace(":", "-")  # which no name on Windows has
+        kept = {name: places[name] / f"{label}-{end:g}s-{by}-{judges[name]}.json" for name in names}
         known = {name: _read(path) for name, path in kept.items() if path.exists()}
         new = [name for name in names if name not in known]
         if new:

@@ -1,12 +1,15 @@
 """Files appear whole or not at all."""
 
 import errno
-import fcntl
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from brushflow.common.atomic_files import alone_in, atomic_path, left_over, remove_own
+from brushflow.common import atomic_files
+from brushflow.common.atomic_files import InUse, alone_in, atomic_path, left_over, remove_own
 from brushflow.common.errors import BrushflowError, UsageError
 
 
@@ -122,15 +125,62 @@ def test_a_second_run_is_kept_out(tmp_path):
 
 
 def test_a_lock_that_goes_away_while_it_is_taken_is_none(tmp_path, monkeypatch):
-    lock = fcntl.flock
+    lock = atomic_files.lock_descriptor
 
-    def ended_meanwhile(descriptor, how):
+    def ended_meanwhile(descriptor, blocking):
         (tmp_path / "lock").unlink()
-        lock(descriptor, how)
+        return lock(descriptor, blocking=blocking)
 
-    monkeypatch.setattr(fcntl, "flock", ended_meanwhile)
+    monkeypatch.setattr(atomic_files, "lock_descriptor", ended_meanwhile)
     with pytest.raises(UsageError, match="just ended"), alone_in(tmp_path):
         pass
+
+
+def test_a_lock_ends_with_the_process_that_holds_it(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from brushflow.common.atomic_files import alone_in\n"
+        "with alone_in(Path(sys.argv[1])): print('mine', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline().strip() == b"mine"
+        with pytest.raises(InUse, match="wait for it or choose another"), alone_in(tmp_path):
+            pass
+        other.kill()
+    with alone_in(tmp_path):
+        pass
+
+
+def test_where_what_is_open_cannot_be_removed_a_lock_goes_when_it_is_released(
+    tmp_path, monkeypatch
+):
+    """As on Windows: the lock is refused to whoever removes the folder's files while it is held."""
+    monkeypatch.setattr(atomic_files, "_SHARES_NO_DELETION", True)
+    folder, held = tmp_path / "folder", []
+    unlink = Path.unlink
+
+    def refuse(path, missing_ok=False):
+        if held and path.name == "lock":
+            raise PermissionError(errno.EACCES, "used by another process", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    close = os.close
+    monkeypatch.setattr(os, "close", lambda file: (file in held and held.clear(), close(file)))
+    lock = atomic_files.lock_descriptor
+    monkeypatch.setattr(
+        atomic_files,
+        "lock_descriptor",
+        lambda file, blocking: (held.append(file), lock(file, blocking=blocking))[1],
+    )
+    for whole in (False, True):
+        with alone_in(folder):
+            remove_own(folder, "lock|brushflow.txt" if whole else "brushflow.txt")
+            assert [path.name for path in folder.iterdir()] == ["lock"]
+        assert not folder.exists()
+    with alone_in(folder):
+        pass
+    assert sorted(path.name for path in folder.iterdir()) == ["brushflow.txt", "lock"]
 
 
 @pytest.mark.parametrize("second_names", [True, False])

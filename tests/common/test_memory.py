@@ -2,6 +2,7 @@
 
 import errno
 import threading
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,8 +17,9 @@ from brushflow.pipeline.parallel import this_machine as workers
 
 @pytest.fixture
 def limits(tmp_path, monkeypatch):
-    """Write files of a machine and of a container, which are read in place of the real ones."""
-    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    """Write files of a container, which are read in place of the real ones; 500 KiB are free."""
+    of_machine = SimpleNamespace(available=500 << 10)
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: of_machine)
     for module in (memory, workers):
         monkeypatch.setattr(module, "CGROUP", tmp_path)
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda process: range(8), raising=False)
@@ -30,8 +32,6 @@ def limits(tmp_path, monkeypatch):
 
 
 def test_memory_is_what_the_container_leaves(limits):
-    assert memory.available_memory() is None
-    limits(meminfo="MemTotal: 900 kB\nMemAvailable:  500 kB\n")
     assert memory.available_memory() == 500 << 10
     limits(memory_max="max\n", memory_current="1000\n")
     assert memory.available_memory() == 500 << 10

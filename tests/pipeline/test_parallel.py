@@ -284,7 +284,6 @@ def test_a_turn_that_is_over_stops_its_painters_and_the_next_one_waits_for_them(
             row.__exit__(None, None, None)
             thread.join()
             assert entered.is_set()
-            row._file = os.open(tmp_path, os.O_RDONLY)  # for the with block to close
     with pytest.raises(TurnOver), RowAtWork(tmp_path, 7, second.mark):
         pass
 

@@ -106,7 +106,7 @@ def test_closing_ends_what_is_at_work(tasks):
 
 
 def test_memory_is_bounded(tasks, worker, monkeypatch):
-    monkeypatch.setattr(apart, "free_memory", lambda: 400 << 20)
+    monkeypatch.setattr(apart, "available_memory", lambda: 400 << 20)
     assert worker.call(tasks.take, 50) == 5
     with pytest.raises(TooMuchMemory):
         worker.call(tasks.take, 2000)

@@ -100,7 +100,7 @@ def huge_png(side=16000):
 
 def test_a_picture_that_cannot_fit_is_refused_before_it_is_decoded(client, monkeypatch, tmp_path):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)  # as in the process that does it
-    monkeypatch.setattr(tasks, "free_memory", lambda: 4 << 30)
+    monkeypatch.setattr(tasks, "available_memory", lambda: 4 << 30)
     monkeypatch.setattr(tasks, "open_source", lambda *_: pytest.fail("it was opened"))
     answer = client.post("/api/videos", params={"name": "big.png"}, content=huge_png())
     assert answer.status_code == 400
@@ -110,13 +110,13 @@ def test_a_picture_that_cannot_fit_is_refused_before_it_is_decoded(client, monke
 
 def test_what_does_not_fit_is_painted_smaller_and_that_is_said(client, clip, monkeypatch):
     monkeypatch.setattr(worker, "_LEAST_SIDE", 32)
-    monkeypatch.setattr(worker, "free_memory", lambda: memory_to_paint(60 * 40))
+    monkeypatch.setattr(worker, "available_memory", lambda: memory_to_paint(60 * 40))
     place = hand_in(client, clip.read_bytes())
     view = paint(client, place)
     assert view["state"] == "done"
     assert "as the server has not enough memory" in view["notes"][-1]
     assert "longest" not in view and "deaths" not in view
-    monkeypatch.setattr(worker, "free_memory", lambda: memory_to_paint(95 * 95))
+    monkeypatch.setattr(worker, "available_memory", lambda: memory_to_paint(95 * 95))
     assert paint(client, place)["notes"] == []
 
 

@@ -1,0 +1,79 @@
+"""Linux, macOS and Windows: what only some of them have is used where it was asked for first."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import brushflow
+
+ROOT = Path(brushflow.__file__).parent
+SOURCES = [
+    path
+    for path in sorted(ROOT.rglob("*.py"))
+    if not {"tests", "local", ".venv", "build"} & {*path.relative_to(ROOT).parts}
+]
+MODULES = {"fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "termios", "winreg"}
+NAMES = {
+    "os": {
+        *("O_DIRECTORY", "O_NOFOLLOW", "O_NONBLOCK", "chown", "chroot", "fchmod", "fork"),
+        *("getloadavg", "getpgid", "getuid", "geteuid", "killpg", "lockf", "mkfifo", "nice"),
+        *("posix_fadvise", "posix_fallocate", "pread", "pwrite", "sched_getaffinity", "setsid"),
+        *("statvfs", "sysconf", "uname", "wait", "wait4"),
+    },
+    "signal": {
+        *("SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXFSZ"),
+        *("alarm", "pthread_kill", "pthread_sigmask", "setitimer", "sigwait"),
+    },
+}
+ASKS = ("sys.platform", "hasattr(")
+
+
+def of_some_systems(source):
+    """Lines that use what not every system has, in functions that do not ask which one this is."""
+    tree, lines = ast.parse(source), source.splitlines()
+    asking = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.IfExp):
+            text = lines[node.lineno - 1 : node.end_lineno]
+            if any(words in line for words in ASKS for line in text):
+                asking.update(map(id, ast.walk(node)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            used = MODULES & {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            used = MODULES & {node.module}
+            used |= NAMES.get(node.module, set()) & {alias.name for alias in node.names}
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            used = NAMES.get(node.value.id, set()) & {node.attr} if id(node) not in asking else ()
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            used = node.value.startswith("/proc") and id(node) not in asking
+        else:
+            continue
+        if used:
+            yield node.lineno
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("import os, fcntl", [1]),
+        ("from signal import SIGINT, SIGKILL", [1]),
+        ("import os\nos.killpg(1, 9)", [2]),
+        ("import os\ndef f():\n    if hasattr(os, 'killpg'):\n        os.killpg(1, 9)", []),
+        ("open('/proc/meminfo')", [1]),
+        ("import os, sys\nn = os.O_NOFOLLOW if sys.platform != 'win32' else 0", []),
+    ],
+)
+def test_what_only_some_systems_have_is_seen(source, lines):
+    assert list(of_some_systems(source)) == lines
+
+
+def test_nothing_is_used_that_only_some_systems_have():
+    assert len(SOURCES) > 200
+    found = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in SOURCES
+        if (lines := list(of_some_systems(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
