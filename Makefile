@@ -1,5 +1,6 @@
 # make demo   a sample clip, painted: in demo/
 # make test   style checks and all tests
+# make types  types, for Linux, macOS and Windows
 # make test-media  what reads or writes videos once more, with the ffmpeg that comes along
 # make bench  how fast it is on this machine: tables, and JSON in local/bench/
 # make results  docs/results.md anew, in hours; BRUSHFLOW_DATA names a folder with clips/train,
@@ -15,7 +16,7 @@ TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
 
-.PHONY: demo test test-media bench results styles
+.PHONY: demo test types test-media bench results styles
 
 demo: .venv/installed
 	mkdir -p demo
@@ -29,6 +30,16 @@ test: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+# The checkout is the package, whatever its folder is called; mypy finds it under the right name here.
+# Each platform has a cache of its own, as one platform's is of no use to another.
+types: .venv/installed-dev
+	mkdir -p .venv/types
+	ln -sfn ../.. .venv/types/brushflow
+	for platform in linux darwin win32; do \
+	    MYPYPATH=.venv/types $(BIN)/python -m mypy -p brushflow --platform $$platform \
+	        --cache-dir .venv/mypy-$$platform || exit 1; \
+	done
 
 test-media: .venv/installed-dev
 	BRUSHFLOW_FFMPEG="$$($(BIN)/python -c 'import imageio_ffmpeg as i; print(i.get_ffmpeg_exe())')" \

@@ -95,9 +95,9 @@ def evaluate(
     distances = tuple(sorted(set(distances)))
     _check(results, ceiling, distances, every, style, loss_weights)
     inputs = Inputs(source, results, max_size, end, fps, start)
-    estimator = flow
-    if isinstance(flow, str):
-        estimator = load_estimator(flow, device, flow_weights, flow_size)
+    estimator = (
+        load_estimator(flow, device, flow_weights, flow_size) if isinstance(flow, str) else flow
+    )
     judge = FrameJudge(
         _perceptual(loss_weights, style, style_size, content_layers, style_layers, device),
         Lpips(lpips, device) if lpips else None,
@@ -109,7 +109,14 @@ def evaluate(
     total = inputs.expected_frames
     count = 0
     run = _Run(
-        *(inputs, estimator, judge, truth, result_motion, distances, frozenset(cuts), every),
+        inputs,
+        estimator,
+        judge,
+        truth,
+        result_motion,
+        distances,
+        frozenset(cuts),
+        every,
         tallies,
     )
     with _one_thread_per_job(), closing(inputs.read()) as stream:
@@ -206,7 +213,7 @@ class _Run:
             if index >= distance and not self._cut_within(index, distance)
         }
         if self.truth is not None and index > 0:
-            self.truths.appendleft(self._true_flow(index - 1, frames[0]))
+            self.truths.appendleft(self._true_flow(self.truth, index - 1, frames[0]))
         if earlier:
             truths = list(self.truths)[: max(earlier)]
             yield measure_pairs, self.estimator, earlier, frames, truths, self.result_motion
@@ -214,8 +221,8 @@ class _Run:
         if whole and (index + 1 - WINDOW) % HOP == 0:
             yield measure_window, list(zip(*list(self.held)[-WINDOW:], strict=True))
 
-    def _true_flow(self, index: int, frame: Frame) -> TrueFlow:
-        truth = self.truth((self.inputs.first or 0) + index)
+    def _true_flow(self, sequence: SintelTruth, index: int, frame: Frame) -> TrueFlow:
+        truth = sequence((self.inputs.first or 0) + index)
         if truth.flow.shape[:2] != frame.shape[:2]:
             raise UsageError(
                 f"The true flow is {truth.flow.shape[1]}×{truth.flow.shape[0]} but the frames are "
@@ -232,7 +239,7 @@ class _Run:
         pair = done if isinstance(done, PairNumbers) else PairNumbers(done)
         for tally, named in zip(self.tallies, pair.numbers, strict=True):
             tally.add(index, named)
-        if pair.differences:
+        if pair.mask is not None:
             for tally, differences in zip(self.tallies, pair.differences, strict=True):
                 tally.warm(differences, pair.mask)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from brushflow.evaluation.frame_scores import NAMES as FLAT_NAMES
-from brushflow.evaluation.frame_scores import FrameScores, temporal_error
+from brushflow.evaluation.frame_scores import FrameScores, output_of, temporal_error
 from brushflow.evaluation.score_table import Key, Row
 from brushflow.models import preprocess, to_rgb
 from brushflow.pipeline.motion import Motion
@@ -40,7 +40,7 @@ class FaceScores(FrameScores):
         self.overlaps: Overlaps | None = None
 
     def _scores(self, stylized: Stylized) -> dict[Key, Row]:
-        outputs = stylized.output.to(self.device)
+        outputs = output_of(stylized).to(self.device)
         if self.overlaps is None:
             (height, width), (across, down) = outputs.shape[-2:], self.overlap
             cube = Cube(width, across, height, down, turned_poles=True)
@@ -57,8 +57,8 @@ class FaceScores(FrameScores):
     def _temporal(
         self, earlier: Stylized, later: Stylized, motion: Sequence[Motion]
     ) -> dict[Key, float]:
-        each = zip(earlier.output.split(1), later.output.split(1), motion, strict=True)
-        errors = [temporal_error(*face, self.forward) for face in each]
+        faces = zip(output_of(earlier).split(1), output_of(later).split(1), motion, strict=True)
+        errors = [temporal_error(y, z, moved, self.forward) for y, z, moved in faces]
         keys = [(later.index, number) for number in self.numbers]
         return dict(zip(keys, errors, strict=True))
 
@@ -83,7 +83,10 @@ def border_gradients(face: Tensor, across: int, down: int) -> tuple[float, float
     columns = near_column & within_rows[:, None]
     rows = near_row[:, None] & within_columns
     each = ((right, columns), (below, rows), (length, columns | rows))
-    return tuple(float(x[..., here].mean() / x.mean().clamp(min=1e-9)) for x, here in each)
+    horizontal, vertical, both = (
+        float(x[..., here].mean() / x.mean().clamp(min=1e-9)) for x, here in each
+    )
+    return horizontal, vertical, both
 
 
 def _border_places(side: int, margin: int, device: torch.device) -> tuple[Tensor, Tensor]:

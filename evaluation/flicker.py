@@ -38,7 +38,7 @@ _BASIS = np.stack(
 def luminance(frame: Frame) -> NDArray[np.float32]:
     """BT.709 luma of RGB (H, W, 3) as stored, without linearization; float32 (H, W) in [0, 1]."""
     scaled = frame.astype(np.float32) / np.iinfo(frame.dtype).max
-    return cv2.transform(scaled, _LUMA)
+    return np.asarray(cv2.transform(scaled, _LUMA), np.float32)
 
 
 def still_region(window: Sequence[NDArray[np.float32]]) -> NDArray[np.bool_]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ class FrameScores:
     """
 
     keys: tuple[str, ...] = ("frame",)
-    names = NAMES
+    names: tuple[str, ...] = NAMES
 
     def __init__(
         self,
@@ -77,12 +78,20 @@ class FrameScores:
     def _scores(self, stylized: Stylized) -> dict[Key, Row]:
         """All scores of a frame but the temporal one, by the keys of their rows."""
         frame = preprocess(stylized.frame, self.device)
-        losses = self.losses(stylized.output.to(self.device), frame)
+        losses = self.losses(output_of(stylized).to(self.device), frame)
         return {(stylized.index,): [float(loss) for loss in losses]}
 
-    def _temporal(self, earlier: Stylized, later: Stylized, motion: Motion) -> dict[Key, float]:
-        error = temporal_error(earlier.output, later.output, motion, self.forward)
+    def _temporal(self, earlier: Stylized, later: Stylized, motion: Any) -> dict[Key, float]:
+        """The temporal errors of the later frame; ``motion`` is what ``self.motion`` gave."""
+        error = temporal_error(output_of(earlier), output_of(later), motion, self.forward)
         return {(later.index,): error}
+
+
+def output_of(stylized: Stylized) -> Tensor:
+    """What a network painted; ValueError where none ran, which has no scores."""
+    if stylized.output is None:
+        raise ValueError(f"no network painted frame {stylized.index}")
+    return stylized.output
 
 
 def temporal_error(earlier: Tensor, later: Tensor, motion: Motion, forward: bool) -> float:

@@ -23,7 +23,7 @@ def traceable(flow: Flow, reverse: Flow) -> Mask:
         flow: float32 (H, W, 2) in pixels, on the grid that the mask is for.
         reverse: float32 (H, W, 2), on the grid that ``flow`` points into.
     """
-    u, v = cv2.split(flow)
+    u, v = (np.asarray(plane, np.float32) for plane in cv2.split(flow))
     back_u, back_v = (warp_array(plane, flow) for plane in cv2.split(reverse))
     length = u * u + v * v
     back = back_u * back_u + back_v * back_v

@@ -94,8 +94,8 @@ class FrameJudge:
         """Edges, content, style and LPIPS, against the first of the frames."""
         numbers: Numbers = [{} for _ in frames]
         edges = [edge_map(frame) for frame in frames]
-        for named, each in zip(numbers, edges, strict=True):
-            named["edge_ssim"] = edge_similarity(each, edges[0])
+        for named, found in zip(numbers, edges, strict=True):
+            named["edge_ssim"] = edge_similarity(found, edges[0])
         if self.perceptual is not None:
             source = None
             for named, frame in zip(numbers, frames, strict=True):
@@ -105,7 +105,7 @@ class FrameJudge:
                 if self.perceptual.targets:
                     named["style"] = self.perceptual.style(features)
         if self.lpips is not None:
-            features = [self.lpips.features(frame) for frame in frames]
-            for named, each in zip(numbers, features, strict=True):
-                named["lpips"] = self.lpips.distance(each, features[0])
+            activations = [self.lpips.features(frame) for frame in frames]
+            for named, each in zip(numbers, activations, strict=True):
+                named["lpips"] = self.lpips.distance(each, activations[0])
         return numbers

@@ -28,7 +28,8 @@ def difference_map(frame: Frame, other: Frame, flow: Flow) -> FloatMap:
     """
     difference = warp_array(_unit(other), flow)
     difference -= _unit(frame)
-    return cv2.transform(np.square(difference, out=difference), _MEAN)
+    squares = np.square(difference, out=difference)
+    return np.asarray(cv2.transform(squares, _MEAN), np.float32)
 
 
 def e_warp(differences: FloatMap, mask: NDArray) -> float:

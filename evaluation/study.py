@@ -157,12 +157,12 @@ def summarize_votes(key: Path, files: Sequence[Path], least_consistency: float =
             wins[0] += vote["preferred"] == first
             wins[1] += 1
     preferences = []
-    for (question, first, second), (wins, votes) in sorted(counts.items()):
-        test = binomtest(wins, votes)
+    for (question, first, second), (won, asked) in sorted(counts.items()):
+        test = binomtest(won, asked)
         interval = test.proportion_ci(0.95, "wilson")
         preferences.append(
             Preference(
-                question, first, second, wins, votes, interval.low, interval.high, test.pvalue
+                question, first, second, won, asked, interval.low, interval.high, test.pvalue
             )
         )
     return Summary(preferences, consistency, excluded)

@@ -13,17 +13,23 @@ def summary(evaluation: Evaluation) -> str:
     """
     key = f"e_warp_{evaluation.distances[0]}"
     floor = evaluation.floor.means.get(key)
-    measured = [video for video in evaluation.results if video.means.get(key) is not None]
+    measured = _errors(evaluation.results, key)
     if floor is None or not measured:
         return (
             "How steady the results are could not be measured: no two frames could be compared "
             "along the motion."
         )
-    best = min(measured, key=lambda video: video.means[key])
+    best, error = measured[0]
     who = best.name if len(measured) == 1 else f"Of {len(measured)} results, {best.name}"
-    told = _of_one(best.means[key], floor, evaluation.ceiling, key)
+    told = _of_one(error, floor, evaluation.ceiling, key)
     sentence = f"{who} {'' if len(measured) == 1 else 'is the steadiest: it '}{told}"
-    return f"{sentence}{_others(measured, best, key)}."
+    return f"{sentence}{_others(measured)}."
+
+
+def _errors(videos: Sequence[Measured], key: str) -> list[tuple[Measured, float]]:
+    """The videos whose error is known, with it, the steadiest first."""
+    known = [(video, error) for video in videos if (error := video.means.get(key)) is not None]
+    return sorted(known, key=lambda pair: pair[1])
 
 
 def _of_one(value: float, floor: float, ceiling: Measured | None, key: str) -> str:
@@ -41,11 +47,10 @@ def _of_one(value: float, floor: float, ceiling: Measured | None, key: str) -> s
     return f"{times}; of the flicker that painting every frame alone adds, {left:.0f} % is left"
 
 
-def _others(measured: Sequence[Measured], best: Measured, key: str) -> str:
+def _others(measured: Sequence[tuple[Measured, float]]) -> str:
     """How much more the next best flickers, where there is one."""
-    rest = [video for video in measured if video is not best]
-    if not rest or not best.means[key]:
+    if len(measured) < 2 or not measured[0][1]:
         return ""
-    second = min(rest, key=lambda video: video.means[key])
-    more = 100 * (second.means[key] / best.means[key] - 1)
+    (_, least), (second, error) = measured[:2]
+    more = 100 * (error / least - 1)
     return f"; the next, {second.name}, has an error {more:.0f} % larger"

@@ -32,7 +32,7 @@ class Tally:
 
     def warm(self, differences: FloatMap, mask: NDArray) -> None:
         """Add squared differences of neighbours (H, W) where ``mask`` is set."""
-        if self._heat is None:
+        if self._heat is None or self._seen is None:
             self._heat = np.zeros(mask.shape, np.float32)
             self._seen = np.zeros(mask.shape, np.float32)
         np.add(self._heat, differences, out=self._heat, where=mask)
@@ -52,9 +52,13 @@ class Tally:
             key: mean_or_none(values) for key, values in series.items() if key not in _APPEARANCE
         }
         for key in _APPEARANCE:
-            drift = drift_percent(series[key], source.series(key, frames), frame_rate)
+            ours, theirs = (
+                [math.nan if value is None else value for value in tally.series(key, frames)]
+                for tally in (self, source)
+            )
+            drift = drift_percent(ours, theirs, frame_rate)
             means[f"drift_{key}"] = drift if math.isfinite(drift) else None
-        if self._heat is None:
+        if self._heat is None or self._seen is None:
             heat = np.zeros((size[1], size[0]), np.float32)
         else:
             heat = np.sqrt(self._heat / np.maximum(self._seen, 1))

@@ -38,7 +38,7 @@ class TrueFlow:
 
 def true_flow(flow: Flow, known: Mask | None = None, occluded: Mask | None = None) -> TrueFlow:
     """Put together what files tell; flow above 1e9 or not finite is unknown."""
-    there = (np.abs(flow) < UNKNOWN_FLOW).all(axis=2)
+    there: Mask = np.all(np.abs(flow) < UNKNOWN_FLOW, axis=2)
     if known is not None:
         there &= known
     filled = np.where(there[..., None], flow, np.float32(0))

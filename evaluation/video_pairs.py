@@ -1,15 +1,14 @@
 """A source and results of it, read together, frame by frame."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from fractions import Fraction
 from itertools import islice, zip_longest
 from pathlib import Path
 
-import numpy as np
-
 from brushflow.common.errors import UsageError
+from brushflow.flow.estimators import Frame
 from brushflow.video import Source, TimedFrame, open_source
 
 SMALLEST_SIDE = 16
@@ -82,7 +81,7 @@ class Inputs:
             count = min(count, int(self.end * self.frame_rate))
         return max(1, count - int(self.start * self.frame_rate))
 
-    def read(self, size: tuple[int, int] | None = None) -> Iterator[list[np.ndarray]]:
+    def read(self, size: tuple[int, int] | None = None) -> Generator[list[Frame], None, None]:
         """Yield the k-th frames of all videos, source first; uint8 RGB (H, W, 3).
 
         ``size``: (width, height) instead of the common one.

@@ -29,7 +29,7 @@ def flow_to_color(flow: Flow, max_norm: float | None = None) -> NDArray[np.uint8
     Returns:
         uint8 (H, W, 3), RGB; unknown flow is black.
     """
-    known = (np.abs(flow) < _UNKNOWN).all(axis=2)
+    known: NDArray[np.bool_] = np.all(np.abs(flow) < _UNKNOWN, axis=2)
     vectors = np.where(known[..., None], flow, 0)
     length = np.hypot(vectors[..., 0], vectors[..., 1])
     if max_norm is None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from brushflow.common.errors import UsageError
 
-Frame: TypeAlias = NDArray[np.uint8] | NDArray[np.uint16]
+Frame: TypeAlias = NDArray[np.uint8 | np.uint16]
 Flow: TypeAlias = NDArray[np.float32]
 
 OPENCV_NAMES = ("dis", "dis-fast", "deepflow", "farneback", "tvl1")

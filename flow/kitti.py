@@ -40,7 +40,9 @@ def read_kitti(path: Path | str) -> tuple[Flow, NDArray[np.bool_]]:
     if stored is None or stored.dtype != np.uint16 or stored.ndim != 3 or stored.shape[2] != 3:
         raise BrushflowError(f"'{path}' is not a flow file of KITTI: these are 16-bit RGB PNGs.")
     valid = stored[..., 0] != 0  # OpenCV's channels are B, G, R
-    flow = (stored[..., :0:-1].astype(np.float32) - _ZERO) / _SCALE
+    flow: Flow = stored[..., :0:-1].astype(np.float32)
+    flow -= _ZERO
+    flow /= _SCALE
     flow[~valid] = 0
     return flow, valid
 

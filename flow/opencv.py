@@ -10,14 +10,14 @@ from brushflow.flow.padding import replicate
 
 _ALGORITHMS = {
     # Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016.
-    "dis": lambda: cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM),
-    "dis-fast": lambda: cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST),
+    "dis": lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM),
+    "dis-fast": lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST),
     # Weinzaepfel et al., DeepFlow, ICCV 2013; OpenCV has its smoothing stage, not its matching.
     "deepflow": lambda: cv2.optflow.createOptFlow_DeepFlow(),
     # Farneback, Two-Frame Motion Estimation Based on Polynomial Expansion, SCIA 2003.
-    "farneback": lambda: cv2.FarnebackOpticalFlow_create(),
+    "farneback": lambda: cv2.FarnebackOpticalFlow.create(),
     # Zach et al., A Duality Based Approach for Realtime TV-L1 Optical Flow, DAGM 2007.
-    "tvl1": lambda: cv2.optflow.DualTVL1OpticalFlow_create(),
+    "tvl1": lambda: cv2.optflow.DualTVL1OpticalFlow.create(),
 }
 
 # DIS fails on sides below about a dozen pixels; the other pyramids have little to say there.

@@ -12,14 +12,12 @@ def replicate(frame: Frame, minimum: int, multiple: int = 1) -> tuple[Frame, tup
         The frame, at most one pixel off the centre of the larger one, and the slices that cut it
         (or a flow of the larger size) out again. A frame that is large enough comes back as it is.
     """
-    margins = [_margins(side, minimum, multiple) for side in frame.shape[:2]]
-    inside = tuple(
-        slice(before, before + side)
-        for (before, _), side in zip(margins, frame.shape[:2], strict=True)
-    )
-    if not np.any(margins):
+    height, width = frame.shape[:2]
+    rows, columns = (_margins(side, minimum, multiple) for side in (height, width))
+    inside = slice(rows[0], rows[0] + height), slice(columns[0], columns[0] + width)
+    if not any((*rows, *columns)):
         return frame, inside
-    return np.pad(frame, (*margins, (0, 0)), mode="edge"), inside
+    return np.pad(frame, (rows, columns, (0, 0)), mode="edge"), inside
 
 
 def _margins(side: int, minimum: int, multiple: int) -> tuple[int, int]:

@@ -39,15 +39,15 @@ class CappedSize:
         self.max_size = max_size
 
     def __call__(self, frame: Frame, other: Frame) -> Flow:
-        small = [fit(picture, self.max_size) for picture in (frame, other)]
-        return resize_flow(self.estimator(*small), frame.shape[:2])
+        flow = self.estimator(fit(frame, self.max_size), fit(other, self.max_size))
+        return resize_flow(flow, frame.shape[:2])
 
     def both_ways(
         self, frame: Frame, other: Frame, executor: Executor | None = None
     ) -> tuple[Flow, Flow]:
         """See ``pairs.bidirectional``."""
-        small = [fit(picture, self.max_size) for picture in (frame, other)]
-        flow, reverse = bidirectional(self.estimator, *small, executor)
+        small, small_other = fit(frame, self.max_size), fit(other, self.max_size)
+        flow, reverse = bidirectional(self.estimator, small, small_other, executor)
         return resize_flow(flow, frame.shape[:2]), resize_flow(reverse, frame.shape[:2])
 
 

@@ -53,7 +53,9 @@ class LossNetwork(nn.Module):
         self.names = self.names[: 1 + self._last(self.wanted)]
         self.layers = nn.ModuleList(modules[name] for name in self.names)
         # Measured on the CPU: convolutions forward and back take a quarter less time this way.
-        self.requires_grad_(False).to(memory_format=torch.channels_last)
+        self.requires_grad_(False)
+        # PyTorch documents this argument, and its stubs leave it out.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor, layers: Sequence[str] | None = None) -> dict[str, Tensor]:
         """Activations at ``layers``, by default at all that the network was made for."""
@@ -170,8 +172,7 @@ def _modules(
             block, place = block + 1, 0
         place, previous = place + 1, index
         convolution = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1)
-        convolution.weight.data.copy_(weight)
-        convolution.bias.data.copy_(bias)
+        convolution.load_state_dict({"weight": weight, "bias": bias})
         modules[f"conv{block}_{place}"] = convolution
         # Not in place: the activation before it may be one that somebody asked for.
         modules[f"relu{block}_{place}"] = nn.ReLU()

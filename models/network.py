@@ -2,6 +2,7 @@
 
 import math
 from fractions import Fraction
+from typing import Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,10 @@ PAPER_ARCH = "c9s1-32,d64,d128,R128,R128,R128,R128,R128,U2,c3s1-64,U2,c9s1-3"
 # Xu et al. 2021: with even kernels, norms that only normalise, padding "interpolate", no tanh.
 FDB_ARCH = "c9s1-32,c4s2-64,c4s2-128,R128,R128,R128,R128,R128,f4s2-64,f4s2-32,c9s1-3"
 NORMS = ("instance", "batch", "plain")
+Norm2d: TypeAlias = nn.InstanceNorm2d | nn.BatchNorm2d
+_Mode: TypeAlias = Literal["zeros", "reflect", "replicate"]
+# Padding types that PyTorch's convolutions know; the others pad with zeros, if at all.
+_MODES: dict[str, _Mode] = {"reflect": "reflect", "replicate": "replicate"}
 # Padding types whose blocks use convolutions without padding. The original programs put the
 # missing pixels back by reflection before the first layer for both of these names.
 _VALID_BLOCKS = ("none", "reflect-start")
@@ -33,11 +38,29 @@ class InterpolatedConv2d(nn.Conv2d):
 
     def __init__(self, into: int, out: int, kernel: int, stride: int, padding: int) -> None:
         super().__init__(into, out, kernel, stride, padding)
-        self.padding_mode = "interpolate"
+        self.rim = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        x = interpolated_rim(x, self.padding[0])
+        x = interpolated_rim(x, self.rim)
         return F.conv2d(x, self.weight, self.bias, self.stride)
+
+
+def padding_of(layer: nn.Conv2d | nn.ConvTranspose2d) -> tuple[int, str]:
+    """Pixels that a convolution of these networks pads by on each side, and PyTorch's mode of it.
+
+    The mode of ``InterpolatedConv2d`` is "interpolate".
+    """
+    if isinstance(layer.padding, str):
+        raise TypeError("these networks' convolutions pad by a number of pixels")
+    interpolates = isinstance(layer, InterpolatedConv2d)
+    return layer.padding[0], "interpolate" if interpolates else layer.padding_mode
+
+
+def factor_of(layer: nn.Upsample) -> int:
+    """How much an enlargement of these networks enlarges, across and down."""
+    if not isinstance(layer.scale_factor, float):
+        raise TypeError("these networks' enlargements have one factor")
+    return int(layer.scale_factor)
 
 
 def interpolated_rim(x: Tensor, width: int) -> Tensor:
@@ -191,11 +214,11 @@ def _convolution(
     """One that pads by ``width`` as the padding type has it."""
     if padding == "interpolate":
         return InterpolatedConv2d(into, out, kernel, stride, width)
-    mode = padding if padding in ("reflect", "replicate") and width else "zeros"
+    mode: _Mode = _MODES.get(padding, "zeros") if width else "zeros"
     return nn.Conv2d(into, out, kernel, stride, padding=width, padding_mode=mode)
 
 
-def _norm(norm: str, channels: int) -> nn.Module:
+def _norm(norm: str, channels: int) -> Norm2d:
     if norm == "batch":
         return nn.BatchNorm2d(channels)
     if norm == "plain":

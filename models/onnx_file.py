@@ -16,7 +16,13 @@ from torch import nn
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.models.network import SMALLEST_SIDE, ConvBlock, StyleNetwork
+from brushflow.models.network import (
+    SMALLEST_SIDE,
+    ConvBlock,
+    StyleNetwork,
+    factor_of,
+    padding_of,
+)
 from brushflow.models.preprocessing import as_network_space, prepared_as
 
 if TYPE_CHECKING:
@@ -164,13 +170,12 @@ class _Graph:
             weights = self._weights(layer) if layer.affine else self._no_change(layer.num_features)
             return self._node("InstanceNormalization", [x, *weights], epsilon=layer.eps)
         if isinstance(layer, nn.BatchNorm2d):
-            statistics = [self._tensor(layer.running_mean), self._tensor(layer.running_var)]
-            inputs = [x, *self._weights(layer), *statistics]
+            inputs = [x, *self._weights(layer), *self._statistics(layer)]
             return self._node("BatchNormalization", inputs, epsilon=layer.eps)
         if isinstance(layer, nn.ReLU):
             return self._node("Relu", [x])
         if isinstance(layer, nn.Upsample):
-            factor = float(layer.scale_factor)
+            factor = factor_of(layer)
             scales = self._constant(np.array([1, 1, factor, factor], np.float32))
             return self._node(
                 "Resize",
@@ -195,9 +200,9 @@ class _Graph:
         return self._node("Add", [x, y])
 
     def _convolution(self, layer: nn.Conv2d, x: str) -> str:
-        width = layer.padding[0]
-        if layer.padding_mode != "zeros":
-            x, width = self._pad(x, width, layer.padding_mode), 0
+        width, mode = padding_of(layer)
+        if mode != "zeros":
+            x, width = self._pad(x, width, mode), 0
         return self._node(
             "Conv",
             [x, *self._weights(layer)],
@@ -235,6 +240,11 @@ class _Graph:
 
     def _weights(self, layer: Any) -> list[str]:
         return [self._tensor(layer.weight), self._tensor(layer.bias)]
+
+    def _statistics(self, layer: nn.BatchNorm2d) -> list[str]:
+        if layer.running_mean is None or layer.running_var is None:
+            raise TypeError("a batch norm without statistics has no counterpart here")
+        return [self._tensor(layer.running_mean), self._tensor(layer.running_var)]
 
     def _tensor(self, tensor: torch.Tensor) -> str:
         return self._constant(tensor.detach().cpu().numpy())

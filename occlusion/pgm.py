@@ -36,7 +36,7 @@ def read_map(path: Path | str) -> np.ndarray:
             f"{path} is not a picture that can be read; a reliability map is a grey one, such as "
             f"PGM or PNG."
         )
-    top = 1 if picture.dtype.kind == "f" else np.iinfo(picture.dtype).max
+    top = 1 if picture.dtype.kind == "f" else np.iinfo(picture.dtype.name).max
     values = picture.astype(np.float32) / np.float32(top)
     if values.ndim == 3:
         colours = values[..., :3]

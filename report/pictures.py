@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brushflow.evaluation.video_pairs import Inputs, fitted_size
+from brushflow.flow.estimators import Frame
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 CLIP_SIDE = 640
@@ -42,7 +43,7 @@ def show(
     moments = sorted({round((i + 0.5) * frames / MOMENTS - 0.5) for i in range(MOMENTS)})
     limit = max(2, round(CLIP_SECONDS * frame_rate))
     strips: list[list[np.ndarray]] = [[] for _ in inputs.all]
-    middle = np.zeros((height, width, 3), np.uint8)
+    middle: Frame = np.zeros((height, width, 3), np.uint8)
     with tempfile.TemporaryDirectory() as place, ExitStack() as writing:
         segments = [Path(place, f"{i}.mkv") for i in range(len(strips))] if with_clips else []
         writers = [
@@ -59,7 +60,9 @@ def show(
                 for writer, picture in zip(writers, pictures, strict=False):
                     writer.write(picture)
         writing.close()
-        clips = [_as_mp4(path, min(frames, limit), frame_rate) for path in segments]
+        clips: list[str | None] = [
+            _as_mp4(path, min(frames, limit), frame_rate) for path in segments
+        ]
     shown = [
         Shown(clip, jpeg_uri(np.hstack(strip)))
         for clip, strip in zip(clips or [None] * len(strips), strips, strict=True)

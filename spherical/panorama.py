@@ -1,6 +1,7 @@
 """Between the frames of a spherical video and the faces of a cube: one resampling each way."""
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,8 @@ class Panorama:
         self, width: int, height: int, layout: str, cube: Cube, device: torch.device | str = "cpu"
     ) -> None:
         self.cube = cube
+        self._tiles: _Tiles | None = None
+        self._to_faces: Sequence[Callable[[Tensor], Tensor]]
         if layout == "cubemap":
             tile = width // 3
             if (3 * tile, 2 * tile) != (width, height):
@@ -56,16 +59,16 @@ class Panorama:
                     f" --spherical equirect reads them as equirectangular."
                 )
             self._tiles = _Tiles(tile, device)
-            density, finest = tile / 2, self._tiles.padded
+            density = tile / 2
         else:
-            self._tiles, finest = None, None
             density = max(width / (2 * math.pi), height / math.pi)  # pixels per radian
         k = _fineness(density / cube.focal)
-        if finest is None:
+        if self._tiles is None:
             self._to_faces = [
                 _FromEquirect(width, height, cube.rays(face, k), k, device) for face in range(6)
             ]
         else:
+            finest = self._tiles.padded
             self._to_faces = [_FromCube(finest, cube.rays(face, k), k, device) for face in range(6)]
         k = _fineness(cube.focal / density)
         rays = equirect_rays(width, height, k) if self._tiles is None else self._tiles.rays(k)

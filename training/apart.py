@@ -34,20 +34,25 @@ class NormsApart(nn.Module):
             parameter.requires_grad_(False)
 
     def forward(self, x: Tensor) -> Tensor:
-        own = dict(zip(self._names, self.norms[self.chosen], strict=True))
+        own: dict[str, Tensor] = dict(zip(self._names, self._norms_of(self.chosen), strict=True))
         return functional_call(self.network, own, (x,))
 
     @torch.no_grad()
     def share_norms(self) -> None:
         """Let all paintings begin from the first one's norms."""
-        for norms in self.norms[1:]:
-            for own, first in zip(norms, self.norms[0], strict=True):
+        for painting in range(1, len(self.norms)):
+            for own, first in zip(self._norms_of(painting), self._norms_of(0), strict=True):
                 own.copy_(first)
+
+    def _norms_of(self, painting: int) -> list[nn.Parameter]:
+        """Its scales and shifts, in the order of the names."""
+        return list(self.norms[painting].parameters())
 
     def state_of(self, painting: int | None) -> dict[str, Tensor]:
         """The weights of a plain network for one painting; None: with the mean of all norms."""
         state = self.network.state_dict()
-        chosen = self.norms if painting is None else [self.norms[painting]]
-        for name, *all_of_it in zip(self._names, *chosen, strict=True):
+        paintings = range(len(self.norms)) if painting is None else [painting]
+        norms = [self._norms_of(each) for each in paintings]
+        for name, *all_of_it in zip(self._names, *norms, strict=True):
             state[name] = torch.stack([p.detach() for p in all_of_it]).mean(0)
         return state

@@ -57,7 +57,7 @@ class Workers:
             return flag
         return self._reduced([float(flag)], dist.ReduceOp.MAX)[0] > 0
 
-    def _reduced(self, values: Iterable[float], operation: dist.ReduceOp) -> list[float]:
+    def _reduced(self, values: Iterable[float], operation: dist.ReduceOp.RedOpType) -> list[float]:
         tensor = torch.tensor(list(values), device=self.device)
         dist.all_reduce(tensor, operation)
         if operation == dist.ReduceOp.SUM:

@@ -4,10 +4,11 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -26,11 +27,14 @@ from brushflow.training.distributed import Workers, worker_device
 from brushflow.training.images import debug_sheet
 from brushflow.training.network import make_network, make_recurrence
 from brushflow.training.objective import Objective
-from brushflow.training.options import TrainOptions
+from brushflow.training.options import ResolvedOptions, TrainOptions
 from brushflow.training.outcome import foreseen, seen
 from brushflow.training.schedule import Schedule, one_cycle
-from brushflow.training.unroll import Step
+from brushflow.training.unroll import Network, Step
 from brushflow.training.validation import Validation
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 logger = logging.getLogger(__name__)
 
@@ -71,14 +75,14 @@ def train(
     if options.output.suffix.lower() != ".safetensors":
         raise UsageError(f"Models are .safetensors files; call the output {options.output.stem}"
                          f".safetensors instead of {options.output.name}.")  # fmt: skip
-    options = options.resolved()
+    resolved = options.resolved()
     workers = Workers(choose_device(worker_device(options.device)))
     folder = options.output.with_name(options.output.name + ".training")
     try:
         with alone_in(folder, _KNOWN) if workers.writes else nullcontext():
-            run = Run(options, workers, folder)
+            run = Run(resolved, workers, folder)
             run.resume()
-            short = foreseen(options)
+            short = foreseen(resolved)
             if short is not None and workers.writes:
                 logger.warning(short)
             _iterate(run, progress, stop or threading.Event())
@@ -89,7 +93,7 @@ def train(
                         part = folder / "styles" / f"{painting.stem}.safetensors"
                         part.parent.mkdir(exist_ok=True)
                         run.model(place).save(part, torch.float16)
-                write_report(folder, options.output.stem, options.settings())
+                write_report(folder, options.output.stem, resolved.settings())
     except Exception as error:
         if not out_of_memory(error):
             raise
@@ -125,7 +129,7 @@ class Run:
     network, optimiser and scaler are all that a run has to remember.
     """
 
-    def __init__(self, options: TrainOptions, workers: Workers, folder: Path) -> None:
+    def __init__(self, options: ResolvedOptions, workers: Workers, folder: Path) -> None:
         self.options = options
         self.workers = workers
         self.folder = folder
@@ -135,7 +139,9 @@ class Run:
         plain = make_network(options)
         self.network = NormsApart(plain, len(options.style)) if options.apart else plain
         self.network.to(self.device).train()
-        self.forward = torch.compile(self.network) if options.compile else self.network
+        # torch.compile is declared to give a function, and of a module gives one like it.
+        compiled = torch.compile(self.network) if options.compile else self.network
+        self.forward = cast(Network, compiled)
         self.recurrence = make_recurrence(options, self.device)
         self.objective = Objective(options, self.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, options.beta2))
@@ -152,7 +158,7 @@ class Run:
         self.best = math.inf
         self.board = _tensorboard(folder) if options.tensorboard and workers.writes else None
 
-    def batches(self) -> Iterator[list[Batch]]:
+    def batches(self) -> Generator[list[Batch], None, None]:
         """This process's parts of the batches of all iterations that are left."""
         parts = self.options.accumulate
         shares = [self.workers.share(part, parts) for part in range(parts)]
@@ -196,7 +202,7 @@ class Run:
         self._update()
         self.iteration += 1
         seconds = time.monotonic() - started
-        self._record({"source": parts[0].source, "seconds": round(seconds, 3), **values})
+        self._record(parts[0].source, seconds, values)
         if self.options.images_every and self.due(self.options.images_every):
             self._sheet("sheet", steps)
         return values
@@ -248,7 +254,7 @@ class Run:
         self.network.train()
         total = sum(values.values())
         if self.workers.writes:
-            row = {"iteration": self.iteration, "validation": values}
+            row: dict[str, Any] = {"iteration": self.iteration, "validation": values}
             problem = seen(likeness)
             if problem is not None and self.iteration == self.options.iterations:
                 logger.warning(problem)
@@ -307,10 +313,11 @@ class Run:
         self.mean_norm, self.best = state["mean_norm"], state["best"]
         logger.info("Going on after iteration %d.", self.iteration)
 
-    def _record(self, row: dict[str, float | str]) -> None:
+    def _record(self, source: str, seconds: float, losses: dict[str, float]) -> None:
         if self.workers.writes:
-            self.journal.add({"iteration": self.iteration, **row})
-            self._show("loss", {k: v for k, v in row.items() if k not in ("source", "seconds")})
+            row = {"iteration": self.iteration, "source": source, "seconds": round(seconds, 3)}
+            self.journal.add(row | losses)
+            self._show("loss", losses)
 
     def _show(self, group: str, values: dict[str, float]) -> None:
         if self.board is not None:
@@ -329,7 +336,7 @@ def _precision(name: str, device: torch.device) -> str:
     return "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
 
 
-def _tensorboard(folder: Path) -> "SummaryWriter":  # noqa: F821
+def _tensorboard(folder: Path) -> "SummaryWriter":
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:

@@ -119,7 +119,9 @@ def layer_weights(layers: Sequence[str], weights: Sequence[float], option: str) 
             f"{option} has {len(weights)} values for {len(layers)} layers; give one for all, or "
             f"one for each."
         )
-    return dict(zip(layers, weights * len(layers) if len(weights) == 1 else weights, strict=True))
+    return dict(
+        zip(layers, list(weights) * len(layers) if len(weights) == 1 else weights, strict=True)
+    )
 
 
 def total_variation(output: Tensor) -> Tensor:

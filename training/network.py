@@ -5,12 +5,12 @@ from torch import Tensor
 
 from brushflow.common.errors import UsageError
 from brushflow.models import StyleNetwork, build, load
-from brushflow.training.options import NETWORKS, TrainOptions
+from brushflow.training.options import NETWORKS, ResolvedOptions, TrainOptions
 from brushflow.training.unroll import Recurrence
 
 
-def make_network(options: TrainOptions) -> StyleNetwork:
-    """The network of resolved options, with the weights of ``init_from`` if there is one.
+def make_network(options: ResolvedOptions) -> StyleNetwork:
+    """The network of these options, with the weights of ``init_from`` if there is one.
 
     The two may see different inputs: both begin with the frame's three channels, and what only
     one of them sees is left out, or starts with weights of zero.

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from brushflow.common.errors import UsageError
 from brushflow.models.loss_network import LossNetwork
@@ -19,10 +19,10 @@ from brushflow.training.losses import (
     range_penalty,
     total_variation,
 )
-from brushflow.training.options import TrainOptions
+from brushflow.training.options import ResolvedOptions
 from brushflow.training.schedule import Schedule
 from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES, noise_loss, temporal_loss
-from brushflow.training.unroll import Step
+from brushflow.training.unroll import Network, Step
 
 DIFFERENCE_LAYER = "relu3_3"  # whose changes c-fdb compares
 MEAN_SQUARE = 70.0**2  # of photographs in network space: what relative pixel terms are shares of
@@ -40,7 +40,7 @@ class Objective:
     content; ``style_with_prior`` is the share of the style's weight that makes up for it.
     """
 
-    def __init__(self, options: TrainOptions, device: torch.device) -> None:
+    def __init__(self, options: ResolvedOptions, device: torch.device) -> None:
         _choose(options.temporal_loss, TEMPORAL_LOSSES, "--temporal-loss")
         _choose(options.temporal_criterion, CRITERIA, "--temporal-criterion")
         _choose(options.style_statistic, STATISTICS, "--style-statistic")
@@ -108,7 +108,7 @@ class Objective:
 
     def __call__(
         self,
-        network: nn.Module,
+        network: Network,
         steps: list[Step],
         iteration: int,
         full: bool = False,
@@ -157,7 +157,7 @@ class Objective:
             losses["noise"] = weight * self._noise(network, steps, iteration)
         return losses
 
-    def _temporal(self, network: nn.Module, steps: list[Step], iteration: int) -> Tensor:
+    def _temporal(self, network: Network, steps: list[Step], iteration: int) -> Tensor:
         options = self.options
         if options.temporal_loss == "noise":
             return self._noise(network, steps, iteration)
@@ -173,7 +173,7 @@ class Objective:
         total = total_variation(output)
         return total / output[0, 0].numel() if self.options.relative else total
 
-    def _noise(self, network: nn.Module, steps: list[Step], iteration: int) -> Tensor:
+    def _noise(self, network: Network, steps: list[Step], iteration: int) -> Tensor:
         options = self.options
         reach = options.noise_range / 2  # published for pictures from −1 to 1, in 255ths
         seed = [options.seed, iteration]

@@ -1,6 +1,6 @@
 """The settings of a training run; defaults are those of the recipe "quick"."""
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,11 @@ _SMALLEST_SCALE = 16  # pixels of the painting's longest side; deep layers see n
 _FREE = (
     *("output", "device", "threads", "workers", "compile", "tensorboard"),
     *("checkpoint_every", "images_every"),
+)
+# What a network that can paint already decides.
+_LEFT_OPEN = (
+    *("arch", "padding_type", "norm", "preprocessing", "tanh_constant"),
+    *("identity_iterations", "style_ramp"),
 )
 _PLACES = ("images", "videos", "val_images", "val_videos", "flow_weights")
 
@@ -106,7 +111,7 @@ class TrainOptions:
     images_every: int = 100
     tensorboard: bool = False
 
-    def resolved(self) -> "TrainOptions":
+    def resolved(self) -> "ResolvedOptions":
         """With what was left open decided.
 
         The mix uses what there is. A network that can paint already (``init_from``) keeps its
@@ -121,30 +126,24 @@ class TrainOptions:
             )
         simulated = ["single_image:2,shift:2,zoom_out:1"] if self.images else []
         real = ["video:3"] if self.videos else []
-        decided = replace(
-            self,
-            data_mix=self.data_mix or ",".join(simulated + real),
-            temporal_weight_schedule=self.temporal_weight_schedule
-            or str(
-                QUICK_PIXEL_WEIGHT
-                if self.temporal_loss == "pixel"
-                else PAPER_WEIGHTS.get(self.temporal_loss, 0)
-            ),
+        weight = (
+            QUICK_PIXEL_WEIGHT
+            if self.temporal_loss == "pixel"
+            else PAPER_WEIGHTS.get(self.temporal_loss, 0)
         )
-        usual: dict[str, Any] = {
-            "arch": SMALL_ARCH,
-            "padding_type": "reflect",
-            "norm": "instance",
-            "preprocessing": "vgg",
-            "tanh_constant": 150.0,
-            "identity_iterations": 150,
-            "style_ramp": 300,
-        }
+        usual: dict[str, Any] = {name: getattr(ResolvedOptions, name) for name in _LEFT_OPEN}
         if self.init_from is not None:
             network = load(self.init_from).network
             usual = {name: getattr(network, name, 0) for name in usual}
-        left_open = {name: value for name, value in usual.items() if getattr(self, name) is None}
-        return replace(decided, **left_open)
+        given: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
+        return ResolvedOptions(
+            **given
+            | {name: value for name, value in usual.items() if given[name] is None}
+            | {
+                "data_mix": self.data_mix or ",".join(simulated + real),
+                "temporal_weight_schedule": self.temporal_weight_schedule or str(weight),
+            }
+        )
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as JSON values: names of files, not where they lie."""
@@ -157,3 +156,18 @@ class TrainOptions:
                 values[name] = Path(values[name]).name
         values["style"] = [path.name for path in self.style]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+@dataclass(frozen=True)
+class ResolvedOptions(TrainOptions):
+    """Options with nothing left open; made by ``TrainOptions.resolved``."""
+
+    arch: str = SMALL_ARCH
+    padding_type: str = "reflect"
+    norm: str = "instance"
+    preprocessing: str = "vgg"
+    tanh_constant: float = 150.0
+    data_mix: str = ""
+    style_ramp: int = 300
+    temporal_weight_schedule: str = str(QUICK_PIXEL_WEIGHT)
+    identity_iterations: int = 150

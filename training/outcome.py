@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from brushflow.training.losses import coarse_luminance
-from brushflow.training.options import TrainOptions
+from brushflow.training.options import ResolvedOptions
 from brushflow.training.unroll import Step
 
 # Measured: styles that ship follow the light of pictures to a third or more, networks of random
@@ -42,8 +42,8 @@ def _deviation(picture: Tensor) -> Tensor:
     return light - light.mean(1, keepdim=True)
 
 
-def foreseen(options: TrainOptions) -> str | None:
-    """What a run of resolved options will lack for being too short, None if nothing."""
+def foreseen(options: ResolvedOptions) -> str | None:
+    """What a run will lack for being too short, None if nothing."""
     identity, last = options.identity_iterations, options.iterations
     whole = identity + options.style_ramp
     if last >= whole:

@@ -30,8 +30,8 @@ class Schedule:
         steps: list[tuple[int, float]] = []
         try:
             for part in text.split(","):
-                start, colon, value = part.rpartition(":")
-                steps.append((int(start) if colon else 0, float(value)))
+                start, colon, number = part.rpartition(":")
+                steps.append((int(start) if colon else 0, float(number)))
         except ValueError:
             steps = []
         starts = [start for start, _ in steps]

@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from brushflow.models.preprocessing import VGG_MEAN_BGR
-from brushflow.training.unroll import Step
+from brushflow.training.unroll import Network, Step
 
 # Weights as published: Ruder et al. 2018 (50; 100 in mixed training), Xu et al. 2021 (400, 400,
 # and 10 with 600 for the features). Noise losses are published for another range of values: here
@@ -86,7 +86,7 @@ def combined_difference_loss(
 
 
 def noise_loss(
-    network: nn.Module, step: Step, seed: list[int], per_picture: int | None, reach: float
+    network: Network, step: Step, seed: list[int], per_picture: int | None, reach: float
 ) -> Tensor:
     """MSE(network(frame), network(frame + noise)); only the noisy branch learns (REFERENCE G).
 

@@ -1,6 +1,7 @@
 """The recurrence as training runs it: over a few frames, with or without gradients in between."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -9,6 +10,16 @@ from torch import Tensor, nn
 from brushflow.flow.warp import warp
 from brushflow.models.preprocessing import from_rgb
 from brushflow.training.data.batches import Batch
+
+
+class Network(Protocol):
+    """What paints: a ``StyleNetwork``, or something that holds one."""
+
+    in_channels: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """(N, in_channels, H, W) to (N, 3, H, W), both in network space."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,7 @@ class Recurrence:
     settle: int = 0
     first_network: nn.Module | None = None
 
-    def __call__(self, network: nn.Module, batch: Batch, seed: int) -> list[Step]:
+    def __call__(self, network: Network, batch: Batch, seed: int) -> list[Step]:
         """Paint a batch of sequences; ``seed`` decides the noise that fills.
 
         Ruder et al. 2018, sec. 5.2 (REFERENCE E2) for the video network (7 channels). An image
@@ -71,7 +82,7 @@ class Recurrence:
         return steps
 
     def _first(
-        self, network: nn.Module, frame: Tensor, noise: np.random.Generator | None, alone: bool
+        self, network: Network, frame: Tensor, noise: np.random.Generator | None, alone: bool
     ) -> Step:
         nothing = torch.zeros_like(frame)
         unknown = torch.zeros_like(frame[:, :1])
@@ -87,7 +98,7 @@ class Recurrence:
         return Step(frame, x, nothing, unknown, unknown, output.float())
 
     @torch.no_grad()
-    def _settled(self, network: nn.Module, step: Step, times: int) -> Step:
+    def _settled(self, network: Network, step: Step, times: int) -> Step:
         """The first step after painting a still picture this often; gradients stay out of it."""
         reliable = torch.ones_like(step.certainty)
         reliable[..., -1, :] = reliable[..., :, -1] = 0  # as the consistency check has it
@@ -100,7 +111,7 @@ class Recurrence:
 
 
 def _network_input(
-    network: nn.Module,
+    network: Network,
     frame: Tensor,
     prior: Tensor,
     certainty: Tensor,

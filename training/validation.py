@@ -1,13 +1,12 @@
 """How well a network does on pictures and clips that training never sees."""
 
 import torch
-from torch import nn
 
 from brushflow.training.apart import NormsApart
 from brushflow.training.data.batches import TrainingData
 from brushflow.training.objective import Objective
 from brushflow.training.outcome import Likeness
-from brushflow.training.unroll import Recurrence, Step
+from brushflow.training.unroll import Network, Recurrence, Step
 
 
 class Validation:
@@ -27,7 +26,7 @@ class Validation:
 
     @torch.no_grad()
     def __call__(
-        self, network: nn.Module, recurrence: Recurrence, objective: Objective
+        self, network: Network, recurrence: Recurrence, objective: Objective
     ) -> tuple[dict[str, float], list[Step], float]:
         """Mean weighted terms by name, the steps of one batch to look at, and the likeness."""
         likeness = Likeness()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from fractions import Fraction
 from math import lcm
 from pathlib import Path
@@ -80,7 +80,7 @@ class Animation:
         first: int = 0,
         table: Sequence[int] | None = None,
         until: Fraction | None = None,
-    ) -> Iterator[TimedFrame]:
+    ) -> Generator[TimedFrame, None, None]:
         """Yield the frames from number ``first`` on, like FrameReader.read."""
         del table
         for index, picture in enumerate(self._pictures(self.info.path)):

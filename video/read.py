@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -85,7 +85,7 @@ class FrameReader:
         first: int = 0,
         table: Sequence[int] | None = None,
         until: Fraction | None = None,
-    ) -> Iterator[TimedFrame]:
+    ) -> Generator[TimedFrame, None, None]:
         """Yield the frames from number ``first`` on, with strictly increasing pts.
 
         ``size`` is the (width, height) to scale to, by default the source's. ``table``, the pts of
@@ -122,7 +122,7 @@ class FrameReader:
 
     def _seek_read(
         self, chain: list[str], first: int, table: Sequence[int]
-    ) -> Iterator[TimedFrame]:
+    ) -> Generator[TimedFrame, None, None]:
         """Yield frames from ``first`` on for as long as decoding after a seek follows the table.
 
         Where it does not (a container without an index, damage), this ends, and the caller goes on
@@ -317,7 +317,7 @@ def read_frames(
     gray: bool = False,
     first: int = 0,
     table: Sequence[int] | None = None,
-) -> Iterator[TimedFrame]:
+) -> Generator[TimedFrame, None, None]:
     """Yield the frames of a video; see FrameReader.read."""
     return FrameReader(info).read(
         size=size, bit_depth=bit_depth, gray=gray, first=first, table=table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -134,7 +134,7 @@ class ImageSequence:
         first: int = 0,
         table: Sequence[int] | None = None,
         until: Fraction | None = None,
-    ) -> Iterator[TimedFrame]:
+    ) -> Generator[TimedFrame, None, None]:
         """Yield the frames from number ``first`` on, like FrameReader.read.
 
         ``table`` is not needed to find an image. Raises BrushflowError for an image that cannot be

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -53,7 +53,7 @@ class Source(Protocol):
         first: int = 0,
         table: Sequence[int] | None = None,
         until: Fraction | None = None,
-    ) -> Iterator[TimedFrame]:
+    ) -> Generator[TimedFrame, None, None]:
         """Yield the frames from number ``first`` on; see FrameReader.read."""
         ...
 

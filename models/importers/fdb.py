@@ -56,10 +56,9 @@ def network_from_weights(state: dict[str, Tensor]) -> StyleNetwork:
         norm="plain",
     )
     mean = torch.tensor(VGG_MEAN_BGR)
-    first, last = network.layers[0], network.layers[-1]
-    with torch.no_grad():
-        first.bias += torch.einsum("ocyx,c->o", first.weight, mean)
-        last.bias -= mean
+    own = network.state_dict()  # lies in the network's own memory
+    own["layers.0.bias"] += torch.einsum("ocyx,c->o", own["layers.0.weight"], mean)
+    own[f"layers.{len(network.layers) - 1}.bias"] -= mean
     return network
 
 

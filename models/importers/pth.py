@@ -50,11 +50,9 @@ def read_pth(path: Path) -> dict[str, Tensor]:
             for stream, is_state in _pickles(data):
                 _check(stream, len(data) if is_state else None)
             state = load_tensors(io.BytesIO(data))
-        state = _of_checkpoint(state)
-        _check_state(state, len(data))
+        return _tensors(_of_checkpoint(state), len(data))
     except ValueError as error:
         raise BrushflowError(f"{path} is not a file of PyTorch weights: {error}.") from error
-    return state
 
 
 def _pickles(data: bytes) -> Iterator[tuple[io.BytesIO, bool]]:
@@ -87,9 +85,10 @@ def _check(stream: io.BytesIO, largest: int | None) -> None:
                 raise ValueError("it has more parts than a network")
             if opcode.name in _FORBIDDEN:
                 raise ValueError("it holds more than tensors")
-            if opcode.name == "GLOBAL" and not _ALLOWED.fullmatch(argument):
+            name = str(argument)
+            if opcode.name == "GLOBAL" and not _ALLOWED.fullmatch(name):
                 raise ValueError(
-                    f"it holds more than tensors, namely {argument.replace(' ', '.')!r}; save the "
+                    f"it holds more than tensors, namely {name.replace(' ', '.')!r}; save the "
                     f"network's state_dict() alone"
                 )
             if largest is not None and isinstance(argument, int) and abs(argument) > largest:
@@ -107,16 +106,20 @@ def _of_checkpoint(state: object) -> object:
     return state
 
 
-def _check_state(state: object, size: int) -> None:
+def _tensors(state: object, size: int) -> dict[str, Tensor]:
+    """The state, if it is tensors by name that have room in a file of this size."""
     if not isinstance(state, dict) or not state:
         raise ValueError("it holds no tensors by name")
     total = 0
+    tensors: dict[str, Tensor] = {}
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, Tensor):
             raise ValueError("it holds more than tensors by name")
         if tensor.layout != torch.strided or tensor.device.type != "cpu":
             raise ValueError(f"the tensor {name!r} is of a kind that no network has")
         total += tensor.numel() * tensor.element_size()
+        tensors[name] = tensor
     # A view may show the same numbers any number of times.
     if total > size:
         raise ValueError(f"its tensors take {total} bytes, and it has {size}")
+    return tensors

@@ -47,7 +47,7 @@ def network_from_weights(state: dict[str, Tensor]) -> StyleNetwork:
     network = network_from_state(
         renamed, _arch(state, blocks), in_channels=3, padding_type="reflect", tanh_constant=0.0
     )
-    _to_network_space(network.layers[0], network.layers[-1])
+    _to_network_space(network)
     return network
 
 
@@ -85,10 +85,14 @@ def _arch(state: dict[str, Tensor], blocks: int) -> str:
 
 
 @torch.no_grad()
-def _to_network_space(first: torch.nn.Conv2d, last: torch.nn.Conv2d) -> None:
+def _to_network_space(network: StyleNetwork) -> None:
     """RGB from 0 to 255 becomes BGR minus the mean, at both ends."""
+    state = network.state_dict()  # lies in the network's own memory
+    first, last = "layers.0", f"layers.{len(network.layers) - 1}"
     mean = torch.tensor(VGG_MEAN_BGR, dtype=torch.float64)
-    first.weight.copy_(first.weight.flip(1).clone())
-    first.bias += torch.einsum("ocyx,c->o", first.weight.double(), mean).float()
-    last.weight.copy_(last.weight.flip(0).clone())
-    last.bias.copy_((last.bias.double().flip(0) - mean).float())
+    weight, bias = state[f"{first}.weight"], state[f"{first}.bias"]
+    weight.copy_(weight.flip(1).clone())
+    bias += torch.einsum("ocyx,c->o", weight.double(), mean).float()
+    weight, bias = state[f"{last}.weight"], state[f"{last}.bias"]
+    weight.copy_(weight.flip(0).clone())
+    bias.copy_((bias.double().flip(0) - mean).float())

@@ -172,8 +172,9 @@ def modules(container: Layer) -> list[Layer]:
     table = container.fields.get("modules")
     if not isinstance(table, dict):
         raise ValueError(f"a {container.kind} has no table of modules")
-    layers = [table.get(index) for index in range(1, len(table) + 1)]
-    if not all(isinstance(layer, Layer) for layer in layers):
+    entries = [table.get(index) for index in range(1, len(table) + 1)]
+    layers = [entry for entry in entries if isinstance(entry, Layer)]
+    if len(layers) < len(entries):
         raise ValueError(f"a {container.kind} holds something else than layers")
     return layers
 

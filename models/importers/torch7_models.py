@@ -6,6 +6,7 @@ the tanh are read off them; the input channels tell a video network (7) from an 
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -65,7 +66,7 @@ class _Translation:
         self._row.take_end()
         if not self._in_channels or len(self._norms) > 1:
             raise ValueError("its layers do not make a stylization network")
-        description = {
+        description: dict[str, Any] = {
             "arch": ",".join(self._arch),
             "in_channels": self._in_channels,
             "padding_type": self._types[0],
@@ -142,7 +143,8 @@ class _Translation:
         if len(branches) != 2:
             raise ValueError(f"{name} has {len(branches)} branches instead of 2")
         inside, skip = (Row(branch, f"{name}, layer") for branch in branches)
-        first, weights = inside.take_convolution(), {}
+        first = inside.take_convolution()
+        weights: dict[str, dict[str, Tensor]] = {}
         padding = self._block(inside, first, weights)
         inside.take_end()
         crop = whole(skip.take("ShaveImage"), "size") if skip.kind() != "end" else 0

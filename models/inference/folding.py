@@ -8,6 +8,8 @@
 - Of the last layer only the pixels that remain after cropping are computed.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -19,7 +21,14 @@ from brushflow.models.inference.steps import (
     Step,
     TransposedConvolution,
 )
-from brushflow.models.network import ConvBlock, InterpolatedConv2d, StyleNetwork, pad
+from brushflow.models.network import (
+    ConvBlock,
+    InterpolatedConv2d,
+    Norm2d,
+    StyleNetwork,
+    factor_of,
+    pad,
+)
 from brushflow.models.preprocessing import as_network_space, prepared_as
 
 
@@ -57,11 +66,12 @@ class FoldedNetwork(nn.Module):
             x = x - x.mean((2, 3), keepdim=True)
         y, skip = pad(x, self.start_padding + self.margin, self.multiple), None
         norm, relu = None, False
-        last = self.steps[-1]
-        for step in self.steps:
+        steps = cast("list[Step]", list(self.steps))  # a ModuleList is one of any modules
+        last = steps[-1]
+        for step in steps:
             want = step.want
             if step is last:
-                want = step.want_part(y.shape[-2:], (top, left, height, width))
+                want = step.want_part((y.shape[-2], y.shape[-1]), (top, left, height, width))
             x = finish(y, norm, relu, skip, want)
             y, skip = step(x, want)
             norm, relu = step.norm, step.relu
@@ -89,15 +99,15 @@ def _steps(modules: list[nn.Module], transforms: bool) -> list[Step]:
     factor = 1
     while modules:
         layer = modules.pop(0)
-        norm = None
+        norm: Norm2d | None = None
         if modules and isinstance(modules[0], nn.InstanceNorm2d | nn.BatchNorm2d):
-            norm = modules.pop(0)
-            modules.pop(0)
+            norm = modules[0]
+            del modules[:2]
         relu = norm is not None
         if isinstance(layer, nn.Upsample):
             if norm is not None:
                 steps.append(Step(norm, relu))
-            factor *= int(layer.scale_factor)
+            factor *= factor_of(layer)
             continue
         # What is made up beyond the border of an enlarged picture is none of the small one's.
         foldable = factor == 1 or not isinstance(layer, InterpolatedConv2d)
@@ -112,6 +122,8 @@ def _steps(modules: list[nn.Module], transforms: bool) -> list[Step]:
             steps.append(Block(layer, transforms))
         elif isinstance(layer, nn.Conv2d):
             steps.append(Convolution(layer, norm, relu, transforms))
-        else:
+        elif isinstance(layer, nn.ConvTranspose2d):
             steps.append(TransposedConvolution(layer, norm, relu))
+        else:
+            raise TypeError(f"{type(layer).__name__} has no counterpart here")
     return steps

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from brushflow.models.network import interpolated_rim
+from brushflow.models.network import Norm2d, interpolated_rim
 
 # Floats of a group of channels that is worked on at once: 8 MB. Every operation on less wakes up
 # the other threads once more, which takes a tenth of a millisecond where they do not spin.
@@ -103,7 +103,12 @@ def _strip(x: Tensor, weight: Tensor, padding: int) -> int:
 class Norm(nn.Module):
     """Instance norm, or a batch norm that knows its statistics, per channel."""
 
-    def __init__(self, norm: nn.InstanceNorm2d | nn.BatchNorm2d) -> None:
+    weight: Tensor | None
+    bias: Tensor | None
+    mean: Tensor | None
+    variance: Tensor | None
+
+    def __init__(self, norm: Norm2d) -> None:
         super().__init__()
         self.eps = norm.eps
         for name in ("weight", "bias"):
@@ -118,7 +123,7 @@ class Norm(nn.Module):
         weight, bias = (
             None if each is None else each[channels] for each in (self.weight, self.bias)
         )
-        if self.mean is not None:
+        if self.mean is not None and self.variance is not None:
             mean, variance = self.mean[channels], self.variance[channels]
             return F.batch_norm(y, mean, variance, weight, bias, eps=self.eps)
         if _plain_cpu(y):

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from brushflow.models.inference import subpixel
 from brushflow.models.inference.kernels import WHOLE, Norm, Want, convolve, finish
-from brushflow.models.network import ConvBlock
+from brushflow.models.network import ConvBlock, Norm2d, padding_of
 
 
 class Step(nn.Module):
@@ -18,9 +18,7 @@ class Step(nn.Module):
 
     factor = 1
 
-    def __init__(
-        self, norm: nn.Module | None = None, relu: bool = False, want: Want = WHOLE
-    ) -> None:
+    def __init__(self, norm: Norm2d | None = None, relu: bool = False, want: Want = WHOLE) -> None:
         super().__init__()
         self.norm = Norm(norm) if norm is not None else None
         self.relu = relu
@@ -37,21 +35,25 @@ class Step(nn.Module):
 class Convolution(Step):
     """``conv``, and a batch norm; of an input enlarged by ``factor`` if that is not 1."""
 
+    weight: Tensor
+    bias: Tensor
+    original: Tensor | None
+    original_bias: Tensor | None
+
     def __init__(
         self,
         conv: nn.Conv2d,
-        norm: nn.Module | None,
+        norm: Norm2d | None,
         relu: bool,
         transforms: bool,
         factor: int = 1,
     ) -> None:
-        kernel, mode = conv.kernel_size[0], conv.padding_mode
-        half = conv.padding[0]
+        kernel, (half, mode) = conv.kernel_size[0], padding_of(conv)
         reach = subpixel.reach(kernel, factor) if factor > 1 and half else half
         # The reflection of an enlarged picture repeats the outermost pixels of the small one.
         repeats = factor > 1 and half < factor
         self_padded = mode == "zeros" or (mode == "reflect" and factor > 1 and not repeats)
-        weight, bias, norm = _absorbed(conv.weight, conv.bias, norm, 0)
+        weight, bias, norm = _absorbed(conv, norm, 0)
         mode = "replicate" if repeats else mode
         super().__init__(norm, relu, WHOLE if self_padded else Want(width=reach, mode=mode))
         self.factor = factor
@@ -59,13 +61,13 @@ class Convolution(Step):
         self.reach = reach
         self.padding = reach if self_padded else 0
         self.transforms = transforms
-        self.reflects = self_padded and mode == "reflect"
+        reflects = self_padded and mode == "reflect"
         self.offsets = [0]
         if factor > 1:
             # Winograd's form takes 3×3 taps, the direct one the fewest there are.
             _, self.offsets = subpixel.phase_offsets(kernel, factor, not transforms)
-            self.register_buffer("original", weight if self.reflects else None)
-            self.register_buffer("original_bias", bias if self.reflects else None)
+            self.register_buffer("original", weight if reflects else None)
+            self.register_buffer("original_bias", bias if reflects else None)
             weight = subpixel.phase_weights(weight, factor, not transforms)
             bias = bias.repeat_interleave(factor**2)
         if self.stride == 1 and not transforms and weight.device.type == "cpu":
@@ -81,32 +83,36 @@ class Convolution(Step):
             given = self.reach if want.part else want.width
             height, width = (side - 2 * given for side in x.shape[-2:])
             y = subpixel.interleave(y, self.factor, self.offsets, height, width)
-            if self.reflects and not want.part:
+            if self.original is not None and not want.part:
                 y = subpixel.reflected(y, x, self.original, self.original_bias, self.factor)
         return y, None
 
     def want_part(self, size: tuple[int, int], place: tuple[int, int, int, int]) -> Want:
         if self.stride > 1:
             return self.want
-        part = []
+        ends: list[int] = []
         for length, start, count in zip(size, place[:2], place[2:], strict=True):
             first = start // self.factor - self.reach
             end = -(-(start + count) // self.factor) + self.reach
             if first < 0 or end > length:
                 return self.want
-            part += [first, end]
-        return Want(part=tuple(part))
+            ends += [first, end]
+        top, bottom, left, right = ends
+        return Want(part=(top, bottom, left, right))
 
 
 class TransposedConvolution(Step):
     """``conv``, and a batch norm."""
 
-    def __init__(self, conv: nn.ConvTranspose2d, norm: nn.Module | None, relu: bool) -> None:
-        weight, bias, norm = _absorbed(conv.weight, conv.bias, norm, 1)
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, conv: nn.ConvTranspose2d, norm: Norm2d | None, relu: bool) -> None:
+        weight, bias, norm = _absorbed(conv, norm, 1)
         super().__init__(norm, relu)
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
-        self.stride, self.padding = conv.stride, conv.padding
+        self.stride, (self.padding, _) = conv.stride, padding_of(conv)
         self.output_padding = conv.output_padding
 
     def forward(self, x: Tensor, want: Want) -> tuple[Tensor, Tensor | None]:
@@ -151,12 +157,18 @@ class Block(Step):
 
 
 def _absorbed(
-    weight: Tensor, bias: Tensor, norm: nn.Module | None, axis: int
-) -> tuple[Tensor, Tensor, nn.Module | None]:
-    """A batch norm put into the convolution before it, whose outputs lie along ``axis``."""
-    weight, bias = weight.detach(), bias.detach()
-    if not isinstance(norm, nn.BatchNorm2d):
+    conv: nn.Conv2d | nn.ConvTranspose2d, norm: Norm2d | None, axis: int
+) -> tuple[Tensor, Tensor, Norm2d | None]:
+    """Weight and bias with a batch norm in them, if there is one, and else the norm behind them.
+
+    ``axis``: along which the weight's outputs lie.
+    """
+    weight = conv.weight.detach()
+    bias = weight.new_zeros(weight.shape[axis]) if conv.bias is None else conv.bias.detach()
+    if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:
         return weight, bias, norm
+    if norm.running_var is None:
+        raise TypeError("a batch norm has a mean and no variance")
     scale = norm.weight.detach() * torch.rsqrt(norm.running_var + norm.eps)
     shape = [-1 if i == axis else 1 for i in range(4)]
     return (

@@ -1,7 +1,7 @@
 """What a training run sees: a mix of sources, the same for the same seed and iteration."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -147,8 +147,11 @@ class TrainingData:
         self, name: str, size: Size, steps: int, batch: tuple[int, int], place: int
     ) -> Sequence:
         random = self._random(_SEQUENCE, *batch, place)
+        # What the mix asks for is there: the constructor has looked.
         if name == "video":
+            assert self.clips is not None
             return self.clips.sequence(size, steps, random)
+        assert self.photographs is not None
         turns = int(self._random(_TURNS, *batch).integers(4))
         return self.photographs.sequence(name, size, steps, random, turns)
 
@@ -177,7 +180,7 @@ def batches(
     last: int,
     workers: int,
     shares: list[tuple[int, int]],
-) -> Iterator[list[Batch]]:
+) -> Generator[list[Batch], None, None]:
     """For every iteration from ``first`` to ``last`` − 1 the batches of these shares.
 
     ``workers`` threads prepare as many iterations ahead; decoding, resizing and flow all happen

@@ -138,8 +138,9 @@ class Clips:
             return None
         start = starts[int(chosen * len(starts))]
         numbers = [start + gap * k for k in range(steps + 1)]
-        frames = [self._frame(path, scan, number) for number in numbers]
-        if any(frame is None for frame in frames):
+        found = [self._frame(path, scan, number) for number in numbers]
+        frames = [frame for frame in found if frame is not None]
+        if len(frames) < len(found):
             return None
         return strip_of(frames, self.estimator)
 

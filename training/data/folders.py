@@ -16,7 +16,7 @@ from brushflow.training.data.hdf5_sets import StoredClips, StoredPhotographs, is
 from brushflow.training.data.photographs import Photographs, find_photographs
 from brushflow.training.data.prepared import PreparedClips, find_sequences, is_prepared
 from brushflow.training.data.simulated import Size
-from brushflow.training.options import TrainOptions
+from brushflow.training.options import ResolvedOptions, TrainOptions
 from brushflow.training.schedule import Schedule, SizeSchedule
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class DataSets:
     validation: TrainingData
 
 
-def open_data(options: TrainOptions, device: torch.device) -> DataSets:
+def open_data(options: ResolvedOptions, device: torch.device) -> DataSets:
     """Find all photographs and videos; UsageError for folders that hold none."""
     for name in ("images", "videos"):
         if getattr(options, f"val_{name}") is not None and getattr(options, name) is None:
@@ -95,14 +95,16 @@ def _clips(
                 options.videos,
             )
         return _open_sequences(options.videos, "train"), held or _open_sequences(place, "train")
-    paths = find_videos(options.videos)
+    taught: Sequence[Path] = find_videos(options.videos)
+    kept: Sequence[Path]
     if options.val_videos is not None:
-        held = find_videos(options.val_videos)
+        kept = find_videos(options.val_videos)
     else:
-        paths, held = _split(paths, _VIDEOS_HELD_BACK, "videos", "--val-videos")
+        taught, kept = _split(taught, _VIDEOS_HELD_BACK, "videos", "--val-videos")
     estimator = load_estimator(options.flow, device, options.flow_weights)
     height, width = (2 * round(_ROOM * side / 2) for side in window)
-    return tuple(Clips(part, (height, width), estimator) for part in (paths, held))
+    least = height, width
+    return Clips(taught, least, estimator), Clips(kept, least, estimator)
 
 
 def _open_sequences(place: Path, part: str) -> PreparedClips | None:

@@ -74,8 +74,8 @@ class StoredPhotographs(Photographs):
         self._part = _Part(path, f"{part}2014", _PHOTOGRAPHS)
         super().__init__(range(len(self._part)), holes)
 
-    def _read(self, number: int) -> np.ndarray:
-        return self._part.read("images", number)[::-1].transpose(1, 2, 0)
+    def _read(self, picture: int) -> np.ndarray:
+        return self._part.read("images", picture)[::-1].transpose(1, 2, 0)
 
 
 class StoredClips(PreparedClips):
@@ -93,14 +93,14 @@ class StoredClips(PreparedClips):
                     )
         super().__init__(range(len(self._part)), path)
 
-    def _steps(self, number: int) -> int:
+    def _steps(self, sequence: int) -> int:
         return self._part.datasets["flow"].shape[1]
 
-    def _read(self, number: int, first: int, steps: int) -> Strip:
+    def _read(self, sequence: int, first: int, steps: int) -> Strip:
         between = slice(first, first + steps)
-        frames = self._part.read("frames1", number, slice(first, first + steps + 1))
-        flows = self._part.read("flow", number, between).astype(np.float32)
-        maps = self._part.read("cert", number, between).astype(np.float32) / 255
+        frames = self._part.read("frames1", sequence, slice(first, first + steps + 1))
+        flows = self._part.read("flow", sequence, between).astype(np.float32)
+        maps = self._part.read("cert", sequence, between).astype(np.float32) / 255
         return Strip(
             list(frames.transpose(0, 2, 3, 1)), list(flows.transpose(0, 2, 3, 1)), list(maps)
         )

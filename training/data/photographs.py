@@ -71,8 +71,9 @@ class Photographs:
             return Sequence(sequence.frames, sequence.flows, holed)
         raise UsageError(f"Hardly any picture in {self.pictures[0].parent} can be read.")
 
-    def _read(self, path: Path) -> np.ndarray | None:
+    def _read(self, picture: Any) -> np.ndarray | None:
         """BGR uint8 (H, W, 3); None for what is no picture, which is told once."""
+        path = Path(picture)
         encoded = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0)
         bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
         if bgr is None and path not in self._unreadable:

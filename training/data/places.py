@@ -25,5 +25,5 @@ def files_by_folder(folder: Path) -> Iterator[tuple[Path, list[Path]]]:
         ]
         yield here, [here / name for name in names if not name.startswith(".")]
     if left_out:
-        names = ", ".join(sorted(left_out))
-        logger.info("Left out of %s what is called as masks and flow are: %s.", folder, names)
+        listed = ", ".join(sorted(left_out))
+        logger.info("Left out of %s what is called as masks and flow are: %s.", folder, listed)

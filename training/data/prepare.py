@@ -16,6 +16,7 @@ from brushflow.flow import load_estimator
 from brushflow.training.data.clips import scaled_size, scan_shots, strip_of
 from brushflow.training.data.prepared import remove_sequences, write_strip
 from brushflow.training.data.windows import LEAST_CERTAIN, LEAST_MOTION, MOST_MOTION
+from brushflow.video import Source
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
     ]
     motion = _motions(shots.source, shots.table, starts, settings)
     useful = {s: m for s, m in motion.items() if LEAST_MOTION <= m <= MOST_MOTION}
-    chosen = sorted(useful, key=useful.get, reverse=True)[: settings.per_video]
+    chosen = sorted(useful, key=lambda start: useful[start], reverse=True)[: settings.per_video]
     estimator = load_estimator(settings.flow, settings.device, settings.flow_weights)
     info = shots.source.info
     size = scaled_size(info.width, info.height, (settings.side, settings.side))
@@ -106,7 +107,7 @@ def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
 
 
 def _motions(
-    source: object, table: list[int], starts: list[int], settings: PrepareSettings
+    source: Source, table: list[int], starts: list[int], settings: PrepareSettings
 ) -> dict[int, float]:
     """Mean displacement per step, in pixels of the prepared size, by the sequence's first frame."""
     reach = settings.gap * (settings.length - 1)

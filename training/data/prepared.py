@@ -123,10 +123,11 @@ class PreparedClips:
             )
         return last
 
-    def _steps(self, folder: Path) -> int:
+    def _steps(self, sequence: Any) -> int:
+        folder = Path(sequence)
         if folder not in self._lengths:
             self._lengths[folder] = len(list(folder.glob("*.flow.png")))
         return self._lengths[folder]
 
-    def _read(self, folder: Path, first: int, steps: int) -> Strip:
-        return read_strip(folder, first, steps)
+    def _read(self, sequence: Any, first: int, steps: int) -> Strip:
+        return read_strip(Path(sequence), first, steps)
