@@ -48,6 +48,8 @@ def out_of_memory(error: BaseException) -> bool:
         return False
     if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         return True
+    if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which may say nothing more
+        return True
     return isinstance(error, Exception) and bool(_SHORTAGE.search(str(error)))
 
 

@@ -148,7 +148,7 @@ def _coded_order(segments: Sequence[Path]) -> _Coded:
 def _last_duration(times: list[Fraction], until: Fraction | None) -> Fraction:
     """How long the last of the frames at ``times`` is shown: as the source says, or as usual."""
     if until is not None and until > times[-1]:
-        return until - times[-1]
+        return Fraction(until) - times[-1]
     return usual_step(times) or Fraction(1, 25)
 
 

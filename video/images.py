@@ -111,7 +111,7 @@ def _decode(data: np.ndarray, path: Path) -> np.ndarray | None:
         if header.mode == "CMYK" and header.profile and mode_of(header.profile) == "CMYK":
             with Image.open(io.BytesIO(data.data)) as opened:
                 return cmyk_to_srgb(ImageOps.exif_transpose(opened), header.profile)
-        if header.kind in _TRANSPARENT:
+        if header.kind in _TRANSPARENT or not header.kind:  # a TIFF of fractions, say
             picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
             if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
                 # Only "unchanged" keeps alpha, but it leaves out the rotation, except a TIFF's.

@@ -139,8 +139,8 @@ def test_no_more_is_found_than_the_disk_should_hold(
     slow_painter(lambda folder: looked and looked[-1] > 0)
     with Idle(2) as executor:
         stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
-    # The first look found nothing and one segment was given out; after that, none.
-    assert looked[0] == 0 and 0 < max(looked) <= 48 * (12 * 64 * 48 + 500)
+    # Both idle processes may have looked before either had found anything; after that, none.
+    assert looked[0] == 0 and 0 < max(looked) <= 2 * 48 * (12 * 64 * 48 + 500)
 
 
 def test_the_segment_of_most_use_is_not_too_near():

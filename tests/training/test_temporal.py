@@ -122,5 +122,5 @@ def test_noise_is_as_much_as_published(picks, reach):
     expected = 1 - (1 - 1 / 128**2) ** picks
     assert hit.tolist() == pytest.approx([expected] * 2, rel=0.05)
     assert float(noise.square().mean()) == pytest.approx(picks / 128**2 * reach**2 / 3, rel=0.1)
-    assert (picks > 2000) == bool((noise.abs() > reach).any())  # some are picked twice
+    assert picks < 2000 or bool((noise.abs() > reach).any())  # some are picked twice
     assert abs(float(torch.corrcoef(noise.transpose(0, 1).flatten(1))[0, 1])) < 0.3

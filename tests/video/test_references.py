@@ -159,11 +159,14 @@ def test_references_of_quicktime_files_are_not_followed(material, each_ffmpeg, t
     assert not shows_secret(source)
 
 
-def test_formats_keep_their_meaning_for_the_program(material, each_ffmpeg):
+def test_formats_keep_their_meaning_for_the_program(material, each_ffmpeg, tmp_path):
     """Whatever PyAV has found is told to the program under the name that this knows it by."""
     assert input_options("mov,mp4,m4a,3gp,3g2,mj2")["f"] == "mov"
     assert input_options("matroska,webm")["f"] == "matroska"
     assert input_options("h264")["f"] == "h264"
     assert "f" not in input_options("a format that no program knows")
     for body in BODIES:
-        assert len(list(open_source(material / body).read())) == 10
+        # Without a video's suffix a row of JPEG pictures is taken for its first picture.
+        named = tmp_path / f"clip.{body}"
+        named.write_bytes((material / body).read_bytes())
+        assert len(list(open_source(named).read())) == 10
