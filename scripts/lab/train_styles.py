@@ -80,16 +80,16 @@ BASE: dict[str, Any] = {
     "apart": True,
     # White is 151 in network space: a tanh of 150 has no gradient there, and burnt patches stay.
     "tanh_constant": 200.0,
-    "size_schedule": "128,300:192",
-    "batch_schedule": "4,300:1",
+    "size_schedule": "128,600:192",
+    "batch_schedule": "4,600:1",
     "style_size": 640,
     "style_strength_schedule": "1",
     "content_strength_schedule": "0.25",
-    "identity_iterations": 300,
+    "identity_iterations": 600,
     "style_ramp": 300,
-    "single_image_until": 1150,
-    "learning_rate": "2e-3",
-    "iterations": 1500,
+    "single_image_until": 2100,
+    "learning_rate": "2e-3,1800:1e-3",
+    "iterations": 2400,
 }
 # A base that goes on from a style needs neither the identity nor a slow start.
 BASE_FROM: dict[str, Any] = {
@@ -99,6 +99,7 @@ BASE_FROM: dict[str, Any] = {
     "identity_iterations": 0,
     "style_ramp": 0,
     "single_image_until": 450,
+    "learning_rate": "2e-3",
     "iterations": 700,
 }
 # What is in sight of an older frame keeps its painting at run time, so training need not buy
@@ -108,7 +109,7 @@ FINE: dict[str, Any] = {
     "temporal_weight_schedule": "2",
     "style_with_prior": 1.0,
     "single_image_until": 80,
-    "learning_rate": "1.5e-3",
+    "learning_rate": "1.5e-3,160:5e-4",
     "iterations": 200,
 }
 
