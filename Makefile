@@ -60,7 +60,7 @@ bench: .venv/installed
 VGG = $(BRUSHFLOW_DATA)/weights/vgg19-caffe-conv1_1-conv3_4.safetensors
 RAFT = --flow raft-small --flow-weights $(BRUSHFLOW_DATA)/weights/raft-small.pth
 results: .venv/installed
-	$(BIN)/python scripts/lab/measure_models.py $(BRUSHFLOW_DATA)/clips/val $(BRUSHFLOW_DATA)/styles \
+	$(BIN)/python scripts/lab/measure_models.py $(BRUSHFLOW_DATA) \
 	    --loss-weights $(VGG) $(RAFT) --max-size 480 \
 	    -o local/results/models.md --work local/results
 	$(BIN)/python scripts/make_video_dataset.py $(BRUSHFLOW_DATA)/clips/train local/prepared \

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from brushflow.evaluation.flicker import luminance
@@ -16,15 +17,17 @@ from brushflow.flow.estimators import Frame
 
 @dataclass(frozen=True)
 class Appearance:
-    """One frame in three numbers, each in [0, 1].
+    """One frame in four numbers; samples count in [0, 1].
 
     ``luminance``: mean of the BT.709 luma Y; ``contrast``: its standard deviation; ``color``: root
-    mean square over pixels and channels of the distance from grey, RGB − Y.
+    mean square over pixels and channels of the distance from grey, RGB − Y; ``sharpness``: the
+    standard deviation of Y's Laplacian (four neighbours minus four times the middle).
     """
 
     luminance: float
     contrast: float
     color: float
+    sharpness: float
 
 
 def appearance(frame: Frame) -> Appearance:
@@ -35,6 +38,7 @@ def appearance(frame: Frame) -> Appearance:
         float(y.mean(dtype=np.float64)),
         float(y.std(dtype=np.float64)),
         math.sqrt(np.square(chroma).mean(dtype=np.float64)),
+        float(cv2.Laplacian(y, cv2.CV_32F).std(dtype=np.float64)),
     )
 
 

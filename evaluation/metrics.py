@@ -128,6 +128,15 @@ _OTHERS = (
         "higher",
         "Structural similarity (Wang et al. 2004) of the Sobel edges of the result and the source.",
     ),
+    Metric(
+        "sharpness",
+        FAITHFULNESS,
+        "Sharpness",
+        "",
+        "higher",
+        "Standard deviation of the Laplacian of the luma, in [0, 1]. What is soft flickers less, "
+        "so it belongs beside every error between frames.",
+    ),
     *(
         Metric(
             f"drift_{key}",

@@ -5,30 +5,20 @@ from dataclasses import dataclass
 
 from brushflow.evaluation.evaluation import mean_or_none
 
-DISTANCES = (1, 10)  # frames between those whose difference counts
+DISTANCES = (1, 10, 20, 50)  # frames between those whose difference counts
 APPEARANCE = ("luminance", "contrast")
-# What is told of every clip, ours divided by alone.
-BY_CLIP = (
-    ("E_warp over 1 frame", "e_warp_1"),
-    ("E_warp over 10 frames", "e_warp_10"),
-    ("Style loss", "style"),
-    ("Content loss", "content"),
-)
+
+# Of one metric: the source itself, ours, ours without the long-term prior, every frame alone.
+Numbers = Sequence[float | None]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One clip's numbers of one style.
-
-    By metric the values of floor, ours, alone; by appearance the change of floor, ours.
-    """
+    """One clip's numbers of one style: by metric, and by appearance the change of floor, ours."""
 
     clip: str
-    numbers: dict[str, list[float | None]]
+    numbers: dict[str, Numbers]
     change: dict[str, list[float | None]]
-
-    def ratio(self, metric: str) -> str:
-        return _ratio(self.numbers[metric])
 
     def changes(self) -> str:
         """Cells of the table: luminance and contrast, of the source and ours."""
@@ -45,55 +35,82 @@ def results_page(
     max_size: int,
     end: float,
 ) -> str:
-    """Markdown: one table of all styles, then one per metric with all clips."""
+    """Markdown: tables of all styles, then one per distance with all clips."""
+    names = [row.clip for row in next(iter(rows.values()), [])]
     lines = [
         "# Measurements of the bundled styles",
         "",
         f"By `make results`: the first {end:g} seconds of every validation clip, at most "
-        f"{max_size} pixels a side; luminance and contrast of the longest, whole. "
-        f"E_warp is that of Lai et al. 2018 (masked squared error per sample, RGB in [0, 1]; "
-        f"{flow} on the source), times 1000. *Source* is the floor: the video itself, its noise "
-        "and the errors of the flow. *Alone* is the ceiling: the same network without recurrence. "
-        "Style and content losses are divided by those of *alone*. Luminance and contrast: how the "
-        "last second's mean differs from the second second's (of clips under three seconds, the "
-        "last third's from the second's). Clip by clip, all is divided by *alone*.",
+        f"{max_size} pixels a side. E_warp is that of Lai et al. 2018 (masked squared error per "
+        f"sample, RGB in [0, 1]; {flow} on the source), times 1000, by so many frames. *Source*: "
+        "the video itself, its noise and the errors of the flow. *Short*: `--long-term 0`, every "
+        "frame knows the one before it only, as published. *Alone*: the same network frame by "
+        "frame. *Closed*: how much of the way from alone to the source, "
+        "(alone − ours) / (alone − source); where painting alone is below the source already, "
+        "ours ÷ alone stands instead, as ×.",
         "",
-        "| style | E_warp, 1 frame: source / ours / alone | ours ÷ alone | E_warp, 10 frames | "
-        "ours ÷ alone | style | content | luminance: source / ours | contrast |",
-        "|---|---|---:|---|---:|---:|---:|---|---|",
+        f"| style | E_warp: source / ours / short / alone | {_heads('closed, {}')} |",
+        "|---|---|" + "---:|" * len(DISTANCES),
     ]
     for name, clips in rows.items():
-        one, ten = (_mean_of(clips, f"e_warp_{d}") for d in DISTANCES)
-        style, content = (_mean_of(clips, key) for key in ("style", "content"))
-        lines.append(
-            f"| {name} | {_thousandths(one)} | {_ratio(one)} | {_thousandths(ten)} | "
-            f"{_ratio(ten)} | {_ratio(style)} | {_ratio(content)} | "
-            f"{clips[longest].changes()} |"
-        )
-    names = [row.clip for row in next(iter(rows.values()), [])]
-    for title, metric in BY_CLIP:
-        lines += ["", f"## {title}, clip by clip", ""]
+        means = [_mean_of(clips, f"e_warp_{distance}") for distance in DISTANCES]
+        errors = "; ".join(_thousandths(values) for values in means[:2])
+        lines.append(f"| {name} | {errors} | {' | '.join(closed(v) for v in means)} |")
+    lines += [
+        "",
+        "Sharpness (deviation of the Laplacian), style and content loss are divided by those of "
+        "*short*. Luminance and contrast, of the longest clip, whole: how the last second's mean "
+        "differs from the second second's (of clips under three seconds, the last third's from "
+        "the second's).",
+        "",
+        "| style | sharpness | style | content | luminance: source / ours | contrast |",
+        "|---|---:|---:|---:|---|---|",
+    ]
+    for name, clips in rows.items():
+        ratios = (_ratio(_mean_of(clips, key)) for key in ("sharpness", "style", "content"))
+        lines.append(f"| {name} | {' | '.join(ratios)} | {clips[longest].changes()} |")
+    for distance in DISTANCES:
+        apart = _frames(distance)
+        lines += ["", f"## Closed, {apart} apart, clip by clip", ""]
         lines += [f"| style | {' | '.join(names)} |", "|---|" + "---:|" * len(names)]
         lines += [
-            f"| {name} | {' | '.join(row.ratio(metric) for row in clips)} |"
+            f"| {name} | {' | '.join(closed(r.numbers[f'e_warp_{distance}']) for r in clips)} |"
             for name, clips in rows.items()
         ]
     return "\n".join(lines) + "\n"
 
 
-def _mean_of(rows: Sequence[Row], metric: str) -> list[float | None]:
-    """Means over clips of floor, ours, alone; the losses have no floor, short clips no distance."""
+def closed(values: Numbers) -> str:
+    """How much of the way from alone to the source ours goes, or ours ÷ alone if there is none."""
+    source, ours, _, alone = values
+    if source is None or ours is None or not alone:
+        return "–"
+    if alone <= source:
+        return f"× {ours / alone:.2f}"
+    return f"{100 * (alone - ours) / (alone - source):.0f} %"
+
+
+def _heads(text: str) -> str:
+    return " | ".join(text.format(_frames(distance)) for distance in DISTANCES)
+
+
+def _frames(distance: int) -> str:
+    return f"{distance} frame{'s' * (distance > 1)}"
+
+
+def _mean_of(rows: Sequence[Row], metric: str) -> Numbers:
+    """Means over clips; the losses have no floor, short clips not every distance."""
     columns = zip(*(row.numbers[metric] for row in rows), strict=True)
     return [mean_or_none(column) for column in columns]
 
 
-def _ratio(values: Sequence[float | None]) -> str:
-    """Ours divided by alone."""
-    _, ours, alone = values
-    return "–" if ours is None or not alone else f"{ours / alone:.2f}"
+def _ratio(values: Numbers) -> str:
+    """Ours divided by what the published recurrence gives."""
+    _, ours, short, _ = values
+    return "–" if ours is None or not short else f"{ours / short:.2f}"
 
 
-def _thousandths(values: Sequence[float | None]) -> str:
+def _thousandths(values: Numbers) -> str:
     return " / ".join("–" if value is None else f"{1000 * value:.2f}" for value in values)
 
 

@@ -21,7 +21,9 @@ from brushflow.evaluation.drift import change_percent
 from brushflow.flow import load_estimator
 from brushflow.models import available, load
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.report.models_page import APPEARANCE, DISTANCES, Row, results_page
+from brushflow.scripts.lab.train_styles import STYLES
 from brushflow.shots.scan import find_cuts
 from brushflow.training.data.clips import find_videos, names_below
 from brushflow.video import open_source
@@ -30,11 +32,11 @@ _PATH = click.Path(path_type=Path)
 _FAITHFUL_EVERY = 10  # frames; VGG is slow
 # Nearly lossless: what is measured is the painting, not its compression.
 _CRF = 6.0
+_KINDS = ("recurrent", "short", "alone")
 
 
 @click.command(context_settings={"max_content_width": 100, "show_default": True})
-@click.argument("clips", type=_PATH)
-@click.argument("paintings", type=_PATH)
+@click.argument("data", type=_PATH)
 @click.option("--loss-weights", required=True, type=_PATH, help="VGG weights, for the losses.")
 @click.option("-o", "--output", required=True, type=_PATH, help="Markdown page to write.")
 @click.option("--work", required=True, type=_PATH, help="Folder of the stylized clips, kept.")
@@ -44,8 +46,7 @@ _CRF = 6.0
 @click.option("--max-size", default=640, help="Longest side that clips are painted at.")
 @click.option("--end", default=2.0, help="Seconds of every clip; the longest is measured whole.")
 def command(
-    clips: Path,
-    paintings: Path,
+    data: Path,
     loss_weights: Path,
     output: Path,
     work: Path,
@@ -55,17 +56,20 @@ def command(
     max_size: int,
     end: float,
 ) -> None:
-    """Measure the bundled styles on CLIPS against their paintings in PAINTINGS.
+    """Measure the bundled styles on the clips in DATA/clips/val, against their paintings in DATA.
 
-    Every clip is painted with and without recurrence. What is there already in --work is not done
-    again, so the command can be interrupted.
+    Every clip is painted as usual, without the long-term prior, and frame by frame. What is there
+    already in --work is not done again, so the command can be interrupted.
     """
     set_up_logging(quiet=True)
     names = list(styles) or available()
-    files = {p.stem: p for p in paintings.iterdir()} if paintings.is_dir() else {}
-    missing = [name for name in names if name not in files]
-    if missing:
-        raise UsageError(f"{paintings} holds no picture called {missing[0]}.")
+    files = {style.name: data / style.painting for style in STYLES}
+    for name in names:
+        if name not in files:
+            raise UsageError(f"The styles' recipe knows no {name}; it has {', '.join(files)}.")
+        if not files[name].exists():
+            raise UsageError(f"{data} holds no painting {files[name].relative_to(data)}.")
+    clips = data / "clips" / "val"
     work.mkdir(parents=True, exist_ok=True)
     sources = find_videos(clips)
     estimator = load_estimator(flow, "cpu", flow_weights)
@@ -126,9 +130,9 @@ def _paint(
     place: Path,
     max_size: int,
     end: float | None,
-    kinds: Sequence[str] = ("recurrent", "alone"),
+    kinds: Sequence[str] = _KINDS,
 ) -> dict[str, Path]:
-    """The clip painted with recurrence and frame by frame, by the names they are measured under."""
+    """The clip painted in these ways, by the names they are measured under."""
     part = "whole" if end is None else f"{end:g}s"
     painted = {}
     for kind in kinds:
@@ -142,6 +146,8 @@ def _paint(
             max_size=max_size,
             end=None if end is None else Fraction(end),
             independent=kind == "alone",
+            long_term=0.0 if kind == "short" else LONG_TERM,
+            stroke=1.0,
             median_filter=1,
             crf=_CRF,
         )
@@ -156,15 +162,15 @@ def _digest(*files: Path | None) -> str:
 
 
 def _numbers(name: str, stability: Evaluation, faithful: Evaluation) -> dict[str, list[float]]:
-    """By metric: floor (the source), with recurrence, frame by frame."""
+    """By metric: floor (the source), as usual, without the long-term prior, frame by frame."""
 
-    def three(evaluation: Evaluation, key: str) -> list[Any]:
-        ours, alone = (evaluation[f"{name} {kind}"] for kind in ("recurrent", "alone"))
-        return [m.means.get(key) for m in (evaluation.floor, ours, alone)]
+    def four(evaluation: Evaluation, key: str) -> list[Any]:
+        painted = (evaluation[f"{name} {kind}"] for kind in _KINDS)
+        return [m.means.get(key) for m in (evaluation.floor, *painted)]
 
     keys = [f"e_warp_{distance}" for distance in DISTANCES]
-    values = {key: three(stability, key) for key in [*keys, "flicker"]}
-    return values | {key: three(faithful, key) for key in ("style", "content")}
+    values = {key: four(stability, key) for key in [*keys, "flicker", "sharpness"]}
+    return values | {key: four(faithful, key) for key in ("style", "content")}
 
 
 def _change(source: Path, label: str, name: str, place: Path, max_size: int) -> dict[str, Any]:

@@ -74,6 +74,8 @@ def test_appearance_by_hand(uniform):
     frame[:4] = 153
     seen = appearance(frame)
     assert (seen.luminance, seen.contrast, seen.color) == pytest.approx((0.4, 0.2, 0), abs=1e-6)
+    # A step of 0.4 between two rows of eight: ±0.4 along it, nothing elsewhere.
+    assert seen.sharpness == pytest.approx(0.4 * (2 / 8) ** 0.5)
     red = uniform(0)
     red[..., 0] = 255
     expected = math.sqrt((0.7874**2 + 2 * 0.2126**2) / 3)
