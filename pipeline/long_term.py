@@ -1,9 +1,9 @@
 """What was painted stays painted: the long-term prior (Ruder et al. 2016, sec. 5.1).
 
 The prior of a frame is the painting before it, moved: over ten frames that is ten interpolations
-and ten answers of a network that never returns its prior exactly. So a shot has an *anchor*, a
-painted frame that stays for as long as enough of it is in sight. Flow between neighbours is
-composed into flow from the frame at hand to the anchor, which then is moved once.
+and ten answers of a network that never returns its prior exactly. So a shot has *anchors*, painted
+frames that stay for as long as they show what no older one does. Flow between neighbours is
+composed into flow from the frame at hand to each anchor, which then is moved once.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,9 @@ LONG_TERM = 1.0  # the usual share: less of it blurs strokes, as two paintings o
 # the second on not at all. Between them lie noise, compression and light that changes slowly.
 _SAME, _OTHER = 8.0, 24.0
 _WINDOW = 5  # pixels that differences are averaged over
-LEAST_COVERAGE = 0.5  # of the frame; an anchor that covers less is taken anew
+_COVERAGE = 0.75  # of the frame; where anchors show less of it, it becomes one
+_SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
+MOST_ANCHORS = 3  # in sight at a time; of more, the one goes that shows least
 
 
 @dataclass(frozen=True)
@@ -74,40 +76,108 @@ class Anchor:
         return warp_sharp(self.painting, way[None])
 
 
+# The anchors of one picture, oldest first; None: that picture itself is to be one.
+Anchors = tuple[Anchor | None, ...]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What anchors show of a frame.
+
+    ``picture``: their paintings moved to it, float32 (1, 3, H, W); ``sight``: where they are to be
+    believed, float32 (h, w) in [0, 1]; ``anchors``: those that the next frame may use.
+    """
+
+    picture: Tensor
+    sight: np.ndarray
+    anchors: Anchors
+
+    @classmethod
+    def of(
+        cls,
+        anchors: Anchors,
+        painting: Tensor,
+        before: np.ndarray,
+        frame: np.ndarray,
+        found: tuple[np.ndarray, np.ndarray],
+    ) -> "Memory":
+        """Where several anchors show a thing, the oldest counts: so it stays the same for longest.
+
+        ``painting`` (1, 3, H, W) is that of ``before``, the frame before ``frame``, both
+        (H, W, 3); ``found``: flow and reliability between them, on the grid of the anchors.
+        """
+        flow, reliability = found
+        grid, size = flow.shape[:2], painting.shape[-2:]
+        known = [anchor or Anchor.at(painting, shrunk(before, grid)) for anchor in anchors]
+        moved = [anchor.moved(flow, reliability) for anchor in known]
+        small = shrunk(frame, grid)
+        sight, picture, shares = np.zeros(grid, np.float32), None, []
+        for anchor in moved:
+            own = anchor.sight(small) * (1 - sight)
+            shares.append(float(own.mean()))
+            total = sight + own
+            if picture is None:
+                picture = anchor.picture(size)
+            elif shares[-1] > 0:
+                part = np.divide(own, total, out=np.zeros_like(own), where=total > 0)
+                part = cv2.resize(part, size[::-1], interpolation=cv2.INTER_LINEAR)
+                other = anchor.picture(size)
+                picture = torch.lerp(picture, other, upload(part, painting.device)[None, None])
+            sight = total
+        assert picture is not None, "a picture has at least one anchor"
+        return cls(picture, sight, _kept(moved, shares, float(sight.mean())))
+
+
+def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:
+    """Those that show enough, and the frame at hand where all together do not."""
+    kept = [i for i, share in enumerate(shares) if share >= _SHARE]
+    if coverage >= _COVERAGE:
+        return tuple(anchors[i] for i in kept)
+    most = sorted(kept, key=lambda i: shares[i])[-(MOST_ANCHORS - 1) :]
+    return (*(anchors[i] for i in sorted(most)), None)
+
+
 @dataclass(frozen=True)
 class State:
     """What the next frame of a shot depends on.
 
-    ``output``: the last painting, float32 (N, 3, H, W) in network space; ``anchors``: one for
-    each of its N pictures, None where that picture is to be the anchor itself; empty: all of them.
+    ``output``: the last painting, float32 (N, 3, H, W) in network space; ``anchors``: those of
+    each of its N pictures; empty: the last painting is the anchor.
     """
 
     output: Tensor
-    anchors: tuple[Anchor | None, ...] = ()
+    anchors: tuple[Anchors, ...] = ()
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything by name, on the CPU, for a file."""
         tensors = {"output": self.output.cpu().contiguous()}
-        for number, anchor in enumerate(self.anchors):
-            for name, value in (vars(anchor) if anchor else {}).items():
-                tensor = value if isinstance(value, Tensor) else torch.from_numpy(value)
-                tensors[f"{number}.{name}"] = tensor.cpu().contiguous()
+        for number, anchors in enumerate(self.anchors):
+            tensors[f"{number}.anchors"] = torch.tensor([anchor is not None for anchor in anchors])
+            for place, anchor in enumerate(anchors):
+                for name, value in (vars(anchor) if anchor else {}).items():
+                    tensor = value if isinstance(value, Tensor) else torch.from_numpy(value)
+                    tensors[f"{number}.{place}.{name}"] = tensor.cpu().contiguous()
         return tensors
 
     @classmethod
     def of(cls, tensors: Mapping[str, Tensor], device: torch.device) -> "State":
         """What ``tensors`` gave, on this device."""
-        anchors: list[Anchor | None] = []
-        for number in range(len(tensors["output"])):
-            if f"{number}.painting" not in tensors:
-                anchors.append(None)
-                continue
+
+        def anchor(place: str) -> Anchor:
             source, flow, certainty = (
-                tensors[f"{number}.{name}"].numpy() for name in ("source", "flow", "certainty")
+                tensors[f"{place}.{name}"].numpy() for name in ("source", "flow", "certainty")
             )
-            painting = tensors[f"{number}.painting"].to(device)
-            anchors.append(Anchor(painting, source, flow, certainty))
-        return cls(tensors["output"].to(device), tuple(anchors))
+            return Anchor(tensors[f"{place}.painting"].to(device), source, flow, certainty)
+
+        anchors = tuple(
+            tuple(
+                anchor(f"{number}.{place}") if there else None
+                for place, there in enumerate(tensors[f"{number}.anchors"].tolist())
+            )
+            for number in range(len(tensors["output"]))
+            if f"{number}.anchors" in tensors
+        )
+        return cls(tensors["output"].to(device), anchors)
 
 
 def shrunk(frame: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

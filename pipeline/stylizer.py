@@ -21,7 +21,7 @@ from brushflow.models.inference.cuda_graph import Graphed
 from brushflow.models.inference.folding import fold
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.contents import contents
-from brushflow.pipeline.long_term import LEAST_COVERAGE, Anchor, State, shrunk
+from brushflow.pipeline.long_term import Anchors, Memory, State
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
 
 FILLS = ("mean", "noise")
@@ -223,26 +223,24 @@ class Stylizer:
 
     def _remembered(
         self, frame: np.ndarray, before: np.ndarray, motion: Motion, previous: State
-    ) -> tuple[tuple[Anchor | None, ...], Tensor, Tensor]:
+    ) -> tuple[tuple[Anchors, ...], Tensor, Tensor]:
         """The anchors that the next frame may use, what the present ones show of this frame
         (N, 3, H, W), and where they do (N, 1, H, W)."""
+        paintings = previous.output.split(1)
+        memories = [
+            Memory.of(anchors, painting, earlier, picture, way.found or (way.flow, way.reliability))
+            for anchors, painting, picture, earlier, way in zip(
+                previous.anchors or itertools.repeat((None,)),
+                paintings,
+                *(self._parts(part) for part in (frame, before, motion)),
+                strict=False,
+            )
+        ]
         size = previous.output.shape[-2:]
-        kept, moved, sights = [], [], []
-        for anchor, painting, picture, earlier, way in zip(
-            previous.anchors or itertools.repeat(None),
-            previous.output.split(1),
-            *(self._parts(part) for part in (frame, before, motion)),
-            strict=False,
-        ):
-            flow, reliability = way.found or (way.flow, way.reliability)
-            grid = flow.shape[:2]
-            anchor = (anchor or Anchor.at(painting, shrunk(earlier, grid))).moved(flow, reliability)
-            sight = anchor.sight(shrunk(picture, grid))
-            moved.append(anchor.picture(size))
-            sights.append(cv2.resize(sight, size[::-1], interpolation=cv2.INTER_LINEAR))
-            kept.append(anchor if sight.mean() >= LEAST_COVERAGE else None)
+        sights = [cv2.resize(memory.sight, size[::-1]) for memory in memories]
         shown = upload(np.stack(sights)[:, None], self.device)
-        return tuple(kept), torch.cat(moved), shown
+        moved = torch.cat([memory.picture for memory in memories])
+        return tuple(memory.anchors for memory in memories), moved, shown
 
     def _parts(self, whole: Any) -> Sequence[Any]:
         """A frame, or its motion, as the pictures that are painted: one, or six faces."""
