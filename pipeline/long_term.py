@@ -22,9 +22,9 @@ LONG_TERM = 1.0  # the usual share: less of it blurs strokes, as two paintings o
 # the second on not at all. Between them lie noise, compression and light that changes slowly.
 _SAME, _OTHER = 8.0, 24.0
 _WINDOW = 5  # pixels that differences are averaged over
-_COVERAGE = 0.75  # of the frame; where anchors show less of it, it becomes one
+_COVERAGE = 0.85  # of the frame; where anchors show less of it, it becomes one
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
-MOST_ANCHORS = 3  # in sight at a time; of more, the one goes that shows least
+MOST_ANCHORS = 4  # in sight at a time; of more, the one goes that shows least
 
 
 @dataclass(frozen=True)
@@ -59,21 +59,25 @@ class Anchor:
 
     def sight(self, frame: np.ndarray) -> np.ndarray:
         """Where the anchor is in sight of ``frame`` (h, w, 3) and looks alike, (h, w) in [0, 1]."""
-        change = cv2.absdiff(warp_array(self.source, self.flow), frame).max(2)
-        change = cv2.blur(change, (_WINDOW, _WINDOW))
+        red, green, blue = cv2.split(cv2.absdiff(warp_array(self.source, self.flow), frame))
+        change = cv2.blur(cv2.max(cv2.max(red, green), blue), (_WINDOW, _WINDOW))
         alike = np.clip((_OTHER - change) / (_OTHER - _SAME), 0, 1)
         # Painted and carried over meet in a ramp, not at a rim; and a short one, as both at once
         # are softer than either.
         sight = cv2.blur(self.certainty * alike, (_WINDOW, _WINDOW))
         return np.clip(2 * sight - 0.5, 0, 1)
 
-    def picture(self, size: tuple[int, int]) -> Tensor:
-        """The painting moved to the frame at hand, (1, 3, H, W) of ``size``.
+    def picture(
+        self, size: tuple[int, int], part: tuple[slice, slice] = (slice(None), slice(None))
+    ) -> Tensor:
+        """The painting moved to the frame at hand, of which ``part`` is wanted, (1, 3, H, W).
 
-        Bicubic, because bilinear interpolation would take the edge off every stroke.
+        ``size`` is that of the whole. Bicubic, because bilinear interpolation would take the edge
+        off every stroke.
         """
-        way = upload(resize_flow(self.flow, size), self.painting.device)
-        return warp_sharp(self.painting, way[None])
+        top, left = (side.start or 0 for side in part)
+        way = resize_flow(self.flow, size)[part] + np.float32((left, top))
+        return warp_sharp(self.painting, upload(way, self.painting.device)[None])
 
 
 # The anchors of one picture, oldest first; None: that picture itself is to be one.
@@ -119,13 +123,22 @@ class Memory:
             if picture is None:
                 picture = anchor.picture(size)
             elif shares[-1] > 0:
-                part = np.divide(own, total, out=np.zeros_like(own), where=total > 0)
-                part = cv2.resize(part, size[::-1], interpolation=cv2.INTER_LINEAR)
-                other = anchor.picture(size)
-                picture = torch.lerp(picture, other, upload(part, painting.device)[None, None])
+                share = np.divide(own, total, out=np.zeros_like(own), where=total > 0)
+                share = cv2.resize(share, size[::-1], interpolation=cv2.INTER_LINEAR)
+                part = _box(share > 0)
+                weight = upload(share[part], painting.device)
+                window = picture[..., part[0], part[1]]
+                window.lerp_(anchor.picture(size, part), weight)
             sight = total
         assert picture is not None, "a picture has at least one anchor"
         return cls(picture, sight, _kept(moved, shares, float(sight.mean())))
+
+
+def _box(where: np.ndarray) -> tuple[slice, slice]:
+    """The rows and columns that hold all of ``where`` (H, W), which is somewhere true."""
+    sides = (np.flatnonzero(where.any(axis)) for axis in (1, 0))
+    rows, columns = (slice(int(side[0]), int(side[-1]) + 1) for side in sides)
+    return rows, columns
 
 
 def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:

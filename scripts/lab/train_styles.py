@@ -31,11 +31,11 @@ class Style:
     name: str
     painting: str
     stroke: int = 640
-    strength: float = 1.5
+    strength: float = 2.0
 
 
 STYLES = (
-    Style("starry-night", "styles/starry-night.jpg", strength=2.0),
+    Style("starry-night", "styles/starry-night.jpg", strength=3.0),
     Style("composition-vii", "styles/composition-vii.jpg"),
     Style("great-wave", "styles/great-wave.jpg"),
     Style("the-scream", "styles/the-scream.jpg"),
@@ -105,12 +105,14 @@ BASE_FROM: dict[str, Any] = {
 # What is in sight of an older frame keeps its painting at run time, so training need not buy
 # stability with strokes.
 FINE: dict[str, Any] = {
-    "size_schedule": "256",
+    "size_schedule": "192",
     "temporal_weight_schedule": "2",
     "style_with_prior": 1.0,
-    "single_image_until": 80,
-    "learning_rate": "1.5e-3,160:5e-4",
-    "iterations": 200,
+    # Less of it than for the base, as it takes brush marks for noise.
+    "tv_strength_schedule": "0.2",
+    "single_image_until": 200,
+    "learning_rate": "2e-3,160:1e-3,260:3e-4",
+    "iterations": 290,
 }
 
 

@@ -149,3 +149,29 @@ def test_states_come_back_from_tensors_as_they_were():
     assert back.anchors[0] == (None,) and back.anchors[1][1] is None
     for name, value in vars(anchor).items():
         assert np.array_equal(np.asarray(getattr(back.anchors[1][0], name)), np.asarray(value))
+
+
+def test_a_part_of_the_picture_is_that_part_of_the_whole():
+    random = np.random.default_rng(0)
+    painting = torch.from_numpy(random.normal(0, 50, (1, 3, HEIGHT, WIDTH)).astype(np.float32))
+    anchor = Anchor.at(painting, np.zeros((HEIGHT // 2, WIDTH // 2, 3), np.float32))
+    flow = random.normal(0, 3, anchor.flow.shape).astype(np.float32)
+    anchor = anchor.moved(flow, anchor.certainty)
+    part = slice(7, 30), slice(11, 50)
+    whole = anchor.picture((HEIGHT, WIDTH))
+    rows, columns = part
+    expected = whole[..., rows, columns]
+    assert torch.allclose(anchor.picture((HEIGHT, WIDTH), part), expected, atol=1e-3)
+
+
+def test_the_oldest_anchor_shows_a_thing_and_younger_ones_what_it_does_not():
+    """In a pan, columns that the first frame showed are its own, later ones those of a later."""
+    frames = pan(10, 4)
+    stylized = list(stylizer(moving(-4, 0)).stylize(frames))
+    last = stylized[-1].output
+    first = stylized[0].output
+    assert torch.allclose(last[..., 42:-2], first[..., 6:-38], atol=1e-3)
+    counts = [len(s.state.anchors[0]) for s in stylized[1:]]
+    assert max(counts) > 1
+    # What came into sight halfway is held from then on, too.
+    assert torch.allclose(last[..., 15:20], stylized[6].output[..., 3:8], atol=1e-3)
