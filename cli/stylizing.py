@@ -67,7 +67,13 @@ class Work:
             return
         with self._ready([source]) as (display, stop, executor):
             paint = partial(
-                *(stylize_video, place, output, self.options, display.show, stop, executor),
+                stylize_video,
+                source=place,
+                output=output,
+                options=self.options,
+                progress=display.show,
+                stop=stop,
+                executor=executor,
                 keep_note=self.report,
             )
             report = show_while(lambda watch: paint(watch=watch)) if self.show else paint()

@@ -106,4 +106,4 @@ def light_order(painting: Frame, frame: Frame) -> float:
         height, width = (max(1, side // 16) for side in picture.shape[:2])
         small = cv2.resize(luminance(picture), (width, height), interpolation=cv2.INTER_AREA)
         ranks.append(small.ravel().argsort().argsort())
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks)[0, 1])

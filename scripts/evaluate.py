@@ -195,7 +195,7 @@ def video(
             style=style,
             style_size=style_size,
             loss_weights=loss_weights,
-            lpips=tuple(lpips.split(",", 1)) if lpips and "," in lpips else lpips,
+            lpips=_two_files(lpips),
             every=every,
             max_size=max_size,
             start=None if start is None else float(start),
@@ -222,6 +222,12 @@ def named_results(paths: list[str]) -> dict[str, str]:
             break
     stems = [name.removesuffix(Path(name).suffix) or name for name in names]
     return dict(zip(stems if len(set(stems)) == len(stems) else names, paths, strict=True))
+
+
+def _two_files(lpips: str | None) -> str | tuple[str, str] | None:
+    """A network's name as it is; ``NETWORK,LINEAR`` as the two."""
+    network, comma, linear = (lpips or "").partition(",")
+    return (network, linear) if comma else lpips
 
 
 def _frame_rate(text: str) -> Fraction:

@@ -2,7 +2,10 @@
 
 import json
 import math
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 from tqdm import tqdm
@@ -16,10 +19,11 @@ from brushflow.evaluation.datasets import KINDS, find_pairs, spread
 from brushflow.flow import load_estimator
 
 _PATH = click.Path(path_type=Path)
+F = TypeVar("F", bound=Callable[..., Any])
 ESTIMATORS = "dis, dis-fast, deepflow, farneback, tvl1, raft-small, raft-large or ptlflow:NAME"
 
 
-def grouped(group: str, *names: str, **attributes: object) -> object:
+def grouped(group: str, *names: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, cls=GroupedOption, group=group, **attributes)
 
 
@@ -83,7 +87,7 @@ def command(
     for name in dict.fromkeys(estimators):
         estimator = load_estimator(name, chosen, flow_weights, flow_size)
         with tqdm(total=len(pairs), desc=name, unit=" pairs", disable=None) as bar:
-            found[name] = flow_accuracy(estimator, pairs, lambda done, bar=bar: bar.update())
+            found[name] = flow_accuracy(estimator, pairs, partial(_count, bar))
     rows = [["estimator", "EPE (px)", "visible", "Fl (%)", "visible", "s/pair"]]
     for name, result in found.items():
         numbers = (result.epe(), result.epe("visible"), result.fl(), result.fl("visible"))
@@ -94,6 +98,10 @@ def command(
     click.echo(f"{len(pairs)} pairs of {dataset}.")
     if output is not None:
         _write_accuracy(output, dataset, found)
+
+
+def _count(bar: tqdm, done: int) -> None:
+    bar.update()
 
 
 def _write_accuracy(output: Path, dataset: Path, found: dict[str, FlowAccuracy]) -> None:

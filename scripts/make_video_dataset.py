@@ -8,6 +8,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import click
 import cv2
@@ -55,7 +56,7 @@ _DEFAULTS = PrepareSettings()
 @click.option("--val-percent", default=10.0, type=click.FloatRange(0, 100), help="For validation.")
 @click.option("--jobs", default=0, type=click.IntRange(0), help="Processes; 0 is one per core.")
 def command(
-    videos: Path, out: Path, from_flowlist: bool, val_percent: float, jobs: int, **values: object
+    videos: Path, out: Path, from_flowlist: bool, val_percent: float, jobs: int, **values: Any
 ) -> None:
     """Prepare sequences from the videos in VIDEOS (and folders in it) in the folder OUT.
 

@@ -3,7 +3,7 @@
 from brushflow.cli.start import run
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from fractions import Fraction
@@ -154,7 +154,7 @@ class _Panels:
             if time >= self.start:
                 yield frame
 
-    def _rows(self, first: int = 0) -> Iterator[tuple[TimedFrame, np.ndarray]]:
+    def _rows(self, first: int = 0) -> Generator[tuple[TimedFrame, np.ndarray], None, None]:
         frames = self.source.read(size=self.size, first=first)
         with ThreadPoolExecutor(1) as pool, closing(frames):
             for before, frame in itertools.pairwise(self._between(frames)):
@@ -189,7 +189,7 @@ def _with_legend(colors: np.ndarray, longest: float) -> np.ndarray:
 def _panel_size(source: Source, max_size: int) -> tuple[int, int]:
     """(width, height) within ``max_size``, even, as video codecs ask for."""
     width, height = source.info.width, source.info.height
-    scale = min(1.0, Fraction(max_size, max(width, height)))
+    scale = min(Fraction(1), Fraction(max_size, max(width, height)))
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
 

@@ -252,8 +252,8 @@ def _tell_death(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"detail": "The program cannot cope with this file."}, 400)
 
 
-def _tell_disk(request: Request, error: OSError) -> JSONResponse:
-    if error.errno in _FULL:
+def _tell_disk(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, OSError) and error.errno in _FULL:
         return JSONResponse({"detail": _NO_ROOM}, 507)
     logger.error("a request could not be answered", exc_info=error)
     return JSONResponse({"detail": "The server could not do this; its log tells why."}, 500)

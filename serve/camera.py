@@ -29,9 +29,9 @@ class CameraSettings(BaseModel):
     """What the visitor set; ``size`` is the longest side in pixels."""
 
     style: str
-    strength: float = Field(1.0, ge=0, le=1)
+    strength: float = Field(default=1.0, ge=0, le=1)
     carry: bool = True
-    size: int = Field(320, ge=64, le=1280)
+    size: int = Field(default=320, ge=64, le=1280)
 
 
 class Cameras:

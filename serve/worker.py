@@ -82,7 +82,7 @@ class Worker:
             if job.state in BUSY or self._current is job:
                 return False
             self.store.discard_results(job)
-            fresh = {"problem": "", "notes": [], "longest": None, "deaths": 0}
+            fresh: dict[str, Any] = {"problem": "", "notes": [], "longest": None, "deaths": 0}
             self.store.change(job, state="waiting", choice=choice, queued=time.time(), **fresh)
             self._changed.notify_all()
             return True

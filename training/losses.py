@@ -1,6 +1,7 @@
 """What every painted frame is trained for: content, style, smoothness, range."""
 
 from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -112,7 +113,12 @@ def places_of(layer: str, scales: int) -> list[Place]:
     return [(name, int(shrinking))]
 
 
-def layer_weights(layers: Sequence[str], weights: Sequence[float], option: str) -> dict[str, float]:
+Layer = TypeVar("Layer", str, tuple[str, int])  # a name, or one at an octave of the pictures
+
+
+def layer_weights(
+    layers: Sequence[Layer], weights: Sequence[float], option: str
+) -> dict[Layer, float]:
     """One weight for each layer; a single one counts for all. UsageError names ``option``."""
     if len(weights) not in (1, len(layers)):
         raise UsageError(

@@ -111,7 +111,8 @@ class Animation:
                 opened = Image.open(path, formats=ANIMATIONS)
             with opened:
                 # An APNG may begin with a picture for those who cannot show the others.
-                for place in range(bool(getattr(opened, "default_image", False)), opened.n_frames):
+                first = bool(getattr(opened, "default_image", False))
+                for place in range(first, getattr(opened, "n_frames", 1)):
                     opened.seek(place)
                     opened.load()
                     yield opened

@@ -135,9 +135,10 @@ def _coded_order(segments: Sequence[Path]) -> _Coded:
                     f"The encoded part {path} was made with other settings than the ones before "
                     "it; delete the parts and start again."
                 )
-            times = [packet.pts for packet in container.demux(stream) if packet.size]
+            packets = [packet for packet in container.demux(stream) if packet.size]
+            times = [packet.pts for packet in packets if packet.pts is not None]
         rank = {time: number for number, time in enumerate(sorted(times))}
-        if len(rank) != len(times):
+        if len(rank) != len(packets):
             raise BrushflowError(f"The encoded part {path} is damaged; delete it and start again.")
         offset = len(frames)
         frames += [offset + rank[time] for time in times]
@@ -185,7 +186,7 @@ def _mux(
         if kind.is_mov and codec == "hevc":
             video.codec_context.codec_tag = "hvc1"  # Apple's players know HEVC by no other name
         video.time_base = Fraction(1, clock)
-        video.disposition = Disposition.default.value
+        video.disposition = Disposition.default
         if tracks is not None:
             tracks.add_to(target)
             if tracks.video_metadata:

@@ -17,7 +17,6 @@ import numpy as np
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import ffmpeg
-from brushflow.video.read import TimedFrame
 from brushflow.video.source import open_source
 
 _SCREEN_RATE = "30"
@@ -131,7 +130,7 @@ class PlayedVideo:
     def __init__(self, name: str, path: str, fps: Fraction) -> None:
         self.name = name
         self._source = open_source(path, fps)
-        self._frames: Iterator[TimedFrame] = self._source.read()
+        self._frames = self._source.read()
         self._began: float | None = None
         self._first = 0
 

@@ -13,12 +13,19 @@ from tempfile import TemporaryDirectory
 from types import MappingProxyType, TracebackType
 
 import av
-from av.container import OutputContainer
+from av.audio.stream import AudioStream
+from av.container import InputContainer, OutputContainer
 from av.packet import Packet
-from av.stream import Disposition, Stream
+from av.stream import AttachmentStream, Disposition, Stream
 
 from brushflow.common.errors import BrushflowError
-from brushflow.video.clock import JoinedClock, joined_offsets, recording_start, shown_until
+from brushflow.video.clock import (
+    JoinedClock,
+    joined_offsets,
+    recording_start,
+    shown_until,
+    tick_of,
+)
 from brushflow.video.containers import OutputKind, can_convert_subtitle, cover_mime
 from brushflow.video.convert import AudioConverter, convert_subtitle
 from brushflow.video.opening import open_input
@@ -66,7 +73,7 @@ class SourceTracks:
         self._stack = ExitStack()
         self._copies: dict[int, Stream] = {}
         self._converters: dict[int, AudioConverter] = {}
-        self._rewritten: list[tuple[Stream, Stream]] = []
+        self._rewritten: list[tuple[InputContainer, Stream, Stream]] = []
         self._latest: dict[int, int] = {}
         self._guessed: set[int] = set()
         self._offsets: list[Fraction] | None = None
@@ -166,7 +173,7 @@ class SourceTracks:
             added = add(target, stream)
             if added is not None:
                 added.metadata.update(kept_tags(stream.metadata))
-                added.disposition = stream.disposition.value
+                added.disposition = stream.disposition
 
     def _fate(self, stream: Stream) -> Fate:
         return self._fates.get(stream.index, Fate.CARRY)
@@ -175,7 +182,7 @@ class SourceTracks:
         codec = _codec_name(stream)
         if codec in self.kind.audio and self._fate(stream) is Fate.CARRY:
             return self._copy(target, stream)
-        if codec is None:
+        if codec is None or not isinstance(stream, AudioStream):
             return self._leave_out(target, stream)
         converter = AudioConverter(target, stream, self.kind.audio_encoder)
         self._converters[stream.index] = converter
@@ -196,14 +203,15 @@ class SourceTracks:
             self._say_guessed(stream)
             file, container, index = clean, "mp4" if codec == "mov_text" else "matroska", 0
         rewritten = convert_subtitle(file, container, index, encoder, folder)
-        (track,) = self._stack.enter_context(open_input(rewritten)).streams.subtitles
+        converted = self._stack.enter_context(open_input(rewritten))
+        (track,) = converted.streams.subtitles
         self._note(stream, f"was converted from {codec} to {encoder}")
         added = target.add_stream_from_template(track, opaque=True)
-        self._rewritten.append((track, added))
+        self._rewritten.append((converted, track, added))
         return added
 
     def _add_attachment(self, target: OutputContainer, stream: Stream) -> Stream | None:
-        if not self.kind.attachments:
+        if not self.kind.attachments or not isinstance(stream, AttachmentStream):
             return self._leave_out(target, stream)
         tags = kept_tags(stream.metadata)
         name = tags.get("filename", f"attachment-{stream.index}")
@@ -225,14 +233,15 @@ class SourceTracks:
         self._copies[stream.index] = added
         return added
 
-    def _leave_out(self, target: OutputContainer, stream: Stream) -> None:
+    def _leave_out(self, target: OutputContainer, stream: Stream) -> Stream | None:
         del target
         if stream.type == "data" and self._container.chapters() and stream.name == "bin_data":
-            return  # the chapters' own titles, which are carried as chapters
+            return None  # the chapters' own titles, which are carried as chapters
         if stream.type == "video" and not stream.disposition & Disposition.attached_pic:
             self._note(stream, "was left out", "only one video track is stylized")
         else:
             self._note(stream, "was left out")
+        return None
 
     def _note(self, stream: Stream, fate: str, reason: str = "") -> None:
         reason = reason or f"{self._suffix} files cannot hold it as it is"
@@ -277,7 +286,7 @@ class SourceTracks:
             if self._is_priming(packet):
                 continue
             codec = _codec_name(packet.stream)
-            if can_convert_subtitle(codec):
+            if codec is not None and can_convert_subtitle(codec):
                 clean = clean_packet(packet, codec)
                 if clean is not packet:
                     self._say_guessed(packet.stream)
@@ -301,8 +310,10 @@ class SourceTracks:
                 return
             yield packet
 
-    def _subtitle_packets(self, stream: Stream, added: Stream) -> Iterator[tuple[Fraction, Packet]]:
-        for packet in self._trim.shown(stream.container.demux(stream)):
+    def _subtitle_packets(
+        self, container: InputContainer, stream: Stream, added: Stream
+    ) -> Iterator[tuple[Fraction, Packet]]:
+        for packet in self._trim.shown(container.demux(stream)):
             if packet.pts is None or not packet.size:
                 continue
             yield self._move(packet, added), packet
@@ -313,9 +324,10 @@ class SourceTracks:
         Muxers want the packets of a track in order, those of .mp4 and .mov no two of one time
         (but for subtitles), and sources have such: the second one then comes a tick later.
         """
-        shift, tick = self.shift, track.time_base
+        shift, tick = self.shift, tick_of(track)
         times = (packet.pts, packet.dts)
         pts, dts = (t if t is None else round((t * packet.time_base - shift) / tick) for t in times)
+        assert pts is not None or dts is not None  # the others were left out
         duration = round((packet.duration or 0) * packet.time_base / tick)
         earliest = self._latest.get(track.index)
         if earliest is not None:
@@ -326,8 +338,10 @@ class SourceTracks:
                 pts = max(pts, earliest)
         packet.pts, packet.dts, packet.time_base, packet.stream = pts, dts, tick, track
         packet.duration = duration
-        self._latest[track.index] = sorted_by = dts if dts is not None else pts
-        return sorted_by * tick
+        place = dts if dts is not None else pts
+        assert place is not None
+        self._latest[track.index] = place
+        return place * tick
 
     def _is_priming(self, packet: Packet) -> bool:
         # Matroska has no times below 0 and would move the whole file, frames included, to make room

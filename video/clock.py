@@ -7,10 +7,12 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
 from av.format import Flags
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from brushflow.video.hidden import shows_picture
@@ -22,6 +24,18 @@ LONGEST_PAUSE = Fraction(10)
 _JITTER = Fraction(1, 2)
 
 
+def tick_of(stream: Stream) -> Fraction:
+    """Seconds per tick of a track's times; ValueError if the file does not say."""
+    if stream.time_base is None:
+        raise ValueError(f"track {stream.index} has no clock")
+    return stream.time_base
+
+
+def runs_on(container: InputContainer) -> bool:
+    """Whether times are those of a broadcast's clock, which runs for hours and may be set."""
+    return bool(container.format.flags & cast(int, Flags.ts_discont.value))
+
+
 def recording_start(container: InputContainer) -> Fraction:
     """Seconds on a source's clock at which it begins; 0 where its times mean what they say.
 
@@ -29,9 +43,9 @@ def recording_start(container: InputContainer) -> Fraction:
     container is known in whole microseconds only, so it is that of the stream which comes closest.
     """
     rounded = container.start_time
-    if not container.format.flags & Flags.ts_discont.value or rounded is None:
+    if not runs_on(container) or rounded is None:
         return Fraction(0)
-    starts = [s.start_time * s.time_base for s in container.streams if s.start_time is not None]
+    starts = [s.start_time * tick_of(s) for s in container.streams if s.start_time is not None]
     about = Fraction(rounded, av.time_base)
     return min(starts, key=lambda start: abs(start - about), default=about)
 
@@ -58,9 +72,10 @@ def shown_until(
     own = max((length for time, length in packets if time == last), default=Fraction(0))
     until = following or (last + own if own > 0 else None)
     told = own > 0 or not packets  # where no packet has a duration, the track has the file's
-    if told and following is None and (video.duration or 0) > 0 and video.time_base:
+    length = video.duration or 0
+    if told and following is None and length > 0 and video.time_base:
         # An edit list may end before the packets do; AVI tells no times of packets, but the number.
-        whole = ((video.start_time or 0) + video.duration) * video.time_base
+        whole = ((video.start_time or 0) + length) * video.time_base
         if whole > last:
             until = whole if until is None else min(until, whole)
     return until if until is None or end is None else min(until, end)
@@ -85,7 +100,7 @@ def joined_offsets(source: Path, index: int) -> list[Fraction]:
     step = end = Fraction(0)
     runs: dict[int, tuple[Fraction, Fraction]] = {}  # from where to where sound goes on
     with suppress(av.FFmpegError, EOFError, ValueError), open_input(source) as container:
-        broadcast = bool(container.format.flags & Flags.ts_discont.value)
+        broadcast = runs_on(container)
         jitter = Fraction(0) if broadcast or container.format.name == "ogg" else _JITTER
         context = container.streams[index].codec_context
         codec = context.codec.canonical_name if context is not None else ""

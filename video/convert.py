@@ -35,16 +35,17 @@ class AudioConverter:
         # Encoders know fewer arrangements of speakers than files do, some of which name none.
         channels = context.layout.nb_channels
         layout = next((name for most, name in _LAYOUTS if channels <= most), "7.1")
-        self.output = target.add_stream(
-            encoder, rate=rate, options={"flags": "+bitexact"}, layout=layout
-        )
+        options = {"flags": "+bitexact"}
+        added = target.add_stream(encoder, rate=rate, options=options, layout=layout)
+        assert isinstance(added, AudioStream)  # of that codec
+        self.output = added
         self.output.bit_rate = _BITS_PER_CHANNEL * channels
         self._target = f"sample_rates={rate}:channel_layouts={layout}"
         self._time_base = stream.time_base
         self._kind: tuple[str, int, str] | None = None
         self._graph: av.filter.Graph | None = None
 
-    def convert(self, packet: Packet) -> Iterator[Packet]:
+    def convert(self, packet: Packet[AudioStream]) -> Iterator[Packet]:
         """Yield what ``packet`` completes; a packet that cannot be decoded becomes silence."""
         try:
             frames = packet.decode()
@@ -52,12 +53,11 @@ class AudioConverter:
             return
         for frame in frames:
             kind = (frame.format.name, frame.sample_rate, frame.layout.name)
-            if kind != self._kind:
+            if self._graph is None or kind != self._kind:
                 # Only frames say what they are, and a broadcast may change it on the way.
                 yield from self._flush()
                 self._kind, self._graph = kind, self._make_graph(frame)
-            self._graph.push(frame)
-            yield from self._encode_ready()
+            yield from self._encode(self._graph, frame)
 
     def finish(self) -> Iterator[Packet]:
         """Yield what is left when the source has ended."""
@@ -83,18 +83,21 @@ class AudioConverter:
 
     def _flush(self) -> Iterator[Packet]:
         if self._graph is not None:
-            self._graph.push(None)
-            yield from self._encode_ready()
+            yield from self._encode(self._graph, None)
 
-    def _encode_ready(self) -> Iterator[Packet]:
-        while (frame := self._pull()) is not None:
-            yield from self.output.encode(frame)
+    def _encode(self, graph: av.filter.Graph, frame: AudioFrame | None) -> Iterator[Packet]:
+        graph.push(frame)
+        while (ready := _pull(graph)) is not None:
+            yield from self.output.encode(ready)
 
-    def _pull(self) -> AudioFrame | None:
-        try:
-            return self._graph.pull()
-        except (av.BlockingIOError, av.EOFError):
-            return None
+
+def _pull(graph: av.filter.Graph) -> AudioFrame | None:
+    try:
+        frame = graph.pull()
+    except (av.BlockingIOError, av.EOFError):
+        return None
+    assert isinstance(frame, AudioFrame)  # what a graph for sound makes
+    return frame
 
 
 def convert_subtitle(source: Path, container: str, index: int, encoder: str, folder: Path) -> Path:

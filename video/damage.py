@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
@@ -68,7 +68,7 @@ def _packet_times(info: VideoInfo) -> tuple[set[int], set[int]]:
 
 def fill_gaps(
     frames: Iterable[tuple[int, np.ndarray]], expected: Sequence[int]
-) -> Iterator[tuple[int, np.ndarray, bool]]:
+) -> Generator[tuple[int, np.ndarray, bool], None, None]:
     """Yield exactly the ``expected`` pts as (pts, pixels, whether they are the frame before's).
 
     A frame that nobody expects is dropped, one that does not come is the one before it again.

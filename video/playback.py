@@ -19,14 +19,14 @@ import av
 import cv2
 import numpy as np
 from av.container import InputContainer
-from av.format import Flags
 from av.stream import Disposition
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from brushflow.common.errors import BrushflowError
 from brushflow.video import ffmpeg
-from brushflow.video.clock import JoinedClock, joined_offsets
+from brushflow.video.clock import JoinedClock, joined_offsets, runs_on, tick_of
 from brushflow.video.cropping import NO_BORDERS, Borders, read_borders
 from brushflow.video.filters import crop
 from brushflow.video.hidden import shows_picture
@@ -132,8 +132,7 @@ def _main_video(container: InputContainer, path: Path) -> VideoStream:
 def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list[Fraction]]:
     """What the container says without decoding: tracks, and the times of the pictures it holds."""
     video = _main_video(container, path)
-    running = bool(container.format.flags & Flags.ts_discont.value)
-    seen = Playback(tick=video.time_base, running_clock=running)
+    seen = Playback(tick=tick_of(video), running_clock=runs_on(container))
     covers = Disposition.attached_pic
     chapters = container.chapters()
     for stream in container.streams:
@@ -154,7 +153,7 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
             if packet.stream is video:
                 if not shows_picture(video.codec_context.codec.canonical_name, bytes(packet)):
                     continue
-                clock.move((packet.pts if packet.dts is None else packet.dts) * packet.time_base)
+                clock.move(time if packet.dts is None else packet.dts * packet.time_base)
                 time += clock.offset
                 announced.append(time)
                 told |= bool(packet.duration)
@@ -165,7 +164,7 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
     # An edit list may end before the packets do; where these tell nothing, it is the file's end.
     whole = clock.offset == 0 and (told or not announced)
     if video.duration and video.duration > 0 and whole:
-        seen.end = ((video.start_time or 0) + video.duration) * video.time_base
+        seen.end = ((video.start_time or 0) + video.duration) * seen.tick
     seen.audio_start = min(first_sound.values(), default=None)
     return seen, sorted(set(announced))
 
@@ -183,8 +182,8 @@ def _decode(
     aspect = stream.sample_aspect_ratio or Fraction(1)
     targets = sorted(wanted)
     clock = JoinedClock(lambda: joined_offsets(path, stream.index))
-    for frame in _frames(container, stream, seen.transparent):
-        time = clock.move(frame.pts * frame.time_base)
+    for moment, frame in _frames(container, stream, seen.transparent):
+        time = clock.move(moment)
         if seen.times and time <= seen.times[-1]:
             seen.moved.add(time)
             time = seen.times[-1] + seen.tick
@@ -214,22 +213,22 @@ def _decode(
 
 def _frames(
     container: InputContainer, stream: VideoStream, transparent: bool
-) -> Iterator[VideoFrame]:
-    """Decoded frames; what cannot be decoded is passed over."""
+) -> Iterator[tuple[Fraction, VideoFrame]]:
+    """Decoded frames and their times; what cannot be decoded is passed over."""
     context = stream.codec_context
     name = _ALPHA_DECODERS.get(context.codec.canonical_name)
     if transparent and name in ffmpeg.decoders():
         with suppress(av.FFmpegError, ValueError):
-            context = av.CodecContext.create(name, "r")
+            other = av.CodecContext.create(name, "r")
+            assert isinstance(other, VideoCodecContext)
+            context = other
     for packet in container.demux(stream):
         if not packet.size and packet.pts is not None:
             continue  # Theora's way to say that nothing has changed; to a decoder it is the end
         with suppress(av.FFmpegError, EOFError):
             for frame in context.decode(packet if packet.size else None):
                 if frame.pts is not None:
-                    if frame.time_base is None or frame.time_base == 0:
-                        frame.time_base = stream.time_base
-                    yield frame
+                    yield frame.pts * (frame.time_base or tick_of(stream)), frame
 
 
 def _measure(seen: Playback, since: Fraction, rgb: np.ndarray) -> None:

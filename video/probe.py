@@ -152,9 +152,9 @@ def _describe(
     width, height = (
         (frame.width, frame.height) if frame is not None else (context.width, context.height)
     )
-    if width < 1 or height < 1 or context.pix_fmt is None:
-        raise BrushflowError(f"No frame of {path} can be decoded; the file is damaged.")
     pixel = frame.format if frame is not None else context.format
+    if width < 1 or height < 1 or pixel is None or context.pix_fmt is None:
+        raise BrushflowError(f"No frame of {path} can be decoded; the file is damaged.")
     time_base = stream.time_base or Fraction(1, 90000)
     matrix = context.colorspace or 2
     if matrix == 2:  # unspecified

@@ -21,7 +21,7 @@ import numpy as np
 
 from brushflow.common.errors import BrushflowError
 from brushflow.video import ffmpeg
-from brushflow.video.clock import JoinedClock, joined_offsets
+from brushflow.video.clock import JoinedClock, joined_offsets, tick_of
 from brushflow.video.damage import announced_pictures, expected_times, fill_gaps
 from brushflow.video.filters import decode_chain
 from brushflow.video.opening import input_options, open_input
@@ -132,7 +132,7 @@ class FrameReader:
             return
         lead = max(0, first - _LEAD_FRAMES)
         target = table[lead] * self.info.time_base - _SEEK_MARGIN
-        if target <= max(table[0] * self.info.time_base, 0):
+        if target <= max(table[0] * self.info.time_base, Fraction(0)):
             return
         span = (table[-1] - table[0]) * self.info.time_base
         told = self.info.duration
@@ -204,7 +204,7 @@ class FrameReader:
         seek: Fraction | None = None,
         careful: bool = False,
         until: Fraction | None = None,
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    ) -> Generator[tuple[int, np.ndarray], None, None]:
         info = self.info
         decoded: list[int] = []
         last: int | None = None
@@ -286,25 +286,23 @@ def _warn_moved(path: Path) -> None:
 
 def _frames_in_pipe(process: ffmpeg.FFmpegProcess) -> Iterator[tuple[Fraction, np.ndarray]]:
     try:
-        container = av.open(process.stdout, format="nut", buffer_size=1 << 20)
+        container = av.open(process.stdout, "r", format="nut", buffer_size=1 << 20)
     except (av.FFmpegError, EOFError):
         return  # nothing was written: the caller reports ffmpeg's own words
     with container:
         stream = container.streams.video[0]
         context = stream.codec_context
         height, width = context.height, context.width
-        kinds = {
-            "gray": ((height, width), np.dtype(np.uint8)),
-            "rgb24": ((height, width, 3), np.dtype(np.uint8)),
-            "rgb48le": ((height, width, 3), np.dtype("<u2")),
-        }
-        shape, dtype = kinds[context.pix_fmt]
+        kind = context.pix_fmt  # "gray", "rgb24" or "rgb48le"
+        shape = (height, width) if kind == "gray" else (height, width, 3)
+        dtype = np.dtype("<u2" if kind == "rgb48le" else np.uint8)
         length = int(np.prod(shape)) * dtype.itemsize
-        time_base = stream.time_base
+        tick = tick_of(stream)
         try:
             for packet in container.demux(stream):
                 if packet.size == length and packet.pts is not None:
-                    yield packet.pts * time_base, np.frombuffer(packet, dtype).reshape(shape)
+                    samples = np.frombuffer(memoryview(packet), dtype)
+                    yield packet.pts * tick, samples.reshape(shape)
         except (av.FFmpegError, EOFError):
             return
 

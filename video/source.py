@@ -41,8 +41,12 @@ class Source(Protocol):
     kind: str
     info: VideoInfo
     problem: str | None
-    filled: Collection[int]
-    notes: Sequence[str]
+
+    @property
+    def filled(self) -> Collection[int]: ...
+
+    @property
+    def notes(self) -> Sequence[str]: ...
 
     def read(
         self,

@@ -5,9 +5,11 @@ This is how a player without any of our filters gets there; results are compared
 
 from __future__ import annotations
 
+from typing import cast
+
 import cv2
 import numpy as np
-from av.sidedata.sidedata import Type
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -29,13 +31,14 @@ _MEASURED_PIXELS = 1 << 20
 
 def orientation_of(frame: VideoFrame) -> tuple[bool, bool, bool]:
     """(transpose, then mirror left–right, then turn upside down) that the file asks for."""
-    for data in frame.side_data:
-        if data.type == Type.DISPLAYMATRIX:
-            a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].astype(int)
-            if abs(a) >= abs(b):
-                return False, bool(a < 0), bool(d < 0)
-            return True, bool(c < 0), bool(b < 0)
-    return False, False, False
+    sides = cast(SideDataContainer, frame.side_data)  # which PyAV's own types call a dictionary
+    found = [data for data in sides if data.type == Type.DISPLAYMATRIX]
+    if not found:
+        return False, False, False
+    a, b, _, c, d = np.frombuffer(bytes(found[0]), np.int32)[:5].astype(int)
+    if abs(a) >= abs(b):
+        return False, bool(a < 0), bool(d < 0)
+    return True, bool(c < 0), bool(b < 0)
 
 
 def turn_name(orientation: tuple[bool, bool, bool]) -> str:
@@ -113,7 +116,7 @@ def _components(frame: VideoFrame) -> list[np.ndarray]:
     for component in frame.format.components:
         plane = frame.planes[component.plane]
         kind = np.dtype("<u2" if component.bits > 8 else np.uint8)
-        stored = np.frombuffer(plane, kind).reshape(plane.height, -1)[:, : plane.width]
+        stored = np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
         if step == 1:  # small pictures may be all edges, where it matters how chroma is spread
             spread = cv2.resize(stored, (frame.width, frame.height), interpolation=cv2.INTER_LINEAR)
             found.append(spread.astype(np.float32))

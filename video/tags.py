@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import av
 from av.container import InputContainer
@@ -16,6 +16,9 @@ from brushflow.common.errors import BrushflowError
 from brushflow.video.images import IMAGE_SUFFIXES, MAKER
 from brushflow.video.opening import open_input
 from brushflow.video.words import clean_text, was_guessed
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter  # which there is in its types alone
 
 # Keys that describe the source file itself, or that the new file gets values of its own for.
 _STALE_TAGS = re.compile(
@@ -54,12 +57,12 @@ def maker(path: Path) -> str:
 
 def moved_chapters(
     container: InputContainer, shift: Fraction, end: Fraction | None
-) -> list[dict[str, Any]]:
+) -> list[Chapter]:
     """Return the chapters on a clock moved back by ``shift`` seconds, cut off before 0 and ``end``.
 
     ``end`` is on the source's clock.
     """
-    chapters = []
+    chapters: list[Chapter] = []
     for chapter in container.chapters():
         tick = chapter["time_base"] or Fraction(1, 1000)
         begin = max(chapter["start"] * tick, shift)
@@ -67,7 +70,10 @@ def moved_chapters(
         if end is not None:
             finish = min(finish, end)
         if finish > begin:
-            begin, finish = round((begin - shift) / tick), round((finish - shift) / tick)
-            times = {"start": begin, "end": finish, "time_base": tick}
-            chapters.append({**chapter, **times, "metadata": kept_tags(chapter["metadata"])})
+            kept = chapter.copy()
+            kept["start"] = round((begin - shift) / tick)
+            kept["end"] = round((finish - shift) / tick)
+            kept["time_base"] = tick
+            kept["metadata"] = kept_tags(chapter["metadata"])
+            chapters.append(kept)
     return chapters

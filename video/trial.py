@@ -9,11 +9,11 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import av
+from av.video.stream import VideoStream
 
 from brushflow.common.errors import BrushflowError
 from brushflow.video.carry import WHOLE, Fate, Fates, SourceTracks, Trim
@@ -102,6 +102,7 @@ def _problem(
                 av.open(_Nowhere(), "w", format=kind.format) as target,
             ):
                 video = target.add_stream(kind.encoder, rate=25)
+                assert isinstance(video, VideoStream)
                 video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
                 tracks.add_to(target)
                 target.start_encoding()
@@ -111,7 +112,5 @@ def _problem(
         except BrushflowError as error:
             return str(error).rstrip(".")
         except (av.FFmpegError, OSError, ValueError) as error:
-            with suppress(AttributeError):
-                return str(error.strerror or error)
-            return str(error)
+            return str(getattr(error, "strerror", None) or error)
     return None

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,8 @@ def _openvino_tasks(layer: nn.Conv2d, x: Tensor) -> dict[str, Callable[[], Any]]
         "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         "INFERENCE_PRECISION_HINT": "f32",
     }
-    tasks = {}
+    tasks: dict[str, Callable[[], Any]] = {}
     for name, model in (("OpenVINO", plain), ("OpenVINO int8", quantised)):
         request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
-        tasks[name] = lambda request=request: request.infer({0: data})
+        tasks[name] = partial(request.infer, {0: data})
     return tasks

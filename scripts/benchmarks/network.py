@@ -202,10 +202,10 @@ def _engines(
     network: StyleNetwork, device: torch.device
 ) -> dict[str, Callable[[], torch.nn.Module]]:
     """What makes each way of computing that there is on this device."""
-    ways = {
+    ways: dict[str, Callable[[], torch.nn.Module]] = {
         "plain": lambda: network,
         "direct": lambda: fold(network, transforms=False),
-        "compiled": lambda: torch.compile(fold(network, transforms=False), dynamic=False),
+        "compiled": lambda: _compiled(fold(network, transforms=False)),
     }
     if device.type == "cuda":
         ways["channels-last"] = lambda: Graphed(_channels_last(fold(network)))
@@ -213,6 +213,11 @@ def _engines(
     if device.type == "cpu" and has_transforms():
         ways["folded"] = lambda: fold(network)
     return ways
+
+
+def _compiled(network: torch.nn.Module) -> torch.nn.Module:
+    network.compile(dynamic=False)
+    return network
 
 
 def _channels_last(network: torch.nn.Module) -> torch.nn.Module:

@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from functools import wraps
 from pathlib import Path
@@ -28,7 +28,9 @@ from brushflow.pipeline.stylizer import Stylizer, for_inference
 from brushflow.scripts.benchmarks.clip import moving_picture
 from brushflow.scripts.benchmarks.measuring import describe_machine, interleaved, table, write_json
 from brushflow.scripts.benchmarks.network import sample
-from brushflow.video import SegmentWriter, open_source
+from brushflow.video import SegmentWriter
+from brushflow.video.read import FrameReader, TimedFrame
+from brushflow.video.source import VideoSource
 
 SIZES = {"180p": (320, 180), "360p": (640, 360), "480p": (854, 480)}
 SIZES |= {"720p": (1280, 720), "1080p": (1920, 1080)}
@@ -94,7 +96,7 @@ def pipeline(
 @click.option("--json", "json_path", type=_PATH)
 def scaling(style: str, size: str, lengths: str, json_path: Path | None) -> None:
     """Time and memory per frame of short and long runs: they should not differ."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         model = _model_file(style, folder)
@@ -160,7 +162,7 @@ def timed_run(
             (SegmentWriter, "write", "encode"),
         ):
             stack.enter_context(_timed(owner, method, stage, busy))
-        stack.enter_context(_timed_frames(type(open_source(clip)), busy))
+        stack.enter_context(_timed_frames(VideoSource, busy))
         memory = stack.enter_context(_Memory())
         before = os.times()
         started = time.time()
@@ -223,11 +225,11 @@ def _timed(owner: type, method: str, stage: str, busy: dict[str, float]) -> Any:
 
 
 @contextmanager
-def _timed_frames(source: type, busy: dict[str, float]) -> Iterator[None]:
+def _timed_frames(source: type[FrameReader], busy: dict[str, float]) -> Iterator[None]:
     """While entered, the time that full-size frames take to be decoded adds to ``busy``."""
-    original: Callable[..., Iterator] = source.read
+    original = source.read
 
-    def read(self: Any, *arguments: Any, **options: Any) -> Iterator:
+    def read(self: FrameReader, *arguments: Any, **options: Any) -> Iterator[TimedFrame]:
         frames = original(self, *arguments, **options)
         stage = "scan" if options.get("gray") else "decode"
         try:

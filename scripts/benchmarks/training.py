@@ -13,6 +13,7 @@ from brushflow.scripts.benchmarks.measuring import describe_machine, table, writ
 from brushflow.training import TrainOptions
 from brushflow.training.distributed import Workers
 from brushflow.training.loop import Run
+from brushflow.training.options import ResolvedOptions
 
 _PATH = click.Path(path_type=Path)
 
@@ -73,7 +74,7 @@ def command(
         write_json(json_path, {"machine": describe_machine(place), "training": rows})
 
 
-def _measure(options: TrainOptions, count: int, device: torch.device) -> tuple[float, float]:
+def _measure(options: ResolvedOptions, count: int, device: torch.device) -> tuple[float, float]:
     """Seconds per iteration with loading and without, over three blocks of each."""
     run = Run(options, Workers(device), options.output.parent)
     block = max(1, count // 3)

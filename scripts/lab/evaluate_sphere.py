@@ -22,7 +22,7 @@ from brushflow.scripts.evaluate import named_results
 from brushflow.shots.scan import find_cuts
 from brushflow.spherical import Panorama, default_cube
 from brushflow.spherical.panorama import EquirectSampler
-from brushflow.spherical.seams import SeamMeasure, perspective
+from brushflow.spherical.seams import SeamMeasure, Seams, perspective
 from brushflow.video import open_source, write_image
 
 # Yaw and pitch in degrees: an edge, two corners, the line at ±180 degrees, the poles.
@@ -98,7 +98,7 @@ class _Video:
     """What was measured of one video so far."""
 
     def __init__(self) -> None:
-        self.seams = []
+        self.seams: list[Seams] = []
         self.difference = 0.0
         self.visible = 0.0
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,8 @@ def fdb(
     """
     set_up_logging()
     setting = SCALES[scale]
-    inputs = {"style": style, "images": images, "videos": videos, "clips": clips}
-    inputs = {name: path.name for name, path in inputs.items()}
+    places = {"style": style, "images": images, "videos": videos, "clips": clips}
+    inputs = {name: path.name for name, path in places.items()}
     inputs["loss weights"] = Path(loss_weights).name
     _same_as_before(output, {"scale": asdict(setting), **inputs})
     common = {"style": (style,), "loss_weights": loss_weights, "threads": threads}
@@ -229,7 +230,7 @@ def _painted(
             options = StylizeOptions(
                 style=os.fspath(model),
                 max_size=setting.max_size,
-                end=setting.clip_seconds,
+                end=Fraction(setting.clip_seconds),
                 median_filter=1,
                 crf=8.0,
             )

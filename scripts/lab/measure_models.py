@@ -189,7 +189,7 @@ def _change(source: Path, label: str, name: str, place: Path, max_size: int) -> 
     )
     values = {
         key: [
-            _finite(change_percent(video.series[key], measured.frame_rate))
+            _finite(change_percent(_with_gaps(video.series[key]), measured.frame_rate))
             for video in (measured.floor, measured[name])
         ]
         for key in APPEARANCE
@@ -209,6 +209,10 @@ def _write(path: Path, values: dict[str, Any]) -> None:
 
 def _frames(path: Path) -> int:
     return sum(1 for _ in open_source(path).read(size=(16, 16), gray=True))
+
+
+def _with_gaps(values: Sequence[float | None]) -> list[float]:
+    return [math.nan if value is None else value for value in values]
 
 
 def _finite(value: float) -> float | None:

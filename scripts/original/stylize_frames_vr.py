@@ -246,7 +246,7 @@ def face_path(pattern: str, index: int, face: int) -> Path:
 
 def read_faces(pattern: str, index: int) -> np.ndarray:
     """The faces of a frame, (6, H, W, 3)."""
-    faces = []
+    faces: list[np.ndarray] = []
     for name in FACES:
         path = face_path(pattern, index, FILES[name])
         face = read_image(path)
