@@ -12,6 +12,7 @@ import cv2
 import torch
 
 from brushflow.common.errors import UsageError
+from brushflow.common.sizes import fit_size, resized
 from brushflow.evaluation.evaluation import CEILING, FLOOR, RESULT, Evaluation
 from brushflow.evaluation.faithfulness import CONTENT_LAYERS, STYLE_LAYERS, Perceptual
 from brushflow.evaluation.flicker import HOP, WINDOW
@@ -279,10 +280,9 @@ def _perceptual(
     painting = None
     if style is not None:
         painting = read_image(style)
-        scale = style_size / max(painting.shape[:2])  # also a small one gets this size, as there
-        size = [max(1, round(n * scale)) for n in painting.shape[1::-1]]
-        interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        painting = cv2.resize(painting, size, interpolation=interpolation)
+        height, width = painting.shape[:2]
+        # Also a small one gets this size, as there.
+        painting = resized(painting, fit_size((width, height), style_size, enlarge=True))
     return Perceptual(loss_weights, painting, content_layers, style_layers, device)
 
 

@@ -8,6 +8,7 @@ from itertools import islice, zip_longest
 from pathlib import Path
 
 from brushflow.common.errors import UsageError
+from brushflow.common.sizes import fit_size
 from brushflow.flow.estimators import Frame
 from brushflow.video import Source, TimedFrame, open_source
 
@@ -52,7 +53,8 @@ class Inputs:
         self.first: int | None = None
         self._over = False  # whether the source has come to ``end``
         self.frame_rate = self.source.info.frame_rate or Fraction(fps)
-        sizes = [fitted_size(video.info.width, video.info.height, max_size) for video in self.all]
+        own = [(video.info.width, video.info.height) for video in self.all]
+        sizes = own if max_size is None else [fit_size(size, max_size) for size in own]
         rounding = 0 if max_size is None else 1  # many programs round to even sides
         for video, path, size in zip(self.all, self.paths, sizes, strict=True):
             if max(abs(a - b) for a, b in zip(size, sizes[0], strict=True)) > rounding:
@@ -144,9 +146,3 @@ class Inputs:
                     f"{path} has {number} frames but {self.paths[0]} has {counts[0]}; frame k of a "
                     "result must show frame k of its source. --start and --end choose a part."
                 )
-
-
-def fitted_size(width: int, height: int, max_size: int | None) -> tuple[int, int]:
-    """(width, height) shrunk so that the longest side is at most ``max_size``; never enlarged."""
-    scale = 1.0 if max_size is None else min(1.0, max_size / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))

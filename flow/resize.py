@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 import cv2
 import numpy as np
 
+from brushflow.common.sizes import fit_size, resized
 from brushflow.flow.estimators import Flow, FlowEstimator, Frame
 from brushflow.flow.pairs import bidirectional
 
@@ -24,7 +25,9 @@ def resize_flow(flow: Flow, size: tuple[int, int]) -> Flow:
     if (height, width) == (old_height, old_width):
         return flow
     scaled = flow * np.array([width / old_width, height / old_height], np.float32)
-    return _resized(scaled, height, width)
+    shrinks = height < old_height or width < old_width
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(scaled, (width, height), interpolation=interpolation)
 
 
 class CappedSize:
@@ -53,14 +56,4 @@ class CappedSize:
 
 def fit(picture: np.ndarray, max_size: int) -> np.ndarray:
     """A picture (H, W, …) shrunk so that its longest side is at most ``max_size``, or as it is."""
-    height, width = picture.shape[:2]
-    scale = max_size / max(height, width)
-    if scale >= 1:
-        return picture
-    return _resized(picture, max(1, round(height * scale)), max(1, round(width * scale)))
-
-
-def _resized(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    shrinks = height < picture.shape[0] or width < picture.shape[1]
-    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cv2.resize(picture, (width, height), interpolation=interpolation)
+    return resized(picture, fit_size((picture.shape[1], picture.shape[0]), max_size))

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from brushflow.common.sizes import fit_size, resized
 from brushflow.live.controls import KEYS, Controls
 
 PANEL = (640, 520)  # the most that a panel takes, (width, height) in pixels
@@ -31,21 +31,15 @@ def compose(
 ) -> np.ndarray:
     """The window's picture, RGB uint8, from two of any size and the same shape."""
     height, width = source.shape[:2]
-    scale = min(PANEL[0] / width, PANEL[1] / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = fit_size((width, height), PANEL, enlarge=True)
     across = max(_LEAST_WIDTH, 2 * size[0] + 3 * _GAP)
     canvas = np.empty((size[1] + _GAP + _BAR, across, 3), np.uint8)
     canvas[:] = _GROUND
     left = (across - 2 * size[0] - _GAP) // 2
     for place, picture in ((left, source), (left + size[0] + _GAP, painting)):
-        canvas[_GAP : _GAP + size[1], place : place + size[0]] = _scaled(picture, size)
+        canvas[_GAP : _GAP + size[1], place : place + size[0]] = resized(picture, size)
     canvas[-_BAR:] = _bar(across, max(left, _GAP), controls, status)
     return canvas
-
-
-def _scaled(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    shrinks = size[0] < picture.shape[1]
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
 def _bar(across: int, margin: int, controls: Controls, status: Status) -> np.ndarray:

@@ -6,9 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
-import cv2
 import numpy as np
 
+from brushflow.common.sizes import fit_size, resized
 from brushflow.live.window import View, Window
 
 Result = TypeVar("Result")
@@ -62,6 +62,4 @@ def _fitted(picture: np.ndarray) -> np.ndarray:
     if picture.dtype == np.uint16:
         picture = (picture >> 8).astype(np.uint8)
     height, width = picture.shape[:2]
-    scale = min(1.0, LARGEST[0] / width, LARGEST[1] / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return picture if scale == 1 else cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    return resized(picture, fit_size((width, height), LARGEST))

@@ -2,13 +2,11 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from statistics import median
 
-import cv2
 import numpy as np
 
-from brushflow.pipeline import StylizeOptions
+from brushflow.common.sizes import fit_size, resized
 from brushflow.pipeline.contents import contents
 
 # Longest sides in pixels, a quarter to a third apart.
@@ -22,9 +20,7 @@ _TIMED = 3
 def within(frame: np.ndarray, longest: int) -> np.ndarray:
     """The frame shrunk so that its longest side is at most this, with even sides."""
     height, width = frame.shape[:2]
-    size = replace(StylizeOptions(), max_size=longest).output_size(width, height)
-    size = (max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2))
-    return frame if size == (width, height) else cv2.resize(frame, size, None, 0, 0, cv2.INTER_AREA)
+    return resized(frame, fit_size((width, height), longest // 2 * 2, step=2))
 
 
 def choose_size(

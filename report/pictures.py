@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from brushflow.evaluation.video_pairs import Inputs, fitted_size
+from brushflow.common.sizes import fit_size
+from brushflow.evaluation.video_pairs import Inputs
 from brushflow.flow.estimators import Frame
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
@@ -72,7 +73,7 @@ def show(
 
 def clip_size(width: int, height: int) -> tuple[int, int]:
     """(width, height) of the small videos: even, because 4:2:0 is all that every browser plays."""
-    small = fitted_size(width, height, CLIP_SIDE)
+    small = fit_size((width, height), CLIP_SIDE)
     return max(2, small[0] // 2 * 2), max(2, small[1] // 2 * 2)
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from brushflow.cli.commands import printable, set_up_logging
 from brushflow.cli.option_types import Seconds
 from brushflow.common.errors import UsageError
+from brushflow.common.sizes import fit_size
 from brushflow.flow import flow_to_color, load_estimator
 from brushflow.occlusion import RULES
 from brushflow.pipeline.destination import check_destination
@@ -188,9 +189,7 @@ def _with_legend(colors: np.ndarray, longest: float) -> np.ndarray:
 
 def _panel_size(source: Source, max_size: int) -> tuple[int, int]:
     """(width, height) within ``max_size``, even, as video codecs ask for."""
-    width, height = source.info.width, source.info.height
-    scale = min(Fraction(1), Fraction(max_size, max(width, height)))
-    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+    return fit_size((source.info.width, source.info.height), max_size, step=2)
 
 
 def main() -> None:

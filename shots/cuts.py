@@ -9,6 +9,7 @@ import numpy as np
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.sizes import fit_size
 from brushflow.flow import load_estimator
 from brushflow.shots.gradual_transitions import (
     DissolveDetector,
@@ -105,8 +106,8 @@ def _usual(changes: Sequence[float], index: int) -> float:
 
 def scan_size(width: int, height: int) -> tuple[int, int]:
     """(width, height) of the frames to look for cuts in."""
-    scale = min(1.0, SCAN_WIDTH / width)
-    return max(8, round(width * scale)), max(8, round(height * scale))
+    across, down = fit_size((width, height), (SCAN_WIDTH, height))
+    return max(8, across), max(8, down)
 
 
 def read_cuts(path: Path, frames: int) -> list[int]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.sizes import fit_size, resized
 from brushflow.models.preprocessing import deprocess, from_rgb
 from brushflow.video import read_image
 
@@ -31,10 +32,7 @@ def read_painting(path: Path, longest_side: int) -> np.ndarray:
             f"The style picture {path} is only {rgb.shape[1]}×{rgb.shape[0]}; strokes need at "
             f"least {SMALLEST_PAINTING} pixels a side to be seen."
         )
-    scale = longest_side / max(rgb.shape[:2])
-    height, width = (max(1, round(n * scale)) for n in rgb.shape[:2])
-    interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(rgb, (width, height), interpolation=interpolation)
+    return resized(rgb, fit_size((rgb.shape[1], rgb.shape[0]), longest_side, enlarge=True))
 
 
 def debug_sheet(path: Path, steps: list["Step"]) -> None:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.sizes import resized
 from brushflow.video.color import ColorTags
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, stored_bit_depth
 from brushflow.video.probe import VideoInfo
@@ -160,8 +161,4 @@ def fitted(pixels: np.ndarray, size: tuple[int, int] | None, gray: bool) -> np.n
     """RGB (H, W, 3) as it was asked for: gray, and scaled to (width, height)."""
     if gray:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    height, width = pixels.shape[:2]
-    if size is None or size == (width, height):
-        return pixels
-    kernel = cv2.INTER_AREA if size[0] < width else cv2.INTER_CUBIC
-    return cv2.resize(pixels, size, interpolation=kernel)
+    return pixels if size is None else resized(pixels, size)

@@ -5,11 +5,11 @@ from brushflow.cli.start import run
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 
 from brushflow.cli.commands import set_up_logging
 from brushflow.common.errors import UsageError
+from brushflow.common.sizes import fit_size, resized
 from brushflow.evaluation.faithfulness import light_order
 from brushflow.models import available, load
 from brushflow.pipeline import Stylizer
@@ -40,9 +40,8 @@ def command(photographs: Path, styles: tuple[str, ...], count: int, side: int) -
 
 
 def _sized(picture: np.ndarray, side: int) -> np.ndarray:
-    scale = side / min(picture.shape[:2])
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how)
+    size = picture.shape[1], picture.shape[0]
+    return resized(picture, fit_size(size, side, enlarge=True, cover=True))
 
 
 def main() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.sizes import fit_size
 from brushflow.flow import FlowEstimator, bidirectional
 from brushflow.occlusion import reliability
 from brushflow.shots.cuts import CutDetector, scan_size
@@ -185,8 +186,8 @@ def strip_of(frames: list[np.ndarray], estimator: FlowEstimator) -> Strip:
 
 def scaled_size(width: int, height: int, least: Size) -> tuple[int, int]:
     """(width, height) scaled to just cover ``least`` (height, width), both even."""
-    scale = max(least[0] / height, least[1] / width)
-    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+    box = least[1], least[0]
+    return fit_size((width, height), box, step=2, enlarge=True, cover=True)
 
 
 class _ByteCache:
