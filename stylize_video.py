@@ -119,7 +119,7 @@ plain = partial(click.option, cls=GroupedOption)
     "flow_size",
     "Find motion on frames whose longest side is at most this [default: half of theirs, "
     "but 320 to 1024].",
-    type=click.IntRange(16),
+    type=Pixels(16),
     metavar="N",
 )
 @motion(

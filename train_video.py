@@ -18,6 +18,7 @@ from brushflow.cli.commands import (
     set_up_logging,
     stop_on_interrupt,
 )
+from brushflow.cli.option_types import Pixels
 from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import PRECISIONS
 from brushflow.flow import ESTIMATOR_NAMES
@@ -158,7 +159,12 @@ machine = option_for(TrainOptions, "Machine")
     "Weights of the VGG that judges: vgg16, vgg19 (downloaded), or a file, also vgg16.t7.",
 )
 @loss("pooling", "Pooling of that network.", type=click.Choice(POOLINGS))
-@loss("style_size", "Longest side of the painting: size of the strokes.", "--style-image-size")
+@loss(
+    "style_size",
+    "Longest side of the painting: size of the strokes.",
+    "--style-image-size",
+    type=Pixels(1),
+)
 @loss(
     "style_scales",
     "Scales the style is compared at, each half the last.",

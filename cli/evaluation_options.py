@@ -9,6 +9,7 @@ import click
 import numpy as np
 import torch
 
+from brushflow.cli.option_types import Pixels
 from brushflow.common.errors import UsageError
 from brushflow.evaluation.frame_scores import FrameScores
 from brushflow.models import preprocess
@@ -59,7 +60,7 @@ _OPTIONS = (
         "--style-image-size",
         default=256,
         show_default=True,
-        type=click.IntRange(32),
+        type=Pixels(32),
         help="Its longest side in pixels.",
     ),
     click.option(

@@ -9,6 +9,7 @@ import click
 from brushflow.cli.commands import printable, stop_on_interrupt
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.memory import out_of_memory
+from brushflow.common.wording import counted
 from brushflow.live.capture import Capture
 from brushflow.live.controls import Controls
 from brushflow.live.frame_by_frame import Studio
@@ -121,10 +122,11 @@ def _tell(report: SessionReport, capture: Capture) -> None:
     if report.size is not None:
         width, height = report.size
         click.echo(
-            f"Painted {len(meter.latencies)} of {capture.arrived} frames at {width}x{height}: "
-            f"{meter.overall_rate:.1f} per second, {1000 * meter.overall_latency:.0f} ms after "
-            f"they came (at most {1000 * max(meter.latencies):.0f} ms); {capture.dropped} came "
-            f"too late and were left out."
+            f"Painted {len(meter.latencies)} of {counted(capture.arrived, 'frame')} at "
+            f"{width}x{height}: {meter.overall_rate:.1f} per second, "
+            f"{1000 * meter.overall_latency:.0f} ms after they came (at most "
+            f"{1000 * max(meter.latencies):.0f} ms); {capture.dropped} came too late and were "
+            f"left out."
         )
     for path in report.written:
         if path.exists():

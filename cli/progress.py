@@ -6,6 +6,8 @@ import time
 import click
 from tqdm import tqdm
 
+from brushflow.common.wording import counted
+
 PLAIN_INTERVAL = 5.0  # seconds between progress lines where there is no terminal
 
 
@@ -54,6 +56,6 @@ class ProgressDisplay:
         began, initial = self.began
         speed = (done - initial) / max(time.monotonic() - began, 1e-6)
         if not total:
-            return f"{self.stage}: {done} frames"
+            return f"{self.stage}: {counted(done, 'frame')}"
         left = f", {(total - done) / speed:.0f} s left" if speed > 0 else ""
-        return f"{self.stage}: {done} of {total} frames, {speed:.2f} per second{left}"
+        return f"{self.stage}: {done} of {counted(total, 'frame')}, {speed:.2f} per second{left}"

@@ -13,6 +13,7 @@ from brushflow.cli.commands import printable, stop_on_interrupt
 from brushflow.cli.progress import ProgressDisplay
 from brushflow.cli.summaries import tell_done, tell_estimates, tell_outcomes, tell_report
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.wording import counted
 from brushflow.live.showing import show_while
 from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.estimate import estimate_run
@@ -119,7 +120,7 @@ class Work:
             tell_outcomes(outcomes, time.monotonic() - started)
         failed = sum(outcome.failed for outcome in outcomes)
         if failed:
-            raise BrushflowError(f"{failed} of {len(outcomes)} sources failed.")
+            raise BrushflowError(f"{failed} of {counted(len(outcomes), 'source')} failed.")
 
     def estimate(self, work: list[tuple[str, Path]]) -> None:
         """Say what painting would take; videos that cannot be read do not stop the rest."""
@@ -149,7 +150,9 @@ class Work:
         if estimates:
             tell_estimates(estimates)
         if problems:
-            raise BrushflowError(f"{len(problems)} of {len(work)} sources could not be estimated.")
+            raise BrushflowError(
+                f"{len(problems)} of {counted(len(work), 'source')} could not be estimated."
+            )
 
     def _opened(self, work: list[tuple[str, Path]]) -> list[Source]:
         """Those that can be opened; what is wrong with the others is said in their turn."""
@@ -224,7 +227,7 @@ def write_still(
     if moments:
         with stop_on_interrupt() as stop:
             shown = preview(source, output, options, moments, partial(_check, stop))
-        summary = f"{shown} moments"
+        summary = counted(shown, "moment")
     else:
         stylize_image(source, output, options)
         summary = "one picture"

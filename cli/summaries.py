@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from brushflow.cli.commands import aligned, printable
+from brushflow.common.wording import counted
 from brushflow.pipeline import RunReport
 from brushflow.pipeline.estimate import Estimate
 from brushflow.pipeline.many import Outcome
@@ -21,7 +22,7 @@ def tell_report(report: RunReport) -> None:
     speed = report.painted / report.seconds if report.seconds > 0 else 0.0
     resumed = "" if report.painted == report.frames else f", {report.painted} of them now"
     click.echo(
-        f"Wrote {printable(str(report.output))}: {report.frames} frames{resumed} in "
+        f"Wrote {printable(str(report.output))}: {counted(report.frames, 'frame')}{resumed} in "
         f"{report.seconds:.1f} s ({speed:.2f} frames per second)."
     )
 
@@ -47,7 +48,10 @@ def tell_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
         rows.append([outcome.source, *counts, _result(outcome)])
     click.echo(aligned([[printable(cell) for cell in row] for row in rows]))
     painted = sum(outcome.report.painted for outcome in outcomes if outcome.report)
-    click.echo(f"{painted} frames in {seconds:.1f} s ({painted / max(seconds, 1e-9):.2f} per s).")
+    click.echo(
+        f"{counted(painted, 'frame')} in {seconds:.1f} s "
+        f"({painted / max(seconds, 1e-9):.2f} per s)."
+    )
 
 
 def _result(outcome: Outcome) -> str:

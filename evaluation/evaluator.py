@@ -13,6 +13,7 @@ import torch
 
 from brushflow.common.errors import UsageError
 from brushflow.common.sizes import fit_size, resized
+from brushflow.common.wording import counted
 from brushflow.evaluation.evaluation import CEILING, FLOOR, RESULT, Evaluation
 from brushflow.evaluation.faithfulness import CONTENT_LAYERS, STYLE_LAYERS, Perceptual
 from brushflow.evaluation.flicker import HOP, WINDOW
@@ -124,7 +125,7 @@ def evaluate(
         for count, _ in enumerate(run.measure(stream, workers or os.cpu_count() or 1), 1):
             progress(count, total)
     if count < 2:
-        raise UsageError(f"{source} has {count} frames; stability needs at least two.")
+        raise UsageError(f"{source} has {counted(count, 'frame')}; stability needs at least two.")
 
     measured = [
         tally.measured(tallies[0], count, float(inputs.frame_rate), inputs.size)

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from brushflow.common.wording import counted
+
 STABILITY, FAITHFULNESS, DRIFT = "Stability", "Faithfulness", "Drift"
 
 
@@ -57,7 +59,7 @@ def _warp_errors(distances: tuple[int, ...]) -> list[Metric]:
         Metric(
             f"{key}_{distance}",
             STABILITY,
-            f"{label}, {distance} frame{'s' * (distance > 1)} apart",
+            f"{label}, {counted(distance, 'frame')} apart",
             "",
             "lower",
             meaning,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.wording import counted
 from brushflow.evaluation.masks import Mask
 from brushflow.flow import read_flo, stays_inside, warp_array
 from brushflow.flow.estimators import Flow
@@ -107,8 +108,9 @@ class SintelTruth:
         """The flow of frame ``index`` (from 0) into the next one; BrushflowError for damage."""
         if index >= len(self.files):
             raise BrushflowError(
-                f"The true flow of '{self.sequence}' ends after {len(self.files)} frames, but the "
-                "source goes on; take the frames it was rendered with."
+                f"The true flow of '{self.sequence}' ends after "
+                f"{counted(len(self.files), 'frame')}, but the source goes on; take the "
+                "frames it was rendered with."
             )
         path = self.files[index]
         flow = read_flo(path)

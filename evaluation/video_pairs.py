@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brushflow.common.errors import UsageError
 from brushflow.common.sizes import fit_size
+from brushflow.common.wording import counted
 from brushflow.flow.estimators import Frame
 from brushflow.video import Source, TimedFrame, open_source
 
@@ -143,6 +144,7 @@ class Inputs:
         for path, number in zip(self.paths[1:], counts[1:], strict=True):
             if number != counts[0]:
                 raise UsageError(
-                    f"{path} has {number} frames but {self.paths[0]} has {counts[0]}; frame k of a "
-                    "result must show frame k of its source. --start and --end choose a part."
+                    f"{path} has {counted(number, 'frame')} but {self.paths[0]} has {counts[0]}; "
+                    "frame k of a result must show frame k of its source. --start and --end choose "
+                    "a part."
                 )

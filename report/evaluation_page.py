@@ -10,6 +10,7 @@ import numpy as np
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
+from brushflow.common.wording import counted
 from brushflow.evaluation.evaluation import CEILING, FLOOR, Evaluation, Measured
 from brushflow.evaluation.metrics import Metric, format_value
 from brushflow.evaluation.summary import summary
@@ -105,7 +106,7 @@ def _facts(evaluation: Evaluation) -> str:
         motion = f"true motion between neighbours, {motion} beyond"
     seconds = evaluation.frames / evaluation.frame_rate
     facts = [
-        f"{evaluation.frames} frames ({seconds:.1f} s)",
+        f"{counted(evaluation.frames, 'frame')} ({seconds:.1f} s)",
         f"{width}×{height}",
         motion,
         *([f"painting: {Path(settings['style']).name}"] if settings.get("style") else []),
@@ -227,9 +228,7 @@ def _row(metric: Metric, columns: Sequence[Measured]) -> str:
 
 
 def _charts(evaluation: Evaluation) -> str:
-    errors = [
-        (f"e_warp_{d}", f"E_warp, {d} frame{'s' * (d > 1)} apart") for d in evaluation.distances
-    ]
+    errors = [(f"e_warp_{d}", f"E_warp, {counted(d, 'frame')} apart") for d in evaluation.distances]
     drawn = []
     for key, title in (*errors, *_CHARTS):
         lines = [

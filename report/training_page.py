@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from brushflow.common.atomic_files import atomic_path
+from brushflow.common.wording import counted
 from brushflow.training.checkpoint import Journal
 
 _WIDTH, _HEIGHT, _MARGIN = 420, 180, 44
@@ -36,7 +37,10 @@ def write_report(folder: Path, name: str, settings: dict[str, Any]) -> Path:
         for title in dict.fromkeys([*losses, *unseen])
     )
     seconds = [row["seconds"] for row in rows if "seconds" in row]
-    summary = f"{len(seconds)} iterations, {sum(seconds) / 60:.0f} minutes of computing"
+    summary = (
+        f"{counted(len(seconds), 'iteration')}, "
+        f"{counted(round(sum(seconds) / 60), 'minute')} of computing"
+    )
     problems = "".join(
         f"<p><b>{html.escape(row['problem'])}</b></p>" for row in rows[-1:] if "problem" in row
     )

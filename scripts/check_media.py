@@ -20,6 +20,7 @@ import numpy as np
 from brushflow.cli.commands import printable, set_up_logging
 from brushflow.cli.option_types import Seconds
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.wording import counted
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.video.playback import Playback, play
 
@@ -97,7 +98,7 @@ def faults(before: Playback, after: Playback, notes: list[str]) -> Iterator[str]
     for kind, count in before.tracks.items():
         noted = sum(f" {kind} " in f"{note} " or kind == "cover" for note in notes)
         if after.tracks[kind] + noted < count:
-            yield f"It has {count} tracks of {kind}, the result {after.tracks[kind]}."
+            yield f"It has {counted(count, 'track')} of {kind}, the result {after.tracks[kind]}."
     off = _color_differences(before, after)
     if off.mean() > MOST_COLOR or off.max() > MOST_COLOR_ONCE:
         yield (
@@ -111,7 +112,7 @@ def faults(before: Playback, after: Playback, notes: list[str]) -> Iterator[str]
 def _time_faults(before: Playback, after: Playback) -> Iterator[str]:
     times = sorted([*before.times, *before.lost])
     if len(times) != len(after.times):
-        yield f"The source has {len(times)} frames, the result {len(after.times)}."
+        yield f"The source has {counted(len(times), 'frame')}, the result {len(after.times)}."
         return
     shift = times[0] - after.times[0] if before.running_clock else Fraction(0)
     allowed = min(MOST_TIME, after.tick)
@@ -219,9 +220,11 @@ def command(folder: Path, output: Path | None, end: Fraction | None) -> None:
             wrong += bool(row.faults)
             for line in row.lines():
                 click.echo(line)
-    click.echo(f"{len(files) - wrong} of {len(files)} files came through right.")
+    click.echo(f"{len(files) - wrong} of {counted(len(files), 'file')} came through right.")
     if wrong:
-        raise BrushflowError(f"{wrong} of {len(files)} files did not come through right.")
+        raise BrushflowError(
+            f"{wrong} of {counted(len(files), 'file')} did not come through right."
+        )
 
 
 def main() -> None:

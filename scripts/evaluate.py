@@ -9,7 +9,7 @@ import click
 from tqdm import tqdm
 
 from brushflow.cli.commands import GroupedCommand, aligned, printable, set_up_logging
-from brushflow.cli.option_types import Seconds
+from brushflow.cli.option_types import Pixels, Seconds
 from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import choose_device
 from brushflow.evaluation import Evaluation, SintelTruth, evaluate
@@ -63,7 +63,8 @@ def command() -> None:
     "--style-size",
     default=448,
     show_default=True,
-    type=click.IntRange(32),
+    type=Pixels(32),
+    metavar="N",
     help="Longest side at which the painting is looked at, as in training.",
 )
 @grouped("What", "--loss-weights", metavar="FILE", help="VGG weights, for content and style loss.")
@@ -95,7 +96,7 @@ def command() -> None:
 @grouped(
     "What",
     "--max-size",
-    type=click.IntRange(32),
+    type=Pixels(32),
     metavar="N",
     help="Compare at this longest side; for results smaller than their source.",
 )
@@ -116,7 +117,7 @@ def command() -> None:
 @grouped(
     "Motion",
     "--flow-size",
-    type=click.IntRange(16),
+    type=Pixels(16),
     metavar="N",
     help="Find motion on frames whose longest side is at most this.",
 )

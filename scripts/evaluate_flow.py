@@ -11,9 +11,11 @@ import click
 from tqdm import tqdm
 
 from brushflow.cli.commands import GroupedCommand, GroupedOption, aligned, set_up_logging
+from brushflow.cli.option_types import Pixels
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
 from brushflow.common.torch_devices import choose_device
+from brushflow.common.wording import counted
 from brushflow.evaluation import FlowAccuracy, flow_accuracy
 from brushflow.evaluation.datasets import KINDS, find_pairs, spread
 from brushflow.flow import load_estimator
@@ -47,7 +49,7 @@ def grouped(group: str, *names: str, **attributes: Any) -> Callable[[F], F]:
 @grouped(
     "What",
     "--flow-size",
-    type=click.IntRange(16),
+    type=Pixels(16),
     metavar="N",
     help="Find motion on frames whose longest side is at most this.",
 )
@@ -95,7 +97,7 @@ def command(
             [name, *(f"{number:.3f}" for number in numbers), f"{result.seconds / result.pairs:.3f}"]
         )
     click.echo(aligned(rows))
-    click.echo(f"{len(pairs)} pairs of {dataset}.")
+    click.echo(f"{counted(len(pairs), 'pair')} of {dataset}.")
     if output is not None:
         _write_accuracy(output, dataset, found)
 

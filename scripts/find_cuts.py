@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from brushflow.cli.commands import printable, set_up_logging, stop_on_interrupt
 from brushflow.common.errors import UsageError
+from brushflow.common.wording import counted
 from brushflow.shots.cuts import CutDetector, scan_size, write_cuts
 from brushflow.shots.gradual_transitions import Transition
 from brushflow.video import open_source, write_image
@@ -58,8 +59,9 @@ def command(source: str, output: Path | None, sheet: Path | None, restart: bool)
     write_cuts(output, found, seconds, replace=restart)
     counts = [sum(one.kind == kind for one in found) for kind in ("cut", "fade", "dissolve")]
     click.echo(
-        f"Wrote {printable(str(output))}: {len(found) + 1} shots in {len(seconds)} frames "
-        f"({counts[0]} hard cuts, {counts[1]} fades, {counts[2]} dissolves)."
+        f"Wrote {printable(str(output))}: {counted(len(found) + 1, 'shot')} in "
+        f"{counted(len(seconds), 'frame')} ({counted(counts[0], 'hard cut')}, "
+        f"{counted(counts[1], 'fade')}, {counted(counts[2], 'dissolve')})."
     )
     if sheet is not None and found:
         write_image(sheet, _sheet(small, found))

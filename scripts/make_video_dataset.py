@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from brushflow.cli.commands import set_up_logging
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.wording import counted
 from brushflow.flow import read_flo
 from brushflow.occlusion import read_pgm, reliability
 from brushflow.training.data.clips import find_videos
@@ -75,7 +76,7 @@ def command(
         raise BrushflowError(
             f"No sequence was written to {out}: there is no shot with enough frames and motion."
         )
-    click.echo(f"{count} sequences in {out}.")
+    click.echo(f"{counted(count, 'sequence')} in {out}.")
 
 
 def _prepare_all(
@@ -98,7 +99,7 @@ def _prepare_all(
                 bad += 1
                 tqdm.write(f"Skipping a video: {error}")
     if bad:
-        click.echo(f"{bad} of {len(paths)} videos could not be read.", err=True)
+        click.echo(f"{bad} of {counted(len(paths), 'video')} could not be read.", err=True)
     return count
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from brushflow.common.errors import UsageError
+from brushflow.common.wording import counted
 from brushflow.evaluation.study import QUESTIONS, make_study, summarize_votes
 
 _PATH = click.Path(path_type=Path)
@@ -52,7 +53,7 @@ def make(
     if len(folders) < 2:
         raise UsageError("A comparison needs the results of two methods at least.")
     count = make_study(folders, output, questions, repeats)
-    click.echo(f"{count} trials in {output / 'index.html'}.")
+    click.echo(f"{counted(count, 'trial')} in {output / 'index.html'}.")
 
 
 @command.command()
@@ -76,7 +77,9 @@ def summarize(votes: tuple[Path, ...], key: Path, min_consistency: float) -> Non
             f"{row.rate:.1%} | {row.low:.1%}–{row.high:.1%} | {row.p:.2g} |"
         )
     used = len(votes) - len(summary.excluded)
-    click.echo(f"{used} voters; repeated trials answered alike: " + _listed(summary.consistency))
+    click.echo(
+        f"{counted(used, 'voter')}; repeated trials answered alike: " + _listed(summary.consistency)
+    )
     if summary.excluded:
         click.echo(f"Left out: {', '.join(summary.excluded)}.")
 

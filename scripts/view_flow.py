@@ -16,9 +16,10 @@ import numpy as np
 from tqdm import tqdm
 
 from brushflow.cli.commands import printable, set_up_logging
-from brushflow.cli.option_types import Seconds
+from brushflow.cli.option_types import Pixels, Seconds
 from brushflow.common.errors import UsageError
 from brushflow.common.sizes import fit_size
+from brushflow.common.wording import counted
 from brushflow.flow import flow_to_color, load_estimator
 from brushflow.occlusion import RULES
 from brushflow.pipeline.destination import check_destination
@@ -49,7 +50,7 @@ _LEGEND_SHARE = 0.22  # of the shorter side
 @click.option("--flow", default="dis", help="Optical flow, as of stylize_video.py.")
 @click.option("--flow-weights", type=_PATH, help="Weights of the optical flow network.")
 @click.option("--occlusion", default="fast", type=click.Choice(RULES), help="Reliability's rule.")
-@click.option("--max-size", default=640, type=click.IntRange(32), help="Longest side of a panel.")
+@click.option("--max-size", default=640, type=Pixels(32), help="Longest side of a panel.")
 @click.option("--max-motion", default=0.0, help="Pixels that get full colour; 0 is each frame's.")
 @click.option("--moments", default=6, type=click.IntRange(1), help="Rows of a sheet.")
 def command(
@@ -75,9 +76,9 @@ def command(
     motion = EstimatedMotion(load_estimator(flow, "cpu", flow_weights), occlusion)
     panels = _Panels(opened, motion, _panel_size(opened, max_size), max_motion, start, end)
     if output.suffix.lower() in IMAGE_SUFFIXES:
-        wrote = f"{panels.sheet(output, moments)} moments"
+        wrote = counted(panels.sheet(output, moments), "moment")
     else:
-        wrote = f"{panels.video(output)} frames"
+        wrote = counted(panels.video(output), "frame")
     click.echo(printable(f"Wrote {output}: {wrote}."))
 
 

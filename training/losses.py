@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from brushflow.common.errors import UsageError
+from brushflow.common.wording import counted
 from brushflow.models.loss_network import LossNetwork, covariance, gram_matrix, spatial_mean
 from brushflow.models.preprocessing import to_rgb
 
@@ -122,8 +123,8 @@ def layer_weights(
     """One weight for each layer; a single one counts for all. UsageError names ``option``."""
     if len(weights) not in (1, len(layers)):
         raise UsageError(
-            f"{option} has {len(weights)} values for {len(layers)} layers; give one for all, or "
-            f"one for each."
+            f"{option} has {counted(len(weights), 'value')} for {counted(len(layers), 'layer')}; "
+            f"give one for all, or one for each."
         )
     return dict(
         zip(layers, list(weights) * len(layers) if len(weights) == 1 else weights, strict=True)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from brushflow.common.wording import counted
 from brushflow.training.losses import coarse_luminance
 from brushflow.training.options import ResolvedOptions
 from brushflow.training.unroll import Step
@@ -50,9 +51,9 @@ def foreseen(options: ResolvedOptions) -> str | None:
         return None
     if last <= identity:
         return (
-            f"These {last} iterations only teach the network to show the picture: the style comes "
-            f"in after iteration {identity}, and is there as a whole at {whole}. It will not "
-            f"paint; {_HINT}"
+            f"In {counted(last, 'iteration')} the network only learns to show the picture: the "
+            f"style comes in after iteration {identity}, and is there as a whole at {whole}. It "
+            f"will not paint; {_HINT}"
         )
     return (
         f"The style will be weak: it comes in until iteration {whole}, and training ends at "

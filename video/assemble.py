@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
+from brushflow.common.wording import counted
 from brushflow.video.carry import Fates, SourceTracks, Trim
 from brushflow.video.clock import usual_step
 from brushflow.video.containers import OutputKind, check_video_codec, output_kind
@@ -87,8 +88,9 @@ def assemble(
         coded = _coded_order(segments)
         if len(coded.frame_of_packet) != len(pts):
             raise BrushflowError(
-                f"The encoded parts of {output} hold {len(coded.frame_of_packet)} frames instead "
-                f"of {len(pts)}; delete them and start again."
+                f"The encoded parts of {output} hold "
+                f"{counted(len(coded.frame_of_packet), 'frame')} instead of {len(pts)}; delete "
+                f"them and start again."
             )
         trim = Trim(start, end)
         if source is not None and fates is None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import io
 import logging
+import mmap
+import re
 import struct
 import warnings
 import zlib
@@ -32,6 +34,10 @@ _TRANSPARENT = frozenset({"PNG", "WEBP", "TIFF", "GIF", "JPEG2000"})
 _KINDS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 # Kinds with several pictures that follow one another; those of a TIFF are pages.
 _MOVING = frozenset({"PNG", "WEBP", "GIF"})
+# Of JPEG (ITU-T T.81, annex B): markers, none of which is in the compressed data.
+_JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", 0xD9
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,49 @@ def _read_header(file: io.BytesIO | Path) -> _Header:
 def moving_kind(path: Path) -> str:
     """Pillow's name of the kind of a picture's file with several in a row, "" for any other."""
     header = _read_header(path)
-    return header.kind if header.pictures > 1 else ""
+    several = header.pictures > 1 or (header.kind == "JPEG" and is_motion_jpeg(path))
+    return header.kind if several else ""
 
 
 def holds_one_picture(path: Path) -> bool:
     """Whether a file has a single picture in it, by its content."""
-    header = _read_header(path)
-    return header.kind not in ("", "GIF") and header.pictures == 1
+    return _read_header(path).kind not in ("", "GIF") and not moving_kind(path)
+
+
+def is_motion_jpeg(path: Path) -> bool:
+    """Whether a second JPEG of the same size follows at once on the first, as in a raw video.
+
+    A depth map or a gain map is of another kind (multi-picture format, CIPA DC-007) or elsewhere.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != _JPEG_BEGINS:
+            return False
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            size, end = _jpeg_size_and_end(content, 0)
+            return size is not None and _jpeg_size_and_end(content, end)[0] == size
+
+
+def _jpeg_size_and_end(content: mmap.mmap, place: int) -> tuple[bytes | None, int]:
+    """Height and width as stored in the JPEG that begins at ``place``, and where it ends.
+
+    The size is None where none begins, or one that is part of a group.
+    """
+    nothing = None, len(content)
+    if content[place : place + 2] != _JPEG_BEGINS:
+        return nothing
+    size: bytes | None = None
+    place += 2
+    while marker := _MARKER.search(content, place):
+        place = marker.end()
+        kind = content[place - 1]
+        if kind == _JPEG_ENDS:
+            return size, place
+        if content[place + 2 : place + 6] == b"MPF\0":
+            return nothing
+        if kind in _FRAME_HEADERS:
+            size = content[place + 3 : place + 7]
+        place += int.from_bytes(content[place : place + 2], "big")
+    return nothing
 
 
 def read_image(path: Path | str, bit_depth: int = 8) -> np.ndarray:

@@ -15,6 +15,7 @@ from av.container import InputContainer
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import ffmpeg
+from brushflow.video.images import is_motion_jpeg
 
 KEPT_BYTES = "surrogateescape"
 PLAYLISTS_VARIABLE = "BRUSHFLOW_PLAYLISTS"
@@ -71,7 +72,9 @@ def open_input(path: Path) -> InputContainer:
     """
     options = _limits()
     try:
-        return av.open(ffmpeg.file_url(path), metadata_errors=KEPT_BYTES, options=options)
+        # Whose name may be that of a picture, and whose frames may be too small to be recognised.
+        kind = "mjpeg" if path.is_file() and is_motion_jpeg(path) else None
+        return av.open(ffmpeg.file_url(path), "r", kind, options, metadata_errors=KEPT_BYTES)
     except (av.FFmpegError, ValueError, EOFError):
         if options:
             _refuse_playlist(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from brushflow.common.errors import BrushflowError
+from brushflow.common.wording import counted
 from brushflow.models.importers import fdb as imported_fdb
 from brushflow.models.importers import pytorch_example as imported_example
 from brushflow.models.importers import pytorch_port as imported_port
@@ -55,7 +56,8 @@ def _described(state: dict[str, Tensor]) -> str:
             "--temporal-loss noise"
         )
     return (
-        f"its {len(shapes)} convolutions go from {shapes[0][1]} channels to {shapes[-1][0]}, and "
+        f"it has {counted(len(shapes), 'convolution')}, from {shapes[0][1]} channels to "
+        f"{shapes[-1][0]}, and "
         f"the first tensor is called {next(iter(state))!r}"
     )
 

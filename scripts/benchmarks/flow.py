@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from skimage import data
 
+from brushflow.cli.option_types import Pixels
 from brushflow.common.torch_devices import choose_device
 from brushflow.evaluation.datasets import find_pairs, spread
 from brushflow.evaluation.flow_accuracy import end_point_error, flow_accuracy
@@ -32,7 +33,9 @@ _SHIFT = np.array([4.3, -2.6])
     help="Estimator (again): as of stylize_video.py.",
 )
 @click.option("--flow-weights", type=_PATH, help="Weights of the one flow network.")
-@click.option("--flow-size", "sizes", multiple=True, type=int, help="Also at this size (again).")
+@click.option(
+    *("--flow-size", "sizes"), multiple=True, type=Pixels(16), help="Also at this size (again)."
+)
 @click.option("--size", default="854x480", show_default=True, type=Size())
 @click.option("--dataset", type=_PATH, help="Folder with true flow, for the errors.")
 @click.option("--limit", default=20, type=click.IntRange(1), help="Pairs of it, spread evenly.")

@@ -12,6 +12,7 @@ import numpy as np
 
 from brushflow.cli.commands import aligned, set_up_logging
 from brushflow.common.errors import UsageError
+from brushflow.common.wording import counted
 from brushflow.shots.cuts import read_cuts
 
 _TWO_HOURS = 172_800  # frames, at 24 per second
@@ -61,9 +62,11 @@ def command(
         lengths = _measured(cuts, frames)
     divided = [piece for length in lengths for piece in divide(length, max_shot, overlap)]
     click.echo(
-        f"{len(lengths)} shots, {sum(lengths)} frames; median {np.median(lengths):.0f}, longest "
-        f"{max(lengths)}: at most {sum(lengths) / max(lengths):.0f} times as fast. Divided at "
-        f"{max_shot} frames: {len(divided)} parts, {sum(divided)} frames."
+        f"{counted(len(lengths), 'shot')}, {counted(sum(lengths), 'frame')}; median "
+        f"{np.median(lengths):.0f}, longest {max(lengths)}: at most "
+        f"{sum(lengths) / max(lengths):.0f} times as fast. Divided at "
+        f"{counted(max_shot, 'frame')}: {counted(len(divided), 'part')}, "
+        f"{counted(sum(divided), 'frame')}."
     )
     one = sum(lengths) + per_shot * len(lengths)
     rows = [["workers", "speed-up", "of ideal", "divided", "of ideal"]]

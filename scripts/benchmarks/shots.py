@@ -28,7 +28,7 @@ def command(shots: int, jobs: int, cluster: str | None, output: Path | None) -> 
     """The scheduler's cost per shot: empty ones, in processes of this machine and on a cluster."""
     rows = []
     with PaintingProcesses(jobs, threads=jobs) as executor:
-        rows.append(_measured(f"{jobs} processes", executor, shots, jobs))
+        rows.append(_measured(f"--jobs {jobs}", executor, shots, jobs))
     if cluster is not None:
         with ClusterExecutor(cluster) as executor:
             name = f"cluster of {len(executor.workers)}"

@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from brushflow.cli.commands import aligned, set_up_logging
+from brushflow.cli.option_types import Pixels
 from brushflow.common.errors import UsageError
 from brushflow.evaluation.pair_motion import estimated_motion
 from brushflow.evaluation.stability import difference_map
@@ -34,7 +35,7 @@ _GAP = 6
 @click.command(context_settings={"max_content_width": 100, "show_default": True})
 @click.argument("source")
 @click.argument("results", nargs=-1)
-@click.option("--max-size", type=click.IntRange(64), metavar="N", help="Compare at this width.")
+@click.option("--max-size", type=Pixels(64), metavar="N", help="Compare at this width.")
 @click.option("--end", type=click.FloatRange(0, min_open=True), help="Stop after these seconds.")
 @click.option("--flow", default="dis", help="Optical flow for E_warp, or none.")
 @click.option(

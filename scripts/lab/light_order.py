@@ -10,6 +10,7 @@ import numpy as np
 from brushflow.cli.commands import set_up_logging
 from brushflow.common.errors import UsageError
 from brushflow.common.sizes import fit_size, resized
+from brushflow.common.wording import counted
 from brushflow.evaluation.faithfulness import light_order
 from brushflow.models import available, load
 from brushflow.pipeline import Stylizer
@@ -28,7 +29,7 @@ def command(photographs: Path, styles: tuple[str, ...], count: int, side: int) -
     set_up_logging()
     paths = find_photographs(photographs)
     if len(paths) < count:
-        raise UsageError(f"{photographs} holds {len(paths)} pictures only, not {count}.")
+        raise UsageError(f"{photographs} holds {counted(len(paths), 'picture')} only, not {count}.")
     frames = [_sized(read_image(paths[i * len(paths) // count]), side) for i in range(count)]
     for style in styles or available():
         stylizer = Stylizer(load(style))

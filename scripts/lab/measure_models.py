@@ -14,6 +14,7 @@ import click
 from tqdm import tqdm
 
 from brushflow.cli.commands import set_up_logging
+from brushflow.cli.option_types import Pixels
 from brushflow.common.atomic_files import atomic_path, file_digest
 from brushflow.common.errors import UsageError
 from brushflow.evaluation import Evaluation, evaluate
@@ -43,7 +44,9 @@ _KINDS = ("recurrent", "short", "alone")
 @click.option("--styles", multiple=True, help="Bundled styles; all of them without it.")
 @click.option("--flow", default="raft-small", help="Optical flow that judges stability.")
 @click.option("--flow-weights", type=_PATH, help="Its weights.")
-@click.option("--max-size", default=640, help="Longest side that clips are painted at.")
+@click.option(
+    "--max-size", default=640, type=Pixels(16), help="Longest side that clips are painted at."
+)
 @click.option("--end", default=2.0, help="Seconds of every clip; the longest is measured whole.")
 def command(
     data: Path,

@@ -17,8 +17,10 @@ import numpy as np
 from tqdm import tqdm
 
 from brushflow.cli.commands import set_up_logging
+from brushflow.cli.option_types import Pixels
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torch_devices import choose_device
+from brushflow.common.wording import counted
 from brushflow.flow import FlowEstimator, load_estimator, read_flo, write_flo
 from brushflow.occlusion import RULES, reliability, write_pgm
 from brushflow.pipeline.patterns import frame_path
@@ -142,7 +144,7 @@ def numbered_frames(place: str) -> dict[int, Path]:
 )
 @click.option(
     "--flow-size",
-    type=click.IntRange(16),
+    type=Pixels(16),
     metavar="N",
     help="Find motion on frames whose longest side is at most this [default: as they are].",
 )
@@ -195,7 +197,7 @@ def command(
             done.result()
     finally:
         executor.shutdown(cancel_futures=True)
-    click.echo(f"Flow and reliability of {len(pairs)} pairs are in {out}.")
+    click.echo(f"Flow and reliability of {counted(len(pairs), 'pair')} are in {out}.")
 
 
 def main() -> None:

@@ -25,6 +25,7 @@ from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.tensor_files import safetensors_bytes
 from brushflow.common.torch_devices import choose_device, choose_precision
+from brushflow.common.wording import counted
 from brushflow.models import load, preprocess
 from brushflow.pipeline.file_motion import FileMotion, check_patterns
 from brushflow.pipeline.finish import finish
@@ -212,7 +213,7 @@ def command(
                 save_state(prefix, item.index, item.output)
             if scores:
                 scores.add(item)
-    click.echo(f"Wrote {len(todo)} frames, {output_path(prefix, todo[0])} and on.")
+    click.echo(f"Wrote {counted(len(todo), 'frame')}, {output_path(prefix, todo[0])} and on.")
 
 
 def numbers_of_frames(pattern: str, last: int) -> list[int]:

@@ -23,6 +23,7 @@ from brushflow.cli.commands import set_up_logging
 from brushflow.cli.evaluation_options import evaluation_options, frame_scores
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torch_devices import choose_device, choose_precision
+from brushflow.common.wording import counted
 from brushflow.evaluation.face_scores import FaceScores
 from brushflow.models import deprocess, load
 from brushflow.pipeline.file_motion import FileMotion, check_patterns
@@ -218,7 +219,7 @@ def command(
                 save_state(prefix, item.index, item.output)
             if scores:
                 scores.add(item)
-    click.echo(f"Wrote {len(todo)} frames, {prefix}-{todo[0]:05d} and on.")
+    click.echo(f"Wrote {counted(len(todo), 'frame')}, {prefix}-{todo[0]:05d} and on.")
 
 
 def numbers_of_frames(pattern: str, first: int, last: int) -> list[int]:

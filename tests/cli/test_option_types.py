@@ -1,10 +1,13 @@
 """What is no number is refused before any work begins."""
 
+import importlib
 from fractions import Fraction
+from pathlib import Path
 
 import click
 import pytest
 
+import brushflow
 from brushflow.cli.option_types import Finite, FrameRate, Pixels, Share
 
 
@@ -41,6 +44,28 @@ def test_sizes_may_be_called_as_formats_are(text, pixels):
 def test_other_sizes_are_refused(text):
     with pytest.raises(click.BadParameter, match=r"longest side|the least is 16"):
         Pixels(16).convert(text, None, None)
+
+
+def all_commands():
+    """(file, command) of all that the project has."""
+    root = Path(brushflow.__file__).parent
+    for path in [root / "stylize_video.py", root / "train_video.py", *root.glob("scripts/**/*.py")]:
+        name = ".".join(["brushflow", *path.relative_to(root).with_suffix("").parts])
+        for value in vars(importlib.import_module(name)).values():
+            if isinstance(value, click.Command):
+                parts = value.commands.values() if isinstance(value, click.Group) else ()
+                yield from ((name, command) for command in (value, *parts))
+
+
+def test_a_longest_side_is_read_alike_by_all_commands():
+    read = []
+    for name, command in all_commands():
+        for option in command.params:
+            named = {"--max-size", "--flow-size", "--live-size"}.intersection(option.opts)
+            if named or "longest side" in (getattr(option, "help", "") or "").lower():
+                read.append((name, option.opts[0], isinstance(option.type, Pixels)))
+    assert len(read) > 10
+    assert [place for *place, alike in read if not alike] == []
 
 
 @pytest.mark.parametrize(

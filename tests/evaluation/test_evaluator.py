@@ -288,7 +288,7 @@ def test_wrong_requests_are_told(clips, options, message):
 
 
 def test_one_frame_is_not_enough(clips):
-    with pytest.raises(UsageError, match="1 frames; stability needs"):
+    with pytest.raises(UsageError, match="1 frame; stability needs"):
         run(clips, "steady", end=0.01)
     with pytest.raises(UsageError, match="nothing to evaluate"):
         evaluate(clips / "source", {})

@@ -166,7 +166,7 @@ def test_checkpoints_of_other_networks_are_called_what_they_are(tmp_path):
     with pytest.raises(BrushflowError, match="a network like Video-Style-Transfer's"):
         load(path)
     torch.save({"state_dict": {"x.weight": torch.zeros(8, 5, 3, 3)}}, path)
-    with pytest.raises(BrushflowError, match="1 convolutions go from 5 channels to 8"):
+    with pytest.raises(BrushflowError, match="1 convolution, from 5 channels to 8"):
         load(path)
     torch.save({"state_dict": {"fc.weight": torch.zeros(8, 5)}}, path)
     with pytest.raises(BrushflowError, match="there is no convolution in it"):

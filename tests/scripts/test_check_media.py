@@ -47,7 +47,7 @@ CHANGES = {
     "short": (lambda s: {"end": s.end - 1}, "It ends 1.0000 s"),
     "squeezed": (lambda s: {"size": (90, 64)}, "the result (90, 64)"),
     "wide": (lambda s: {"sample_aspect": Fraction(4, 3)}, "aspect 1, now 4/3"),
-    "mute": (lambda s: {"tracks": type(s.tracks)()}, "1 tracks of audio, the result 0"),
+    "mute": (lambda s: {"tracks": type(s.tracks)()}, "1 track of audio, the result 0"),
     "out of step": (lambda s: {"audio_start": s.audio_start + 1}, "The sound begins 1.000 s"),
     "bright": (lambda s: {"means": brighter(s)}, "off by 2.00 grey levels"),
     "on its side": (lambda s: {"thumbnails": turned(s)}, "not the way up"),

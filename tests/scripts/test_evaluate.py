@@ -97,7 +97,7 @@ def test_wrong_use_is_one_sentence(run, clips):
         ((source, painted, "--style", clips / "x.png"), "--loss-weights"),
         ((source, painted, "--fps", "none"), "frame rate"),
         ((source, painted, "--truth", clips), "no true flow of 'clip.mp4'"),
-        ((source, clips / "alone/0.png"), "has 1 frames but"),
+        ((source, clips / "alone/0.png"), "has 1 frame but"),
     ):
         code, _, err = run("video", *arguments, "-o", clips / "report")
         assert code == 2, arguments
@@ -129,6 +129,6 @@ def test_accuracy_of_estimators(run, tmp_path):
     assert set(stored["estimators"]) == {"dis", "farneback"}
     assert stored["estimators"]["dis"]["epe_all"] == pytest.approx(float(lines["dis"][1]), abs=1e-3)
     code, out, _ = run("flow", tmp_path, "--limit", "1")
-    assert code == 0 and "1 pairs" in out
+    assert code == 0 and "1 pair of" in out
     code, _, err = run("flow", tmp_path / "absent")
     assert code == 2 and "no folder" in err

@@ -49,4 +49,4 @@ def test_empty_shots_are_handed_out(monkeypatch, capsys):
     with pytest.raises(SystemExit) as stop:
         benchmark.main()
     assert stop.value.code == 0
-    assert "| 1 processes |    20 |" in capsys.readouterr().out
+    assert "| --jobs 1 |    20 |" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageCms
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.flow import load_estimator, warp
@@ -100,6 +101,18 @@ def test_unreadable_pictures_are_skipped(photographs, caplog):
     for i in range(10):
         data.batch(i)
     assert caplog.text.count("broken.jpg") == 1
+
+
+def test_a_photograph_has_the_colours_that_its_profile_tells(tmp_path):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for one, other in ((b"rXYZ", b"...."), (b"gXYZ", b"rXYZ"), (b"....", b"gXYZ")):
+        profile = profile.replace(one, other)  # its red is green, and its green is red
+    picture = Image.new("RGB", (80, 80), (238, 78, 46))
+    picture.save(tmp_path / "a.png", icc_profile=profile)
+    photographs = Photographs(find_photographs(tmp_path))
+    sequence = photographs.sequence("single_image", (48, 48), 1, np.random.default_rng(0))
+    shown = sequence.frames[0].mean((1, 2)).numpy()
+    assert np.abs(shown - [78, 238, 46]).max() < 3
 
 
 def test_only_unreadable_pictures_are_an_error(tmp_path):

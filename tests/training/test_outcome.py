@@ -54,8 +54,8 @@ def test_ends_before_the_style_is_there_are_foreseen(options):
         return foreseen(replace(options, **changes).resolved())
 
     phases = {"identity_iterations": None, "style_ramp": None}
-    assert "only teach the network to show the picture" in said(iterations=100, **phases)
-    assert "only teach" in said(iterations=150, **phases)
+    assert "the network only learns to show the picture" in said(iterations=100, **phases)
+    assert "the network only learns" in said(iterations=150, **phases)
     assert "style will be weak" in said(iterations=151, **phases)
     assert "until iteration 450" in said(iterations=449, **phases)
     assert said(iterations=450, **phases) is None
@@ -65,7 +65,7 @@ def test_ends_before_the_style_is_there_are_foreseen(options):
 def test_training_that_comes_to_nothing_says_so(options, caplog):
     short = replace(options, iterations=1, identity_iterations=4, checkpoint_every=0)
     path = train(short)
-    assert caplog.text.count("only teach the network to show the picture") == 1
+    assert caplog.text.count("the network only learns to show the picture") == 1
     assert caplog.text.count("grey mush") == 1
     page = path.with_name(path.name + ".training") / "report.html"
     assert "grey mush" in page.read_text(encoding="utf-8")

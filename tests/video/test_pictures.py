@@ -99,6 +99,33 @@ def test_every_orientation_is_turned_whatever_the_file_is_called(kind, channels,
         assert open_source(tmp_path / name).info.width == shown.shape[1]
 
 
+def jpeg(grey, size=(48, 32), **options):
+    content = io.BytesIO()
+    Image.new("RGB", size, (grey,) * 3).save(content, "JPEG", **options)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("name", ["film", "film.jpg", "film.bin", "film.mjpeg"])
+def test_one_jpeg_behind_another_is_a_video_whatever_it_is_called(name, tmp_path):
+    levels = [40, 120, 200]
+    path = tmp_path / name
+    path.write_bytes(b"".join(jpeg(grey, progressive=grey == 120) for grey in levels))
+    source = open_source(path)
+    assert source.kind == "video"
+    assert [round(float(frame.pixels.mean())) for frame in source.read()] == levels
+
+
+def test_what_belongs_to_a_photograph_makes_no_video_of_it(tmp_path):
+    gain_map = jpeg(99, (24, 16))
+    grouped = b"\xff\xd8\xff\xe2\0\x06MPF\0" + jpeg(40)[2:]
+    for number, content in enumerate(
+        [jpeg(40) + gain_map, grouped + jpeg(99), jpeg(40) + b"trailer" + jpeg(99), jpeg(40)]
+    ):
+        path = tmp_path / f"{number}"
+        path.write_bytes(content)
+        assert open_source(path).kind == "image", number
+
+
 def test_transparency_counts_whatever_the_file_is_called(tmp_path):
     picture = blocks(alpha=128)
     Image.fromarray(picture).save(tmp_path / "a.jpg", "PNG")

@@ -75,7 +75,7 @@ class StoredPhotographs(Photographs):
         super().__init__(range(len(self._part)), holes)
 
     def _read(self, picture: int) -> np.ndarray:
-        return self._part.read("images", picture)[::-1].transpose(1, 2, 0)
+        return self._part.read("images", picture).transpose(1, 2, 0)
 
 
 class StoredClips(PreparedClips):

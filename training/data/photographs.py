@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brushflow.common.errors import UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.training.data.places import files_by_folder
 from brushflow.training.data.simulated import SOURCES, Sequence, Size, vr, with_holes
+from brushflow.video import read_image
 
 logger = logging.getLogger(__name__)
 
@@ -58,10 +59,10 @@ class Photographs:
         strips have to be of one shape.
         """
         for _ in range(1000):
-            bgr = self._read(self.pictures[random.integers(len(self.pictures))])
-            if bgr is None:
+            rgb = self._read(self.pictures[random.integers(len(self.pictures))])
+            if rgb is None:
                 continue
-            picture = self._picture(bgr, size, random)
+            picture = self._picture(rgb, size, random)
             if source == "vr":
                 return vr(picture, size[0], turns, random)
             sequence = SOURCES[source](picture, size, steps, random)
@@ -72,27 +73,27 @@ class Photographs:
         raise UsageError(f"Hardly any picture in {self.pictures[0].parent} can be read.")
 
     def _read(self, picture: Any) -> np.ndarray | None:
-        """BGR uint8 (H, W, 3); None for what is no picture, which is told once."""
+        """RGB uint8 (H, W, 3); None for what is no picture, which is told once."""
         path = Path(picture)
-        encoded = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0)
-        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-        if bgr is None and path not in self._unreadable:
-            self._unreadable.add(path)
-            logger.warning("Skipping %s, which is not a readable picture.", path)
-        return bgr
+        try:
+            return read_image(path)
+        except BrushflowError:
+            if path not in self._unreadable:
+                self._unreadable.add(path)
+                logger.warning("Skipping %s, which is not a readable picture.", path)
+            return None
 
-    def _picture(self, bgr: np.ndarray, size: Size, random: np.random.Generator) -> Tensor:
+    def _picture(self, rgb: np.ndarray, size: Size, random: np.random.Generator) -> Tensor:
         """A random scale and orientation of a photograph, RGB float (3, H, W), not below size."""
-        fits = max(least / side for least, side in zip(size, bgr.shape[:2], strict=True))
+        fits = max(least / side for least, side in zip(size, rgb.shape[:2], strict=True))
         # Half size at the least, but large enough for the window and some motion.
         smallest = min(1.0, max(0.5, 1.2 * fits))
         scale = max(random.uniform(smallest, 1.0), 1.05 * fits)
         height, width = (
-            max(least, round(side * scale)) for least, side in zip(size, bgr.shape[:2], strict=True)
+            max(least, round(side * scale)) for least, side in zip(size, rgb.shape[:2], strict=True)
         )
         interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        bgr = cv2.resize(bgr, (width, height), interpolation=interpolation)
+        rgb = cv2.resize(rgb, (width, height), interpolation=interpolation)
         if random.random() < 0.5:
-            bgr = bgr[:, ::-1]
-        rgb = np.ascontiguousarray(bgr[..., ::-1].transpose(2, 0, 1))
-        return torch.from_numpy(rgb).float()
+            rgb = rgb[:, ::-1]
+        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))).float()
