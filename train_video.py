@@ -221,6 +221,11 @@ machine = option_for(TrainOptions, "Machine")
     "By how much at the most, in half grey levels, as published.",
     type=click.FloatRange(0),
 )
+@loss(
+    "noise_every",
+    "So many iterations have the same noise; as published, those of an epoch.",
+    type=click.IntRange(1),
+)
 @loss("through_time", "Let gradients reach all steps, not only the last.")
 @loss("tv_strength_schedule", "How smooth the picture is, by iteration.", "--tv-strength")
 @loss(

@@ -176,7 +176,7 @@ class Objective:
     def _noise(self, network: Network, steps: list[Step], iteration: int) -> Tensor:
         options = self.options
         reach = options.noise_range / 2  # published for pictures from −1 to 1, in 255ths
-        seed = [options.seed, iteration]
+        seed = [options.seed, iteration // options.noise_every]
         return noise_loss(network, steps[-1], seed, options.noise_per_img, reach)
 
     def _difference_features(self, picture: Tensor) -> Tensor:

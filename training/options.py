@@ -86,6 +86,7 @@ class TrainOptions:
     noise_weight_schedule: str = "0"
     noise_per_img: int | None = None
     noise_range: float = 200.0
+    noise_every: int = 1
     through_time: bool = False
     tv_strength_schedule: str = "1.5e-4"
     tv_per_batch: bool = False

@@ -90,9 +90,9 @@ def noise_loss(
 ) -> Tensor:
     """MSE(network(frame), network(frame + noise)); only the noisy branch learns (REFERENCE G).
 
-    All else that the network sees stays the same. The noise is another one in every iteration (the
-    original's lasts an epoch): ``per_picture`` times (None: as densely as published) a pixel is
-    picked, and its channels change by up to ``reach`` grey levels each, as far as there are any.
+    All else that the network sees stays the same. ``seed`` decides the noise: ``per_picture`` times
+    (None: as densely as published) a pixel is picked, and its channels change by up to ``reach``
+    grey levels each, as far as there are any.
     """
     frame = step.frame
     count, channels, height, width = frame.shape

@@ -101,6 +101,17 @@ def test_content_has_a_strength_by_iteration(options, steps):
     assert start["style"] == end["style"]
 
 
+def test_noise_lasts_as_long_as_it_is_asked_to(options, steps):
+    def of_iterations(**changes):
+        changes = {"temporal_loss": "noise", "temporal_weight_schedule": "7", **changes}
+        objective = Objective(with_recipe(options, "quick", **changes), torch.device("cpu"))
+        return [objective(lambda x: x[:, :3], steps, i)["temporal"].item() for i in range(4)]
+
+    assert len(set(of_iterations())) == 4
+    one, again, two, three = of_iterations(noise_every=2)
+    assert one == again != two == three
+
+
 def test_noise_comes_beside_another_temporal_loss(options, steps):
     def painted(**changes):
         objective = Objective(with_recipe(options, "quick", **changes), torch.device("cpu"))
