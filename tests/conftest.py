@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from skimage import data
 
 from brushflow.models import StyleModel, build
+from brushflow.tests.warm import Command
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 cv2.setNumThreads(1)
@@ -103,7 +104,23 @@ def make_clip(tmp_path_factory):
 
 
 @pytest.fixture
-def loss_weights(tmp_path):
+def start_command(tmp_path_factory):
+    """Start a script of the project with arguments, as ``python SCRIPT ARGUMENTS`` does."""
+    started = []
+
+    def start(script, *arguments, environment=None, prepare=None):
+        words = [str(argument) for argument in arguments]
+        folder = tmp_path_factory.mktemp("command")
+        started.append(Command(script, words, folder, environment, prepare))
+        return started[-1]
+
+    yield start
+    for command in started:
+        command.kill()
+
+
+@pytest.fixture(scope="session")
+def loss_weights(tmp_path_factory):
     """The first layers of a VGG with random weights, under torchvision's names."""
     torch.manual_seed(0)
     shapes = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128)}
@@ -112,7 +129,7 @@ def loss_weights(tmp_path):
     for index, (out, into) in shapes.items():
         state[f"features.{index}.weight"] = torch.randn(out, into, 3, 3) * (2 / (9 * into)) ** 0.5
         state[f"features.{index}.bias"] = torch.zeros(out)
-    path = tmp_path / "vgg.safetensors"
+    path = tmp_path_factory.mktemp("vgg") / "vgg.safetensors"
     save_file(state, path)
     return path
 

@@ -1,6 +1,7 @@
 """The comparison of losses runs from training to its page, and goes on where it stopped."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -18,11 +19,11 @@ def folders(tmp_path, make_clip, drifting):
     for name in ("astronaut", "coffee"):
         io.imsave(tmp_path / "images" / f"{name}.png", getattr(data, name)()[::2, ::2])
     io.imsave(tmp_path / "painting.png", data.rocket())
-    make_clip(tmp_path / "videos" / "a.mp4", drifting(8))
+    make_clip(tmp_path / "videos" / "a.mp4", drifting(6))
     # Frames in a folder are a video as well, to learn from and to judge by.
     for folder, frames in (
-        ("videos/b", drifting(8, picture="chelsea")),
-        ("clips/held & out", drifting(14, picture="coffee")),
+        ("videos/b", drifting(6, picture="chelsea")),
+        ("clips/held & out", drifting(7, 64, 48, "coffee")),
     ):
         for number, frame in enumerate(frames):
             (tmp_path / folder).mkdir(exist_ok=True)
@@ -64,8 +65,12 @@ def test_a_grid_of_networks_and_losses(folders, loss_weights, monkeypatch):
         batch=2,
         baseline=3,
         fine_tuning=2,
+        clip_seconds=0.24,
     )
     monkeypatch.setitem(experiment.SCALES, "small", tiny)
+    for name in ("TrainOptions", "evaluate"):
+        small = partial(getattr(experiment, name), style_size=96)
+        monkeypatch.setattr(experiment, name, small)
     arguments = [
         *("fdb", "--style", folders / "painting.png", "--images", folders / "images"),
         *("--videos", folders / "videos", "--clips", folders / "clips"),

@@ -29,7 +29,7 @@ def test_a_list_and_a_sheet(run, make_clip, drifting, tmp_path):
     clip = make_clip(tmp_path / "clip.mp4", drifting(14) + drifting(14, picture="coffee"))
     code, out, err = run(find_cuts, clip, "--sheet", tmp_path / "sheet.png")
     assert code == 0, err
-    assert "2 shots in 28 frames (1 hard cuts" in out
+    assert "2 shots in 28 frames (1 hard cut," in out
     assert read_cuts(tmp_path / "clip.cuts.csv", 28) == [14]
     assert read_image(tmp_path / "sheet.png").shape == (64 + 16, 6 * 98, 3)
 

@@ -10,7 +10,8 @@ import torch
 
 from brushflow.common.errors import BrushflowError
 from brushflow.flow import read_kitti, warp, write_flo
-from brushflow.scripts.make_video_dataset import main
+from brushflow.scripts import make_video_dataset
+from brushflow.tests import warm
 from brushflow.training.data.prepare import (
     PrepareSettings,
     part_of,
@@ -35,10 +36,12 @@ def videos(tmp_path_factory, make_clip, drifting):
 
 @pytest.fixture
 def run(monkeypatch, capsys):
+    monkeypatch.setattr(make_video_dataset, "get_context", lambda _: warm.context())
+
     def start(*arguments):
         monkeypatch.setattr(sys, "argv", ["make_video_dataset.py", *map(str, arguments)])
         with pytest.raises(SystemExit) as stop:
-            main()
+            make_video_dataset.main()
         return stop.value.code, *capsys.readouterr()
 
     return start

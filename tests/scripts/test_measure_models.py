@@ -1,35 +1,40 @@
 """The page of measurements holds what evaluation finds, for every style and clip."""
 
 import json
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
 from skimage import data, io
 
 from brushflow.report.models_page import closed
-from brushflow.scripts.lab.measure_models import command
+from brushflow.scripts.lab import measure_models
 
 
 @pytest.mark.slow
-def test_every_style_is_measured_on_every_clip(tmp_path, make_clip, drifting, loss_weights):
+def test_every_style_is_measured_on_every_clip(
+    tmp_path, make_clip, drifting, loss_weights, monkeypatch
+):
+    small = partial(measure_models.evaluate, style_size=96)
+    monkeypatch.setattr(measure_models, "evaluate", small)
     clips = tmp_path / "clips" / "val"
     for folder in (clips, tmp_path / "styles"):
         folder.mkdir(parents=True)
     io.imsave(tmp_path / "styles" / "starry-night.jpg", data.rocket())
-    make_clip(clips / "short.mp4", drifting(12, picture="coffee"))
-    make_clip(clips / "long.mp4", drifting(60, speed=1))
+    make_clip(clips / "short.mp4", drifting(6, 64, 48, "coffee"))
+    make_clip(clips / "long.mp4", drifting(15, 64, 48, speed=1))
     arguments = [
         *(tmp_path, "--loss-weights", loss_weights),
         *("-o", tmp_path / "results.md", "--work", tmp_path / "work", "--styles", "starry-night"),
-        *("--flow", "dis-fast", "--end", "0.48"),
+        *("--flow", "dis-fast", "--end", "0.24"),
     ]
-    result = CliRunner().invoke(command, [str(a) for a in arguments])
+    result = CliRunner().invoke(measure_models.command, [str(a) for a in arguments])
     assert result.exit_code == 0, result.output
     page = (tmp_path / "results.md").read_text()
     rows = [line for line in page.splitlines() if line.startswith("| starry-night")]
     kept = {}
     for name in ("long", "short"):
-        (place,) = (tmp_path / "work").glob(f"starry-night-*/{name}-0.48s-dis-fast-*.json")
+        (place,) = (tmp_path / "work").glob(f"starry-night-*/{name}-0.24s-dis-fast-*.json")
         change = place.with_name(f"{name}-change.json")
         kept[name] = json.loads(place.read_text()) | json.loads(change.read_text())
     # The second table has the drift of the longest clip.
@@ -61,5 +66,5 @@ def test_a_style_without_its_painting_is_named(tmp_path, loss_weights):
         *(tmp_path, "--loss-weights", loss_weights),
         *("-o", tmp_path / "results.md", "--work", tmp_path / "work"),
     ]
-    result = CliRunner().invoke(command, [str(a) for a in arguments])
+    result = CliRunner().invoke(measure_models.command, [str(a) for a in arguments])
     assert "holds no painting" in str(result.exception)

@@ -1,41 +1,39 @@
 """A tiny training set-up made from scikit-image's pictures."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 import torch
 from skimage import data, io
 
 from brushflow.models import load
-from brushflow.training import TrainOptions
+from brushflow.training import TrainOptions, train
 from brushflow.training.network import make_network
 
 
-@pytest.fixture
-def photographs(tmp_path):
-    folder = tmp_path / "photographs"
-    folder.mkdir()
-    for name in ("astronaut", "coffee", "chelsea"):
-        io.imsave(folder / f"{name}.png", getattr(data, name)()[::2, ::2], check_contrast=False)
-    return folder
-
-
 @pytest.fixture(scope="session")
-def videos(tmp_path_factory, make_clip, drifting):
-    """Three clips of 12 frames, 96×64, that move; the second has a cut after its fifth frame."""
-    folder = tmp_path_factory.mktemp("videos")
-    make_clip(folder / "a.mp4", drifting(12))
-    make_clip(folder / "b.mp4", drifting(5) + drifting(7, picture="coffee"))
-    make_clip(folder / "c.mp4", drifting(12, picture="chelsea", speed=1))
+def pictures(tmp_path_factory):
+    """The folder of photographs and the painting that tests get copies of."""
+    folder = tmp_path_factory.mktemp("pictures")
+    (folder / "photographs").mkdir()
+    for name in ("astronaut", "coffee", "chelsea"):
+        path = folder / "photographs" / f"{name}.png"
+        io.imsave(path, getattr(data, name)()[::2, ::2], check_contrast=False)
+    io.imsave(folder / "painting.png", data.rocket(), check_contrast=False)
     return folder
 
 
 @pytest.fixture
-def options(tmp_path, photographs, loss_weights):
-    painting = tmp_path / "painting.png"
-    io.imsave(painting, data.rocket(), check_contrast=False)
+def photographs(pictures, tmp_path):
+    return shutil.copytree(pictures / "photographs", tmp_path / "photographs")
+
+
+def options_in(folder, images, pictures, loss_weights):
     return TrainOptions(
-        style=(painting,),
-        images=photographs,
-        output=tmp_path / "mine.safetensors",
+        style=(Path(shutil.copy(pictures / "painting.png", folder)),),
+        images=images,
+        output=folder / "mine.safetensors",
         loss_weights=str(loss_weights),
         arch="c3s1-8,d8,R8,U2,c3s1-3",
         iterations=8,
@@ -52,6 +50,20 @@ def options(tmp_path, photographs, loss_weights):
         checkpoint_every=3,
         images_every=4,
     )
+
+
+@pytest.fixture
+def options(tmp_path, pictures, photographs, loss_weights):
+    return options_in(tmp_path, photographs, pictures, loss_weights)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, pictures, loss_weights):
+    """The options of a run that has ended, for tests that only look at it."""
+    folder = tmp_path_factory.mktemp("finished")
+    options = options_in(folder, pictures / "photographs", pictures, loss_weights)
+    train(options)
+    return options
 
 
 @pytest.fixture

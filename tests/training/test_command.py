@@ -1,8 +1,8 @@
 """The command: recipes, configuration files, several processes, and the model it writes."""
 
+import os
 import signal
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import click
@@ -10,16 +10,15 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-import brushflow
 from brushflow import train_video
 from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.models.network import FDB_ARCH, PAPER_ARCH
+from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.training.loop import Run
 from brushflow.training.network import make_network
 from brushflow.training.recipes import RECIPES
 from brushflow.training.schedule import SizeSchedule
-
-ROOT = Path(brushflow.__file__).parent
 
 
 @pytest.fixture
@@ -151,64 +150,73 @@ def arguments(options, output, **changes):
         "threads": 1,
         **changes,
     }
-    return [str(part) for name, value in settings.items() for part in (f"--{name}", value)]
+    flags = [f"--no-{name}" for name, value in settings.items() if value is False]
+    given = [(f"--{name}", str(value)) for name, value in settings.items() if value is not False]
+    return [*flags, *(part for pair in given for part in pair)]
+
+
+def trained(options, output, **changes):
+    """What the command makes of these arguments, in this process."""
+    result = CliRunner().invoke(train_video.command, arguments(options, output, **changes))
+    assert result.exit_code == 0, result.output
+    return output
 
 
 @pytest.mark.slow
-def test_two_processes_train_what_one_would_on_the_whole_batch(options, distance, tmp_path):
-    command = [str(ROOT / "train_video.py")]
-
-    def parts(output):
-        return [*arguments(options, output), "--no-one-cycle", "--settle", "0"]
-
-    one, two = tmp_path / "one.safetensors", tmp_path / "two.safetensors"
-    subprocess.run([sys.executable, *command, *parts(one)], check=True)
-    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"]
-    subprocess.run([sys.executable, *launcher, *command, *parts(two)], check=True)
+def test_two_processes_train_what_one_would_on_the_whole_batch(
+    options, distance, start_command, tmp_path
+):
+    parts = {"one-cycle": False, "settle": 0}
+    one = trained(options, tmp_path / "one.safetensors", **parts)
+    two = tmp_path / "two.safetensors"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    started = [
+        start_command(
+            *("train_video.py", *arguments(options, two, **parts)),
+            # What torchrun tells its processes.
+            environment={
+                **{"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": "2"},
+                **{"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port},
+            },
+        )
+        for rank in (0, 1)
+    ]
+    assert [(each.communicate(), each.returncode)[1] for each in started] == [0, 0]
     assert distance(options, one, two) < 0.05
 
 
-@pytest.mark.slow
 def test_a_trained_model_paints_a_video_at_once(options, videos, tmp_path):
-    model, output = tmp_path / "mine.safetensors", tmp_path / "out.mp4"
-    for script, parts in (
-        ("train_video.py", arguments(options, model, videos=videos)),
-        ("stylize_video.py", [str(videos / "a.mp4"), "--style", str(model), "-o", str(output)]),
-    ):
-        subprocess.run([sys.executable, str(ROOT / script), *parts], check=True)
-    assert output.stat().st_size > 0
+    model = trained(options, tmp_path / "mine.safetensors", videos=videos, iterations=2)
+    choices = StylizeOptions(style=str(model), device="cpu", preset="ultrafast")
+    assert stylize_video(videos / "a.mp4", tmp_path / "out.mp4", choices).frames == 12
 
 
-DIES = """
-import os, runpy, signal, sys
-from brushflow.training.loop import Run
+def dies_in_the_eighth():
+    """Let this process be killed in its eighth iteration."""
+    step = Run.step
 
-def dies_in_the_eighth(run, parts):
-    if run.iteration == 7:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(run, parts)
+    def dies(run, parts):
+        if run.iteration == 7:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return step(run, parts)
 
-step, Run.step = Run.step, dies_in_the_eighth
-del sys.argv[0]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
+    Run.step = dies
 
 
 @pytest.mark.slow
-def test_a_killed_process_goes_on_to_the_same_weights(options, tmp_path):
-    whole, broken = tmp_path / "whole.safetensors", tmp_path / "broken.safetensors"
-    settings = {"iterations": 20, "checkpoint-every": 3, "images-every": 4, "validate-every": 10}
-
-    def train(output, *before):
-        parts = arguments(options, output, **settings)
-        command = [sys.executable, *before, str(ROOT / "train_video.py"), *parts]
-        return subprocess.run(command, stderr=subprocess.DEVNULL).returncode
-
-    assert train(whole) == 0
-    assert train(broken, "-c", DIES) == -signal.SIGKILL
+def test_a_killed_process_goes_on_to_the_same_weights(options, start_command, tmp_path):
+    settings = {"iterations": 10, "checkpoint-every": 3, "images-every": 4, "validate-every": 5}
+    settings |= {"batch-sizes": 2, "sizes": 32}
+    whole = trained(options, tmp_path / "whole.safetensors", **settings)
+    broken = tmp_path / "broken.safetensors"
+    parts = arguments(options, broken, **settings)
+    killed = start_command("train_video.py", *parts, prepare=dies_in_the_eighth)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
     assert (tmp_path / "broken.safetensors.training" / "checkpoint.pt").exists()
     assert not broken.exists()
-    assert train(broken) == 0
+    trained(options, broken, **settings)
     for name, value in load(whole).network.state_dict().items():
         assert torch.equal(value, load(broken).network.state_dict()[name]), name
     assert not list(tmp_path.rglob(".partial-*"))

@@ -11,14 +11,14 @@ from brushflow.training import TrainOptions, train
 from brushflow.training.schedule import WARM_UP, Schedule, SizeSchedule, one_cycle
 
 
-def test_the_model_holds_its_settings(options):
-    settings = load(train(options)).training
+def test_the_model_holds_its_settings(finished):
+    settings = load(finished.output).training
     assert settings["style"] == ["painting.png"]
     assert (settings["iterations"], settings["network"]) == (8, "video")
 
 
-def test_finished_models_paint_a_margin(options):
-    assert load(train(options)).network.margin == 16
+def test_finished_models_paint_a_margin(finished):
+    assert load(finished.output).network.margin == 16
 
 
 def test_sizes_are_sides_or_heights_and_widths():
