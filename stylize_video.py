@@ -2,6 +2,7 @@
 
 from brushflow.cli.start import run
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from brushflow.cli.commands import (
     option_for,
     set_up_logging,
 )
+from brushflow.cli.learning import EFFORTS, Learning
 from brushflow.cli.live import paint_live
 from brushflow.cli.option_types import (
     Finite,
     FrameRate,
     Jobs,
+    Listed,
     Names,
     Pixels,
     Seconds,
@@ -29,7 +32,7 @@ from brushflow.cli.option_types import (
 from brushflow.cli.stylizing import Work, make_folder, write_still
 from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import PRECISIONS
-from brushflow.models import available
+from brushflow.models import DEFAULT_STYLE, available
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.inputs import (
     default_output,
@@ -47,9 +50,11 @@ PATH = click.Path(path_type=Path)
 
 
 def list_styles(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """Print the bundled styles and leave."""
+    """Print the bundled styles, and the paintings that were learned, and leave."""
     if value:
-        for name in available():
+        from brushflow.training.learning import learned_styles
+
+        for name in [*available(), *map(str, learned_styles())]:
             click.echo(name)
         ctx.exit()
 
@@ -71,7 +76,40 @@ plain = partial(click.option, cls=GroupedOption)
     help="File to write, or folder/ for files of the default names [default: "
     "SOURCE.STYLE.OPTIONS.mp4].",
 )
-@what("style", "Bundled style, or a model file: .safetensors, or .t7 or .pth of other programs.")
+@plain(
+    "--style",
+    "styles",
+    group="What",
+    multiple=True,
+    default=[DEFAULT_STYLE],
+    show_default=True,
+    help="Bundled style, a model file (.safetensors, or .t7 or .pth of other programs), or a "
+    "painting (.jpg, .png): it is learned first, once. Several paintings are blended.",
+)
+@plain(
+    "--style-blend",
+    group="What",
+    type=Listed(float),
+    default=(),
+    metavar="W,W",
+    help="How much of each painting, in the order of --style [default: alike].",
+)
+@plain(
+    "--style-effort",
+    group="What",
+    type=click.Choice(EFFORTS),
+    default="normal",
+    show_default=True,
+    help="How long a painting is learned: about 2, 6 or 30 minutes on two cores.",
+)
+@plain(
+    "--loss-weights",
+    group="What",
+    default="vgg16",
+    show_default=True,
+    metavar="NAME|FILE",
+    help="VGG that a painting is learned by: vgg16 or vgg19, downloaded once, or a file of it.",
+)
 @plain(
     "--list-styles",
     group="What",
@@ -79,7 +117,7 @@ plain = partial(click.option, cls=GroupedOption)
     expose_value=False,
     is_eager=True,
     callback=list_styles,
-    help="Name the bundled styles and leave.",
+    help="Name the bundled styles, and paintings that were learned, and leave.",
 )
 @what(
     "image_model",
@@ -263,6 +301,10 @@ plain = partial(click.option, cls=GroupedOption)
 @plain("--verbose", group="Run", is_flag=True, help="Say what happens inside.")
 def command(
     sources: tuple[str, ...],
+    styles: tuple[str, ...],
+    style_blend: tuple[float, ...],
+    style_effort: str,
+    loss_weights: str,
     output: str | None,
     moments: int | None,
     report: bool,
@@ -289,7 +331,8 @@ def command(
         raise UsageError("The name of a source is empty; is a variable of the shell not set?")
     for name in ("median_filter", "bit_depth"):
         values[name] = int(values[name])
-    options = StylizeOptions(**values)
+    learning = Learning(styles, style_blend, style_effort, loss_weights, values["device"], quiet)
+    options = StylizeOptions(style=learning.style, **values)
     if is_device(sources[0]) and len(sources) == 1:
         others = {
             "--output": output,
@@ -300,6 +343,7 @@ def command(
             "--cluster": cluster,
             "--dry-run": dry_run or None,
         }
+        learning.learn(None, Path("learning.jpg"))
         paint_live(sources[0], options, record, live_size, quiet, others)
         return
     if record or live_size:
@@ -308,6 +352,8 @@ def command(
         raise UsageError("--report measures what was painted; leave it out of a --dry-run.")
     if show and dry_run:
         raise UsageError("--show shows what is painted; leave it out of a --dry-run.")
+    if dry_run:
+        options = replace(options, style=learning.stand_in())
     work = Work(options, jobs, cluster, report, quiet, show)
     several = len(sources) > 1 or is_video_folder(sources[0])
     folder = output_folder(output, several)
@@ -319,6 +365,7 @@ def command(
         if dry_run:
             work.estimate(many)
         else:
+            learning.learn(many[0][0], many[0][1])
             work.paint_many(many, folder)
         return
     source = sources[0]
@@ -341,10 +388,12 @@ def command(
         of_videos |= {"--jobs": jobs != 1, "--cluster": cluster}
         if unfit := [name for name, given in of_videos.items() if given]:
             raise UsageError(f"{unfit[0]} is for videos, and this makes a picture; leave it out.")
+        learning.learn(source, place)
         write_still(opened, place, options, moments, quiet)
     elif dry_run:
         work.estimate([(source, place)])
     else:
+        learning.learn(source, place)
         work.paint(opened, place)
 
 

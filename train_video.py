@@ -18,7 +18,7 @@ from brushflow.cli.commands import (
     set_up_logging,
     stop_on_interrupt,
 )
-from brushflow.cli.option_types import Pixels
+from brushflow.cli.option_types import Listed, Pixels
 from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import PRECISIONS
 from brushflow.flow import ESTIMATOR_NAMES
@@ -38,23 +38,6 @@ else:
     import tomli as tomllib
 
 PATH = click.Path(path_type=Path)
-
-
-class Listed(click.ParamType):
-    """Comma-separated values of one type, as a tuple."""
-
-    def __init__(self, kind: type) -> None:
-        self.kind = kind
-        self.name = "a,b,…"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple:
-        """Read the text; a tuple is there already."""
-        if isinstance(value, tuple | list):
-            return tuple(self.kind(part) for part in value)
-        try:
-            return tuple(self.kind(part.strip()) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is no list of numbers such as 1,0.5", param, ctx)
 
 
 class NormName(click.Choice):

@@ -157,3 +157,20 @@ def odd_width(ctx: click.Context, param: click.Parameter, value: int) -> int:
     if value % 2 == 0:
         raise click.BadParameter("the width of a filter is an odd number; 1 means none")
     return value
+
+
+class Listed(click.ParamType):
+    """Comma-separated values of one type, as a tuple."""
+
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.name = "a,b,…"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple:
+        """Read the text; a tuple is there already."""
+        if isinstance(value, tuple | list):
+            return tuple(self.kind(part) for part in value)
+        try:
+            return tuple(self.kind(part.strip()) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of numbers such as 1,0.5", param, ctx)

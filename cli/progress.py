@@ -28,20 +28,20 @@ class ProgressDisplay:
         if self.bar is not None:
             self.bar.close()
 
-    def show(self, stage: str, done: int, total: int | None) -> None:
-        """The callback for ``stylize_video``."""
+    def show(self, stage: str, done: int, total: int | None, unit: str = "frame") -> None:
+        """The callback for ``stylize_video``; ``unit``: what is counted."""
         if self.quiet:
             return
         if stage != self.stage:
-            self._begin(stage, done, total)
+            self._begin(stage, done, total, unit)
         if self.bar is not None:
             self.bar.total = total
             self.bar.update(done - self.bar.n)
         elif time.monotonic() - self.printed >= PLAIN_INTERVAL:
             self.printed = time.monotonic()
-            click.echo(self._line(done, total), err=True)
+            click.echo(self._line(done, total, unit), err=True)
 
-    def _begin(self, stage: str, done: int, total: int | None) -> None:
+    def _begin(self, stage: str, done: int, total: int | None, unit: str) -> None:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
@@ -49,13 +49,13 @@ class ProgressDisplay:
         self.printed = time.monotonic()
         if sys.stderr.isatty():
             self.bar = tqdm(
-                total=total, initial=done, desc=stage, unit=" frames", dynamic_ncols=True
+                total=total, initial=done, desc=stage, unit=f" {unit}s", dynamic_ncols=True
             )
 
-    def _line(self, done: int, total: int | None) -> str:
+    def _line(self, done: int, total: int | None, unit: str) -> str:
         began, initial = self.began
         speed = (done - initial) / max(time.monotonic() - began, 1e-6)
         if not total:
-            return f"{self.stage}: {counted(done, 'frame')}"
+            return f"{self.stage}: {counted(done, unit)}"
         left = f", {(total - done) / speed:.0f} s left" if speed > 0 else ""
-        return f"{self.stage}: {done} of {counted(total, 'frame')}, {speed:.2f} per second{left}"
+        return f"{self.stage}: {done} of {counted(total, unit)}, {speed:.2f} per second{left}"

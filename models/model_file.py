@@ -22,6 +22,7 @@ from brushflow.models.weights import network_from_state
 
 FORMAT = "brushflow-1"
 PRETRAINED = Path(__file__).parent / "pretrained"
+BASE = Path(__file__).parent / "base.safetensors"  # where learning another painting begins
 DEFAULT_STYLE = "starry-night"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".model", ".t7", ".tar")  # .tar of .pth.tar
 _LARGEST_FILE = 256 * 2**20  # bytes; the paper's network takes 7 million

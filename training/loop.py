@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -50,13 +50,15 @@ _KNOWN = r"checkpoint\.pt|log\.jsonl|report\.html|best\.safetensors|tensorboard|
 class Progress:
     """One finished iteration, for whoever watches.
 
-    ``losses``: weighted terms by name; ``validation``: the same where there was one.
+    ``losses``: weighted terms by name; ``validation``: the same where there was one; ``model``
+    gives the network as it is at that moment.
     """
 
     iteration: int
     iterations: int
     losses: dict[str, float]
-    validation: dict[str, float] = field(default_factory=dict)
+    validation: dict[str, float]
+    model: Callable[[], StyleModel]
 
 
 def train(
@@ -112,7 +114,7 @@ def _iterate(run: "Run", progress: Callable[[Progress], None], stop: threading.E
         for parts in loaded:
             losses = run.step(parts)
             validation = run.validate() if run.due(options.validate_every) else {}
-            progress(Progress(run.iteration, options.iterations, losses, validation))
+            progress(Progress(run.iteration, options.iterations, losses, validation, run.model))
             stopping = run.workers.anyone(stop.is_set())
             if stopping or run.due(options.checkpoint_every):
                 run.save()

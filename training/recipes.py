@@ -52,8 +52,42 @@ _MIXED = {
     "temporal_weight_schedule": "100",
 }
 
+# What makes strokes one can see, from a network that can paint already. Deep layers on small
+# pictures see what strokes are, shallow ones on the whole how paint lies; all count relative to
+# their own size. Means and covariances tell palette and strokes apart (Kolkin et al. 2019).
+# What is in sight of an older frame keeps its painting at run time, so training need not buy
+# stability with strokes.
+STROKES: dict[str, Any] = {
+    "relative": True,
+    "pooling": "average",
+    "style_statistic": "moments",
+    "style_size": 640,
+    "style_layers": ("relu1_2", "relu2_2", "relu2_2/2", "relu3_3/2", "relu3_3/4"),
+    "style_weights": (0.5, 0.5, 0.5, 1.0, 2.0),
+    "style_strength_schedule": "2",
+    "style_with_prior": 1.0,
+    "content_layers": ("relu2_2", "relu3_3/2"),
+    "content_weights": (0.3, 1.0),
+    "content_strength_schedule": "0.15",
+    "luminance_weight": 0.15,
+    "temporal_weight_schedule": "2",
+    "tv_strength_schedule": "0.2",
+    "range_weight": 150.0,
+    "data_mix": "single_image:4,shift:1,video:5",
+    "frame_steps_schedule": "2",
+    "single_image_until": 290,
+    "size_schedule": "192",
+    "batch_schedule": "1",
+    "learning_rate": "2e-3,220:1e-3,360:3e-4",
+    "iterations": 400,
+    "validate_every": 0,
+    "checkpoint_every": 20,
+    "images_every": 50,
+}
+
 RECIPES: dict[str, dict[str, Any]] = {
     "quick": {},
+    "strokes": STROKES,
     "simple": _PAPER,
     "mixed": _MIXED,
     "multi-frame": {

@@ -16,6 +16,7 @@ from brushflow.models import load
 from brushflow.training import Progress, TrainOptions, train
 from brushflow.training.data.clips import find_videos
 from brushflow.training.data.prepare import PrepareSettings, place_for, prepare_video
+from brushflow.training.recipes import STROKES
 
 _PATH = click.Path(path_type=Path)
 
@@ -53,31 +54,12 @@ OTHERS = (
 # Never learned here: a base is judged by how soon it paints like one of these.
 HELD_OUT = ("irises", "red_fuji", "senecio", "sunflowers", "the_ninth_wave", "young_hare")
 
-# Deep layers on small pictures see what strokes are, shallow ones on the whole picture how paint
-# lies; all count relative to their own size. Means and covariances tell palette and strokes apart.
-SHARED: dict[str, Any] = {
-    "relative": True,
-    "pooling": "average",
-    "style_statistic": "moments",
-    "style_layers": ("relu1_2", "relu2_2", "relu2_2/2", "relu3_3/2", "relu3_3/4"),
-    "style_weights": (0.5, 0.5, 0.5, 1.0, 2.0),
-    "style_with_prior": 0.7,
-    "content_layers": ("relu2_2", "relu3_3/2"),
-    "content_weights": (0.3, 1.0),
-    "content_strength_schedule": "0.15",
-    "luminance_weight": 0.15,
-    "temporal_weight_schedule": "5",
-    "tv_strength_schedule": "0.5",
-    "range_weight": 150.0,
-    "data_mix": "single_image:4,shift:1,video:5",
-    "frame_steps_schedule": "2",
-    "batch_schedule": "1",
-    "validate_every": 0,
-    "checkpoint_every": 20,
-    "images_every": 50,
-}
+# The base is to be near to all paintings, and learns from nothing: slower, softer and calmer.
 BASE: dict[str, Any] = {
     "apart": True,
+    "style_with_prior": 0.7,
+    "temporal_weight_schedule": "5",
+    "tv_strength_schedule": "0.5",
     # White is 151 in network space: a tanh of 150 has no gradient there, and burnt patches stay.
     "tanh_constant": 200.0,
     "size_schedule": "128,600:192",
@@ -101,18 +83,6 @@ BASE_FROM: dict[str, Any] = {
     "single_image_until": 450,
     "learning_rate": "2e-3",
     "iterations": 700,
-}
-# What is in sight of an older frame keeps its painting at run time, so training need not buy
-# stability with strokes.
-FINE: dict[str, Any] = {
-    "size_schedule": "192",
-    "temporal_weight_schedule": "2",
-    "style_with_prior": 1.0,
-    # Less of it than for the base, as it takes brush marks for noise.
-    "tv_strength_schedule": "0.2",
-    "single_image_until": 200,
-    "learning_rate": "2e-3,160:1e-3,260:3e-4",
-    "iterations": 290,
 }
 
 
@@ -147,7 +117,7 @@ def command(
         if name not in known:
             raise UsageError(f"The table has no style {name}; it has {', '.join(known)}.")
     chosen = [known[name] for name in styles] or list(STYLES)
-    shared = {**SHARED, "device": device, "threads": threads}
+    shared = {**STROKES, "device": device, "threads": threads}
     shared |= {
         "loss_weights": str(data / "weights" / "vgg19-caffe-conv1_1-conv3_4.safetensors"),
         "images": data / "photos" / "train",
@@ -165,7 +135,6 @@ def command(
         painting = data / style.painting
         options = {
             **shared,
-            **FINE,
             **(short if rehearse else {}),
             "init_from": work / f"{base.name}.training" / "styles" / f"{painting.stem}.safetensors",
             "style_size": style.stroke,

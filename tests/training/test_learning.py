@@ -1,0 +1,155 @@
+"""A painting that nobody trained is learned, once, and from what is to be painted."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from skimage import data, io
+
+from brushflow.cli import learning as command_part
+from brushflow.common.errors import UsageError
+from brushflow.models import load
+from brushflow.models.model_file import BASE
+from brushflow.stylize_video import command
+from brushflow.training import learning
+from brushflow.training.learning import Effort, learn_style, learned_place, learned_styles
+
+
+@pytest.fixture
+def quickly(monkeypatch, tmp_path):
+    """Efforts of a few steps in small windows, and a cache of the test's own."""
+    efforts = {"quick": Effort(3, 2, 1), "normal": Effort(4, 2, 1), "fine": Effort(5, 2, 1)}
+    monkeypatch.setattr(learning, "EFFORTS", efforts)
+    small = {**learning.STROKES, "size_schedule": "32", "style_size": 96, "settle": 1}
+    monkeypatch.setattr(learning, "STROKES", small)
+    monkeypatch.setattr(learning, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(command_part, "_TRIAL", 1)
+
+
+@pytest.fixture
+def painting(tmp_path):
+    path = tmp_path / "waves.jpg"
+    io.imsave(path, data.chelsea()[:160, :200])
+    return path
+
+
+def test_efforts_have_the_names_that_the_command_offers():
+    assert tuple(learning.EFFORTS) == command_part.EFFORTS
+
+
+def test_a_painting_is_learned_once_and_kept(quickly, painting, loss_weights, make_clip, drifting):
+    clip = painting.with_name("clip.mp4")
+    make_clip(clip, drifting(12, picture="coffee"))
+    steps = []
+    first = learn_style(painting, clip, loss_weights=str(loss_weights), progress=steps.append)
+    assert [step.iteration for step in steps] == [1, 2, 3, 4]
+    # What it learned from is the clip and its motion.
+    assert first.training["videos"] == "videos" and first.style == "waves"
+    before = load(BASE).network.state_dict()
+    assert any(
+        not torch.equal(tensor, before[name].to(tensor.dtype))
+        for name, tensor in first.network.state_dict().items()
+    )
+    again = learn_style(painting, None, loss_weights=str(loss_weights), progress=steps.append)
+    assert again.digest == first.digest and len(steps) == 4
+    place = learned_place([painting], loss_weights=str(loss_weights))
+    assert [path for path in learned_styles() if path.stem == "waves"] == [place]
+    # Only the model stays.
+    assert [path.name for path in place.parent.iterdir()] == ["waves.safetensors"]
+
+
+def test_another_painting_effort_or_judge_is_another_model(quickly, painting, loss_weights):
+    other = painting.with_name("other.png")
+    io.imsave(other, data.rocket()[:200, :200])
+    places = {
+        learned_place([painting]),
+        learned_place([other]),
+        learned_place([painting], "quick"),
+        learned_place([painting], loss_weights=str(loss_weights)),
+        learned_place([painting, other]),
+        learned_place([painting, other], blend=(2, 1)),
+    }
+    assert len(places) == 6
+    assert learned_place([painting, other], blend=(4, 2)) in places
+    assert learned_place([painting]).stem == "waves"
+    with pytest.raises(UsageError, match="no painting"):
+        learned_place([painting.with_name("missing.jpg")])
+    with pytest.raises(UsageError, match="as many weights"):
+        learned_place([painting], blend=(1, 2))
+
+
+def test_an_interrupted_painting_is_learned_to_its_end(quickly, painting, loss_weights):
+    judge = str(loss_weights)
+    stop, steps = threading.Event(), []
+
+    def interrupt(progress):
+        steps.append(progress.iteration)
+        if progress.iteration == 2:
+            stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        learn_style(painting, loss_weights=judge, progress=interrupt, stop=stop)
+    resumed = learn_style(
+        painting, loss_weights=judge, progress=lambda p: steps.append(p.iteration)
+    )
+    assert steps == [1, 2, 3, 4]
+    learned_place([painting], loss_weights=judge).unlink()
+    whole = learn_style(painting, loss_weights=judge)
+    assert whole.digest == resumed.digest
+
+
+@pytest.mark.parametrize("kind", ["grey", "CMYK", "transparent", "tiny"])
+def test_paintings_of_every_kind_are_learned(quickly, tmp_path, loss_weights, kind):
+    from PIL import Image
+
+    picture = Image.fromarray(data.chelsea()[:128, :128])
+    path = tmp_path / "picture.tif"
+    if kind == "transparent":
+        picture.putalpha(Image.fromarray(np.full((128, 128), 100, np.uint8)))
+    elif kind == "tiny":
+        picture = picture.resize((100, 80))
+    else:
+        picture = picture.convert("L" if kind == "grey" else "CMYK")
+    picture.save(path)
+    assert learn_style(path, effort="quick", loss_weights=str(loss_weights)).style == "picture"
+
+
+def test_one_command_learns_and_paints(quickly, painting, loss_weights, make_clip, drifting):
+    clip = painting.with_name("clip.mp4")
+    make_clip(clip, drifting(4, picture="coffee"))
+    arguments = [clip, "--style", painting, "--loss-weights", loss_weights]
+    arguments += ["--style-effort", "quick", "--device", "cpu"]
+    first = CliRunner().invoke(command, [str(a) for a in arguments])
+    assert first.exit_code == 0, first.output
+    assert "waves.jpg: not known yet" in first.output and "minute here" in first.output
+    made = clip.with_name("clip.waves.mp4")
+    assert made.exists() and not list(clip.parent.glob("*.learning.jpg"))
+    made.unlink()
+    second = CliRunner().invoke(command, [str(a) for a in arguments])
+    assert second.exit_code == 0, second.output
+    assert "not known" not in second.output and made.exists()
+    assert "waves.safetensors" in CliRunner().invoke(command, ["--list-styles"]).output
+
+
+def test_an_estimate_learns_nothing(quickly, painting, make_clip, drifting):
+    clip = painting.with_name("clip.mp4")
+    make_clip(clip, drifting(4, picture="coffee"))
+    arguments = [str(clip), "--style", str(painting), "--dry-run"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 0, result.output
+    assert "not known yet" in result.output and not learned_styles()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--style", "waves.jpg", "--style", "great-wave"], "all are paintings"),
+        (["--style-blend", "1,2"], "is for paintings"),
+        (["--style", "missing.jpg"], "no painting missing.jpg"),
+    ],
+)
+def test_what_cannot_be_learned_is_said_before_anything_is_done(arguments, words):
+    result = CliRunner().invoke(command, ["clip.mp4", *arguments])
+    assert words in str(result.exception)
