@@ -12,11 +12,12 @@ import numpy as np
 from brushflow.cli.commands import printable, stop_on_interrupt
 from brushflow.cli.progress import ProgressDisplay
 from brushflow.common.errors import UsageError
+from brushflow.common.sizes import fit_size, resized
 from brushflow.models import StyleModel
 from brushflow.models.model_file import BASE
 from brushflow.pipeline import Stylizer
 from brushflow.pipeline.finish import finish
-from brushflow.pipeline.stroke import USUAL_HEIGHT, resized
+from brushflow.pipeline.stroke import USUAL_HEIGHT
 from brushflow.video import IMAGE_SUFFIXES, Source, open_source, write_image
 
 if TYPE_CHECKING:
@@ -141,9 +142,7 @@ class _Watch:
 
 def _frame(source: Source) -> np.ndarray:
     """A frame from near the source's beginning, at the size that styles look best at."""
-    width, height = source.info.width, source.info.height
-    scale = min(1.0, USUAL_HEIGHT / min(width, height))
-    size = max(2, round(width * scale)), max(2, round(height * scale))
+    size = fit_size((source.info.width, source.info.height), USUAL_HEIGHT, cover=True)
     *_, last = islice(source.read(), 25)
     return resized(last.pixels, size)
 

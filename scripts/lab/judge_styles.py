@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
-import cv2
 import numpy as np
 import torch
 from skimage import data as samples
@@ -15,6 +14,7 @@ from skimage import data as samples
 from brushflow.cli.commands import set_up_logging
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import UsageError
+from brushflow.common.sizes import fit_size, resized
 from brushflow.evaluation.faithfulness import edge_map, edge_similarity, light_order
 from brushflow.evaluation.texture import fine_energy, flat_windows
 from brushflow.models import StyleModel, available, load, preprocess
@@ -87,7 +87,8 @@ class _Judge:
     """All numbers of a style, by their columns."""
 
     def __init__(self, style: Style, painting: np.ndarray, network: LossNetwork) -> None:
-        self.painting = _longest(painting, style.stroke)
+        size = painting.shape[1], painting.shape[0]
+        self.painting = resized(painting, fit_size(size, style.stroke, enlarge=True))
         target = preprocess(self.painting)
         self.distances = [
             PerceptualLoss(
@@ -154,16 +155,8 @@ def _faces(data: Path) -> Iterable[np.ndarray]:
 
 def _sized(picture: np.ndarray, side: int) -> np.ndarray:
     """So that the shorter side has so many pixels."""
-    return _scaled(picture, side / min(picture.shape[:2]))
-
-
-def _longest(picture: np.ndarray, side: int) -> np.ndarray:
-    return _scaled(picture, side / max(picture.shape[:2]))
-
-
-def _scaled(picture: np.ndarray, scale: float) -> np.ndarray:
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how)
+    size = picture.shape[1], picture.shape[0]
+    return resized(picture, fit_size(size, side, enlarge=True, cover=True))
 
 
 def _sheet(pictures: Sequence[np.ndarray]) -> np.ndarray:
