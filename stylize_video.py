@@ -29,19 +29,19 @@ from brushflow.cli.option_types import (
     Stroke,
     odd_width,
 )
-from brushflow.cli.stylizing import Work, make_folder, write_still
-from brushflow.common.errors import UsageError
-from brushflow.common.torch_devices import PRECISIONS
-from brushflow.models import DEFAULT_STYLE, available
-from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.inputs import (
+from brushflow.cli.sources import (
     default_output,
     find_videos,
     is_video_folder,
     output_folder,
 )
+from brushflow.cli.stylizing import Work, make_folder, write_still
+from brushflow.common.errors import UsageError
+from brushflow.common.torch_devices import PRECISIONS
+from brushflow.models import DEFAULT_STYLE, available
+from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.finishing import COARSEST, FINEST
 from brushflow.pipeline.options import KEEPS, SPHERICAL
-from brushflow.pipeline.stroke import COARSEST, FINEST
 from brushflow.pipeline.stylizer import FILLS
 from brushflow.video import open_source
 from brushflow.video.capture_devices import is_device

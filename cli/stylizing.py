@@ -17,13 +17,13 @@ from brushflow.common.wording import counted
 from brushflow.live.showing import show_while
 from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.estimate import estimate_run
-from brushflow.pipeline.making import is_done, is_made
-from brushflow.pipeline.many import stylize_videos
+from brushflow.pipeline.many_videos import stylize_videos
+from brushflow.pipeline.outputs import is_done, is_made
 from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
-from brushflow.pipeline.parallel.processes import PaintingProcesses
-from brushflow.pipeline.parallel.this_machine import painting_processes, usable_cores
+from brushflow.pipeline.parallel.processes import painting_processes, usable_cores
+from brushflow.pipeline.parallel.rows import ShotExecutor
+from brushflow.pipeline.preview import preview, stylize_image
 from brushflow.pipeline.run import forget_run, one_opencv_thread
-from brushflow.pipeline.stills import preview, stylize_image
 from brushflow.video import Source, open_source
 
 
@@ -69,7 +69,7 @@ class Work:
         with self._ready([source]) as (display, stop, executor):
             paint = partial(
                 stylize_video,
-                source=place,
+                source=source,
                 output=output,
                 options=self.options,
                 progress=display.show,
@@ -178,9 +178,7 @@ class Work:
     @contextmanager
     def _ready(
         self, sources: Sequence[Source]
-    ) -> Iterator[
-        tuple[ProgressDisplay, threading.Event, PaintingProcesses | ClusterExecutor | None]
-    ]:
+    ) -> Iterator[tuple[ProgressDisplay, threading.Event, ShotExecutor | None]]:
         """A progress display, an event that Ctrl-C sets, and processes if several are wanted."""
         sizes = [self.options.output_size(s.info.width, s.info.height) for s in sources]
         largest = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
@@ -191,9 +189,7 @@ class Work:
         ):
             yield display, stop, executor
 
-    def _executor(
-        self, size: tuple[int, int]
-    ) -> AbstractContextManager[PaintingProcesses | ClusterExecutor | None]:
+    def _executor(self, size: tuple[int, int]) -> AbstractContextManager[ShotExecutor | None]:
         if self.cluster is not None:
             return ClusterExecutor(self.cluster)
         return painting_processes(self.jobs, self.options.device, size)

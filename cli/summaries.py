@@ -10,7 +10,7 @@ from brushflow.cli.commands import aligned, printable
 from brushflow.common.wording import counted
 from brushflow.pipeline import RunReport
 from brushflow.pipeline.estimate import Estimate
-from brushflow.pipeline.many import Outcome
+from brushflow.pipeline.many_videos import Outcome
 
 
 def tell_report(report: RunReport) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from brushflow.pipeline import Stylized, StylizeOptions
-from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.painter import Painter
 
 
 class FrameByFrame:

@@ -18,7 +18,7 @@ from brushflow.live.meter import Meter
 from brushflow.live.size import choose_size, within
 from brushflow.live.window import View
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.finish import finish
+from brushflow.pipeline.finishing import finish
 from brushflow.video import write_image
 from brushflow.video.recording import Recorder, free_name
 

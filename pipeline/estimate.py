@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.painting import Painter
-from brushflow.pipeline.parallel.rows import plan_rows
-from brushflow.pipeline.plan import plan_video
+from brushflow.pipeline.painter import Painter
+from brushflow.pipeline.plan import plan_rows, plan_video
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.shots.scan import ProgressCallback, scan_source
 from brushflow.video import SegmentWriter, Source

@@ -8,8 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from brushflow.common.atomic_files import (
@@ -23,8 +22,8 @@ from brushflow.common.atomic_files import (
     remove_lock,
     remove_own,
 )
-from brushflow.common.checked_tensors import load_checked, save_checked
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.tensor_files import safetensors_bytes, tensors_digest
 from brushflow.pipeline.plan import Segment
 from brushflow.shots.scan import Scan
 from brushflow.video import verify_segment
@@ -35,14 +34,13 @@ _FOLDERS = {
     "state": r"\d{8}\.safetensors",
     "rows": r"\d{8}(\.lock)?",
 }
-_MOTION = r"\d{8}\.safetensors"
 _NEEDED = r"scan\.json|turn"
-_KNOWN = "|".join([*_FOLDERS, "motion", _NEEDED, r"run\.json"])
+_KNOWN = "|".join([*_FOLDERS, _NEEDED, r"run\.json"])
 _NOTES = ("complete", "replaces")  # in run.json beside what decides the result
 
 
 class RunFolder:
-    """``run.json``, ``scan.json``, ``segments/``, ``state/`` and ``motion/`` of one run.
+    """``run.json``, ``scan.json``, ``segments/`` and ``state/`` of one run.
 
     Every file carries a checksum, or has one beside it: what was damaged between two starts counts
     as not there.
@@ -52,7 +50,6 @@ class RunFolder:
         self.path = path
         self.segments = path / "segments"
         self.states = path / "state"
-        self.motions = path / "motion"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -156,7 +153,6 @@ class RunFolder:
         """Remove what was needed to make the output, but not the note that it is complete."""
         for name, files in _FOLDERS.items():
             remove_own(self.path / name, files)
-        self.drop_all_motion()
         remove_own(self.path, _NEEDED)
 
     def remove(self) -> None:
@@ -218,7 +214,7 @@ class RunFolder:
 
     def save_state(self, index: int, tensors: dict[str, Tensor]) -> None:
         """Keep the recurrent state after frame ``index``, tensors of the CPU by name."""
-        save_checked(self._state_path(index), tensors)
+        _save_checked(self._state_path(index), tensors)
 
     def drop_states(self, first: int, last: int, but: Container[int] = ()) -> None:
         """Remove the states after frames ``first`` to ``last``, except those after ``but``."""
@@ -229,53 +225,10 @@ class RunFolder:
 
     def load_state(self, index: int) -> dict[str, Tensor] | None:
         """The state after frame ``index``, None if it is not there or damaged."""
-        return load_checked(self._state_path(index))
-
-    def save_motion(self, mark: str, index: int, flow: NDArray, reliability: NDArray) -> None:
-        """Keep the motion of frame ``index``, float32 (H, W, 2) and (H, W), for its painter.
-
-        ``mark``: of the turn that it is found for, see ``turns``.
-        """
-        tensors = {"flow": torch.from_numpy(flow), "reliability": torch.from_numpy(reliability)}
-        path = self._motion_path(mark, index)
-        path.parent.mkdir(exist_ok=True)
-        save_checked(path, tensors)
-
-    def take_motion(self, mark: str, index: int) -> tuple[NDArray, NDArray] | None:
-        """The motion of frame ``index``, and remove it; None if it is not there or damaged."""
-        path = self._motion_path(mark, index)
-        known = load_checked(path)
-        if known is None:
-            return None
-        path.unlink(missing_ok=True)
-        return known["flow"].numpy(), known["reliability"].numpy()
-
-    def drop_motion(self, mark: str, first: int, last: int) -> None:
-        """Remove the motion of frames ``first`` to ``last`` that nobody has taken."""
-        for path in (self.motions / mark).glob("[0-9]*.safetensors"):
-            if first <= int(path.stem) <= last:
-                path.unlink(missing_ok=True)
-
-    def drop_all_motion(self) -> None:
-        """Remove the motion that was found for any turn."""
-        if self.motions.is_dir() and not is_link(self.motions):
-            for turn in list(self.motions.iterdir()):
-                remove_own(turn, _MOTION)
-        remove_own(self.motions, _MOTION)
-
-    def motion_bytes(self, mark: str) -> int:
-        """How much disk the motion takes that lies ready."""
-        total = 0
-        for path in (self.motions / mark).glob("[0-9]*.safetensors"):
-            with suppress(FileNotFoundError):
-                total += path.stat().st_size
-        return total
+        return _load_checked(self._state_path(index))
 
     def _state_path(self, index: int) -> Path:
         return self.states / f"{index:08d}.safetensors"
-
-    def _motion_path(self, mark: str, index: int) -> Path:
-        return self.motions / mark / f"{index:08d}.safetensors"
 
     def _read_json(self, name: str) -> dict[str, Any] | None:
         try:
@@ -290,6 +243,24 @@ class RunFolder:
         with atomic_path(self.path / name) as partial:
             content = {**value, "sha256": _json_digest(value)}
             partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def _save_checked(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors of the CPU by name; the file is there complete or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(safetensors_bytes(tensors, {"sha256": tensors_digest(tensors)}))
+
+
+def _load_checked(path: Path) -> dict[str, Tensor] | None:
+    """What ``_save_checked`` has written, None if it is not there or damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            # Copies: the library's tensors hold the file, which Windows cannot remove then.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            known = (file.metadata() or {}).get("sha256")
+    except (OSError, RuntimeError, SafetensorError):  # RuntimeError: removed at this moment
+        return None
+    return tensors if known == tensors_digest(tensors) else None
 
 
 def _identity(path: Path) -> list[int]:

@@ -1,18 +1,25 @@
-"""How a frame moved since the one before it, and which of its pixels that is known for."""
+"""How a frame moved since the one before it, and which of its pixels that is known for.
 
-from collections.abc import Callable
+Motion is estimated, or lies in files: ``.flo``, and maps in ``.pgm`` or other grey pictures, whose
+names have the frames' numbers in them, in the notation of the original programs.
+"""
+
+import re
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.flow import read_flo, stays_inside
 from brushflow.flow.borders import hold_inside
 from brushflow.flow.estimators import FlowEstimator
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import fit, resize_flow
-from brushflow.occlusion import reliability, rescue
+from brushflow.occlusion import read_map, reliability, rescue
 
 _LEAST, _MOST = 320, 1024
 
@@ -93,35 +100,6 @@ class EstimatedMotion:
         return Motion(flow, known, reverse)
 
 
-# Flow and reliability of the frame with an index, as ``EstimatedMotion.find`` gives them, or None.
-TakeMotion = Callable[[int], tuple[np.ndarray, np.ndarray] | None]
-
-
-class SharedMotion:
-    """What others have found and put somewhere, else what is found here.
-
-    Args:
-        inner: finds motion.
-        take: gives what others have found.
-    """
-
-    def __init__(
-        self,
-        inner: EstimatedMotion,
-        take: TakeMotion,
-    ) -> None:
-        self.inner = inner
-        self.take = take
-
-    def __call__(
-        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
-    ) -> Motion:
-        known = self.take(index)
-        if known is None:
-            return self.inner(frame, previous, index, executor)
-        return Motion(*known).enlarged(frame.shape[:2])
-
-
 def usual_size(longest: int) -> int:
     """The longest side to find motion at, in frames with this one: half, within bounds.
 
@@ -129,3 +107,69 @@ def usual_size(longest: int) -> int:
     for 1080p.
     """
     return min(longest, max(longest // 2, _LEAST), _MOST)
+
+
+class FileMotion:
+    """Motion read from ``.flo`` files and maps, frame by frame."""
+
+    def __init__(
+        self, flow_pattern: str, occlusions_pattern: str, step: int, invert: bool, fix: bool
+    ) -> None:
+        self.flow_pattern = flow_pattern
+        self.occlusions_pattern = occlusions_pattern
+        self.step = step
+        self.invert = invert
+        self.fix = fix
+
+    def __call__(
+        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
+    ) -> Motion:
+        """Motion of frame ``index``; BrushflowError if its files are missing or do not fit."""
+        return self.read(
+            pair_path(self.flow_pattern, index - self.step, index),
+            pair_path(self.occlusions_pattern, index - self.step, index),
+            frame,
+            f"frame {index}",
+        )
+
+    def read(self, flow_path: Path, map_path: Path, frame: np.ndarray, name: str) -> Motion:
+        """Motion of a picture that is called ``name`` in messages."""
+        flow, reliability = read_flo(flow_path), read_map(map_path)
+        for path, size in ((flow_path, flow.shape[:2]), (map_path, reliability.shape)):
+            if size != frame.shape[:2]:
+                raise BrushflowError(
+                    f"{path} is {size[1]}×{size[0]}, but {name} is "
+                    f"{frame.shape[1]}×{frame.shape[0]}; compute it from these frames."
+                )
+        if self.invert:
+            reliability = 1 - reliability
+        if self.fix:
+            reliability = reliability * stays_inside(flow)
+        return Motion(flow, reliability.astype(np.float32, copy=False))
+
+
+def check_patterns(flow_pattern: str, occlusions_pattern: str) -> None:
+    """UsageError unless both are given."""
+    if not (flow_pattern and occlusions_pattern):
+        raise UsageError(
+            "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
+        )
+
+
+def frame_path(pattern: str, index: int) -> Path:
+    """``frame_%05d.png`` with the number filled in."""
+    return Path(_fill(pattern, index, pattern))
+
+
+def pair_path(pattern: str, previous: int, current: int) -> Path:
+    """``backward_[%d]_{%d}.flo``: the current frame's number in [], the previous one's in {}."""
+    name = re.sub(r"\[([^\]]*)\]", lambda m: _fill(m[1], current, pattern), pattern)
+    return Path(re.sub(r"\{([^}]*)\}", lambda m: _fill(m[1], previous, pattern), name))
+
+
+def _fill(text: str, number: int, pattern: str) -> str:
+    if not re.fullmatch(r"(?:[^%]|%%)*%0?\d*[di](?:[^%]|%%)*", text):
+        raise UsageError(
+            f"The pattern {pattern!r} needs one number such as %05d where a frame is meant."
+        )
+    return text % number

@@ -1,4 +1,4 @@
-"""Dividing the work into segments, the same ones whether or not a run is interrupted."""
+"""Dividing the work into segments, the same ones whether or not a run is interrupted, and rows."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from brushflow.shots.scan import Scan
 from brushflow.video import VideoInfo
 
 SEGMENT_FRAMES = 48
+_ROWS_IF_DAMAGED = 8
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,9 @@ class Segment:
     def exit(self, step: int) -> int:
         """The frame that is painted last."""
         return self.last if step > 0 else self.first
+
+
+Row = Sequence[Segment]  # of one or several whole shots, or parts of one, in the video's order
 
 
 def plan_segments(
@@ -97,3 +101,18 @@ def frames_between(scan: Scan, options: StylizeOptions, info: VideoInfo) -> tupl
             f"{float(seconds[-1]):.3f} s."
         )
     return inside[0], inside[-1]
+
+
+def plan_rows(
+    plan: Sequence[Segment], scan: Scan, recurrent: bool, joints: Collection[int] = ()
+) -> list[Row]:
+    """The plan divided into rows that can be painted side by side: shots, or parts from ``joints``.
+
+    A damaged source can only be read from its start, so there a row takes several shots.
+    Where no frame depends on the one before it, a segment is a row.
+    """
+    cuts = {*scan.cuts, *joints} if recurrent else {segment.first for segment in plan}
+    starts = [i for i, segment in enumerate(plan) if i == 0 or segment.first in cuts]
+    if scan.problem is not None:
+        starts = starts[:: -(-len(starts) // _ROWS_IF_DAMAGED)]
+    return [plan[start:end] for start, end in pairwise([*starts, len(plan)])]

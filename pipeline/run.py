@@ -1,28 +1,77 @@
-"""A run from start to end, as the library's users call it."""
+"""A run from start to end: scan, paint what is missing in segments, put the output together."""
 
+import logging
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from brushflow.pipeline.destination import check_destination, run_folder
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.job import ProgressCallback, RunReport, VideoJob
+from brushflow.pipeline.memory_limits import (
+    ShortOfMemory,
+    release,
+    too_large,
+    warn_of_shortage,
+    with_smaller_flow,
+)
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.video import Source, open_source
+from brushflow.pipeline.outputs import (
+    already_there,
+    check_destination,
+    join_segments,
+    kept_folder,
+    mark_of,
+    run_folder,
+    settings_of,
+    settle_early,
+)
+from brushflow.pipeline.painter import Painter
+from brushflow.pipeline.parallel.rows import ShotExecutor, paint_rows
+from brushflow.pipeline.parallel.worker import RunDescription, describe_run
+from brushflow.pipeline.plan import Row, Segment, find_joints, plan_rows, plan_video
+from brushflow.pipeline.shot_painter import ShotPainter
+from brushflow.shots.scan import ProgressCallback, Scan, check_cuts, scan_source
+from brushflow.video import Source, check_encoder, check_output, open_source, try_settings
+from brushflow.video.tags import maker
+
+logger = logging.getLogger(__name__)
+
+# Pixels along a side that the usual encoders take without being asked.
+_SURE_SIDES = range(16, 4097)
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did: ``frames`` in the output, of which ``painted`` now, in ``seconds``.
+
+    ``notes`` are sentences about what was changed on the way (a converted sound track, say);
+    ``problem`` is what is wrong with the source, None if all of it could be read; ``kept`` the
+    folder with what ``keep`` asked for.
+    """
+
+    output: Path
+    frames: int
+    painted: int
+    seconds: float
+    notes: list[str] = field(default_factory=list)
+    problem: str | None = None
+    kept: Path | None = None
 
 
 def stylize_video(
-    source: str | Path,
+    source: Source | str | Path,
     output: Path,
     options: StylizeOptions | None = None,
     progress: ProgressCallback = lambda stage, done, total: None,
     stop: threading.Event | None = None,
-    executor: Executor | None = None,
+    executor: ShotExecutor | None = None,
     watch: Callable[[np.ndarray], None] = lambda picture: None,
     keep_note: bool = False,
 ) -> RunReport:
@@ -31,10 +80,10 @@ def stylize_video(
     The same call after an interruption goes on where the last one ended. ``progress`` is called
     with a stage (scan, stylize, assemble), frames done and frames in all. Setting ``stop`` ends
     the run at the next frame with KeyboardInterrupt; finished segments are kept. An ``executor``
-    (see ``processes`` and ``cluster``) paints several shots at a time; the file is the same, byte
-    for byte. ``watch`` is called, in another thread, with every picture that is written, RGB
-    (H, W, 3), unless an executor paints. ``keep_note`` leaves a note beside the output, by which
-    the same call without ``restart`` knows that nothing is left to paint, until ``forget_run``.
+    (see ``parallel``) paints several shots at a time; the file is the same, byte for byte.
+    ``watch`` is called, in another thread, with every picture that is written, RGB (H, W, 3),
+    unless an executor paints. ``keep_note`` leaves a note beside the output, by which the same
+    call without ``restart`` knows that nothing is left to paint, until ``forget_run``.
 
     Raises:
         UsageError: options that do not fit, an output that exists, an unfinished other run.
@@ -42,29 +91,10 @@ def stylize_video(
     """
     options = options or StylizeOptions()
     with one_opencv_thread():
-        opened = open_source(source, options.fps)
-        stop = stop or threading.Event()
-        return run_job(opened, output, options, progress, stop, executor, watch, keep_note)
-
-
-def run_job(
-    source: Source,
-    output: Path,
-    options: StylizeOptions,
-    progress: ProgressCallback,
-    stop: threading.Event,
-    executor: Executor | None,
-    watch: Callable[[np.ndarray], None] = lambda picture: None,
-    keep_note: bool = False,
-) -> RunReport:
-    """The same for an opened source; the caller sees to OpenCV's threads."""
-    # An output with a run beside it may be that run's, which was stopped before it had tidied up.
-    unfinished = run_folder(output, options.work_dir).is_dir()
-    check_destination(source.info.path, output, options.restart or unfinished)
-    job = VideoJob(source, output, options, progress, stop, executor)
-    job.watch = watch
-    job.keep_note = keep_note
-    return job.run()
+        if isinstance(source, str | Path):
+            source = open_source(source, options.fps)
+        run = Run(source, output, options, progress, stop or threading.Event(), executor, watch)
+        return run.complete(keep_note)
 
 
 def forget_run(output: Path, options: StylizeOptions) -> None:
@@ -87,3 +117,248 @@ def one_opencv_thread() -> Iterator[None]:
         yield
     finally:
         cv2.setNumThreads(threads)
+
+
+class Run:
+    """A source, an output, and the folder that survives interruptions.
+
+    ``executor`` paints rows of shots, side by side; without one, all are painted here, in one row.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        output: Path,
+        options: StylizeOptions,
+        progress: ProgressCallback,
+        stop: threading.Event,
+        executor: ShotExecutor | None,
+        watch: Callable[[np.ndarray], None],
+    ) -> None:
+        self.source = source
+        self.output = output
+        self.options = options = options.for_source(source.info)
+        self.progress = progress
+        self.stop = stop
+        self.executor = executor
+        self.watch = watch
+        self.folder = RunFolder(run_folder(output, options.work_dir))
+        self.kept = kept_folder(output, options)
+        self.size = options.output_size(source.info.width, source.info.height)
+        self.done = 0
+        self.total = 0
+        self.shortages: list[str] = []
+        self._check_early()
+
+    def _check_early(self) -> None:
+        """Find what would only be found after the scan, or by other processes."""
+        options, info = self.options, self.source.info
+        # An output with a run beside it may be that run's, stopped before it had tidied up.
+        unfinished = self.folder.path.is_dir()
+        check_destination(info.path, self.output, options.restart or unfinished)
+        encoding = options.encoding(self.output)
+        check_encoder(encoding)
+        check_output(self.output, encoding.codec)
+        check_cuts(options.cuts)
+        width, height = self.size
+        width *= 1 + options.compare
+        chosen = (options.codec, options.preset, options.pix_fmt)
+        unusual = any(chosen) or options.crf != StylizeOptions.crf
+        if unusual or not all(side in _SURE_SIDES for side in (width, height)):
+            try_settings(encoding, width, height, info.output_color, self.output.suffix)
+
+    def complete(self, keep_note: bool = False) -> RunReport:
+        """See that the output is there, by all stages that are left, in order."""
+        started = time.monotonic()
+        painter = self._painter(self.options)
+        settings = settings_of(self.source, self.options, painter.digests)
+        fresh = not self.folder.path.exists()
+        if fresh and not self.options.restart and self.kept and self.kept.exists():
+            raise already_there(self.kept)
+        with self.folder.locked():
+            try:
+                painted, summary = 0, self._summary_of_earlier(settings)
+                if summary is None:
+                    self._check_means(painter)
+                    scan = self._scan()
+                    plan = plan_video(scan, self.options, self.source.info)
+                    fates = None
+                    if not self.folder.painted:
+                        fates = settle_early(
+                            self.source, self.options, scan, self.output, self._check_stop
+                        )
+                    painted = self.paint_missing(painter, scan, plan)
+                    summary = self._join(scan, plan, settings, fates)
+                    self.folder.mark_complete(summary)
+            except BrushflowError as error:
+                refused = isinstance(error, UsageError) and not self.folder.painted
+                if fresh and (refused or self.folder.empty):
+                    with suppress(OSError):
+                        self.folder.remove()
+                raise
+            if keep_note:
+                self.folder.tidy()
+            else:
+                self.folder.remove()
+        seconds = time.monotonic() - started
+        return RunReport(self.output, painted=painted, seconds=seconds, kept=self.kept, **summary)
+
+    def _summary_of_earlier(self, settings: dict[str, Any]) -> dict[str, Any] | None:
+        """Begin the run, or go on with it; its summary if it has only to be tidied up."""
+        there = self.output.exists()
+        if there and not self.options.restart:
+            self._check_ours(settings)
+        else:
+            self.folder.begin(settings, self.options.restart, self.output if there else None)
+        return self.folder.complete if there else None
+
+    def _check_ours(self, settings: dict[str, Any]) -> None:
+        """Raise UsageError unless the output that exists is what this very run has written.
+
+        A run may be stopped when its output is in place and its folder not yet gone, or when it was
+        begun to overwrite the one that is there and has not come so far.
+        """
+        if self.folder.abandoned:
+            self.folder.remove()
+            raise already_there(self.output)
+        if self.folder.complete is not None and not self.folder.is_of(settings):
+            raise already_there(self.output)
+        self.folder.begin(settings, restart=False)
+        if self.folder.complete is not None or self.folder.may_replace(self.output):
+            return
+        if maker(self.output).startswith(mark_of(settings)):
+            return
+        if self.folder.empty:
+            self.folder.remove()
+        raise already_there(self.output)
+
+    def _check_means(self, painter: Painter) -> None:
+        """Raise if those who are to paint cannot; warn if there may be too little memory."""
+        if self.executor is not None:
+            self.executor.check(self._description(self.options))
+        elif painter.on_cpu:
+            warn_of_shortage(painter.pixels(self.size), self.options)
+
+    def _scan(self) -> Scan:
+        scan = self.folder.load_scan()
+        if scan is None:
+            cuts, end = self.options.cuts, self.options.end
+            scan = scan_source(self.source, cuts, self.progress, self._check_stop, end)
+            self.folder.save_scan(scan)
+        self.source.problem = scan.problem
+        return scan
+
+    def _join(
+        self, scan: Scan, plan: Sequence[Segment], settings: dict[str, Any], fates: Any
+    ) -> dict[str, Any]:
+        """Put the output together; the summary of the run."""
+        self.progress("assemble", self.total, self.total)
+        if self.source.identity() != settings["source"]:
+            raise BrushflowError(
+                f"{self.source.info.path} has changed since the run began; --restart looks at it "
+                f"anew."
+            )
+        filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
+        # What is made of a damaged source may be made again one day.
+        mark = mark_of(settings) + "-part" * (scan.problem is not None)
+        ours = self.output.exists() and (
+            self.folder.may_replace(self.output) or maker(self.output).startswith(mark)
+        )
+        said = join_segments(
+            self.source, self.options, self.folder, scan, plan, self.output, fates, ours, mark
+        )
+        notes = [*self.source.notes, *filled, *self.shortages, *said]
+        return {"frames": self.total, "notes": notes, "problem": scan.problem}
+
+    def paint_missing(self, painter: Painter, scan: Scan, plan: Sequence[Segment]) -> int:
+        """Paint what no earlier start has finished; returns the number of frames.
+
+        Where memory does not suffice, fewer processes paint, and then motion is found on smaller
+        frames from there on; once.
+        """
+        self.total = sum(map(len, plan))
+        painted = self.total - self._count_finished(plan)
+        if painted < self.total and painted:
+            logger.info("Going on after %d of %d frames.", self.done, self.total)
+        if self._paint_rest(painter, self.options, scan, plan):
+            return painted
+        release()
+        smaller = with_smaller_flow(self.options, painter.longest_for_motion(self.size))
+        if smaller is None:
+            raise too_large(self.size, self.options)
+        self.shortages.append(
+            f"There was too little memory to find motion on full frames; after frame "
+            f"{self._count_finished(plan)} it was found at {smaller.flow_size} pixels."
+        )
+        logger.warning(self.shortages[-1])
+        if not self._paint_rest(self._painter(smaller), smaller, scan, plan):
+            raise too_large(self.size, self.options)
+        return painted
+
+    def _painter(self, options: StylizeOptions) -> Painter:
+        """What paints; where others do that, only what they must agree with."""
+        if self.executor is not None:
+            options = replace(options, device="cpu", precision="fp32")
+        return Painter(options)
+
+    def _description(self, options: StylizeOptions) -> RunDescription:
+        return describe_run(self.source, self.output, self.folder.path, options)
+
+    def _count_finished(self, plan: Sequence[Segment]) -> int:
+        self.done = sum(map(len, self.folder.finished(plan)))
+        return self.done
+
+    def _paint_rest(
+        self, painter: Painter, options: StylizeOptions, scan: Scan, plan: Sequence[Segment]
+    ) -> bool:
+        """Paint the segments that are not finished; False if memory ran out on the way."""
+        try:
+            if self.executor is None:
+                here = ShotPainter(self.source, scan, self.output, options, painter, self.folder)
+                here.paint(plan, self._count_frame, self._check_stop)
+            else:
+                joints = find_joints(plan[0].first, plan[-1].last, scan.cuts, self.options.max_shot)
+                rows = plan_rows(plan, scan, painter.recurrent, joints)
+                self._paint_elsewhere(self.executor, options, rows)
+        except ShortOfMemory:
+            return False
+        return True
+
+    def _paint_elsewhere(
+        self, executor: ShotExecutor, options: StylizeOptions, rows: Sequence[Row]
+    ) -> None:
+        """Have what is missing of the rows painted by an executor."""
+        run = self._description(options)
+        while True:
+            finished = set(self.folder.finished(part for row in rows for part in row))
+            missing = [row for row in rows if not finished.issuperset(row)]
+            others = self.total - sum(len(part) for row in missing for part in row)
+
+            def show(done: int, others: int = others) -> None:
+                self._show_done(others + done)
+
+            try:
+                paint_rows(executor, run, missing, finished, show, self._check_stop)
+            except ShortOfMemory:
+                if executor.fewer():
+                    continue
+                raise
+            return
+
+    def _count_frame(self, picture: np.ndarray) -> None:
+        self.watch(picture)
+        self._show_done(min(self.done + 1, self.total))
+
+    def _show_done(self, done: int) -> None:
+        self.done = done
+        self.progress("stylize", done, self.total)
+
+    def _check_stop(self) -> None:
+        if self.stop.is_set():
+            command = "the same command"
+            if self.options.restart:
+                command += " without --restart"
+            raise KeyboardInterrupt(
+                f"Interrupted. What is finished is kept in {self.folder.path}; {command} goes on "
+                f"from there."
+            )

@@ -1,25 +1,30 @@
-"""Painting the segments of shots: nothing outside a shot need be known for it."""
+"""Painting the segments of shots: nothing outside a shot need be known for it.
+
+The frames of segments are read, painted, and encoded into a file for each segment.
+"""
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from torch import Tensor
 
+from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import out_of_memory
 from brushflow.common.queues import Sink, prefetch
+from brushflow.pipeline.finishing import keep
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.keep import keep
 from brushflow.pipeline.long_term import State
+from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.outputs import kept_folder
+from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.plan import Segment, find_joints, frames_between, missing_runs
-from brushflow.pipeline.segments import SegmentEncoder, read_segments
-from brushflow.pipeline.shortage import ShortOfMemory
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.shots.scan import Scan
 from brushflow.video import SegmentWriter, Source
@@ -60,14 +65,12 @@ class ShotPainter:
         segments: Sequence[Segment],
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
-        appeared: Callable[[Segment], None] = lambda segment: None,
     ) -> int:
         """Paint those of ``segments`` that are not there yet; returns the number of frames.
 
         They are segments of one or several whole shots that follow one another, in the order of
         the video. ``painted`` is called with every picture that was missing; ``check_stop`` before
-        it, and may raise; ``appeared`` with every finished segment. ShortOfMemory if memory runs
-        out.
+        it, and may raise. ShortOfMemory if memory runs out.
         """
         order = segments[:: self.step]
         finished = set(self.folder.finished(segments))
@@ -79,7 +82,7 @@ class ShotPainter:
             try:
                 parts = order[position : missing.stop]
                 again = sum(map(len, order[position : missing.start]))
-                self._paint(parts, again, state, painted, check_stop, appeared)
+                self._paint(parts, again, state, painted, check_stop)
             except Exception as error:
                 if not out_of_memory(error):
                     raise
@@ -127,7 +130,6 @@ class ShotPainter:
         state: Mapping[str, Tensor] | None,
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
-        appeared: Callable[[Segment], None],
     ) -> None:
         """Decode, paint and encode segments that follow one another, each in its own thread.
 
@@ -153,11 +155,7 @@ class ShotPainter:
                 self.folder.save_state(states[-1], latest[0].tensors())
                 self.folder.drop_states(*frame_range, but=states[-2:])
 
-        def seal(segment: Segment) -> None:
-            self.folder.seal(segment)
-            appeared(segment)
-
-        encoder = SegmentEncoder(segments, self.step, self._writer, complete, seal)
+        encoder = SegmentEncoder(segments, self.step, self._writer, complete, self.folder.seal)
 
         def encode(stylized: Stylized) -> None:
             picture = self.painter.finish(stylized)
@@ -195,6 +193,96 @@ class ShotPainter:
         )
 
 
-def kept_folder(output: Path, options: StylizeOptions) -> Path | None:
-    """Where by-products of the run go, None if none are wanted."""
-    return output.with_name(f"{output.stem}.kept") if options.keep else None
+def read_segments(
+    source: Source,
+    pts: Sequence[int],
+    segments: Sequence[Segment],
+    step: int,
+    lead: int,
+    size: tuple[int, int],
+    bit_depth: int,
+) -> Iterator[np.ndarray]:
+    """The frames of neighbouring segments in the order of work, ``lead`` frames earlier on.
+
+    Forward they are decoded once, in a row; backward segment by segment, held and turned round.
+    """
+
+    def read(first: int, last: int) -> Iterator[np.ndarray]:
+        with closing(source.read(first=first, table=pts, size=size, bit_depth=bit_depth)) as frames:
+            for frame in frames:
+                yield frame.pixels
+                if frame.index == last:
+                    return
+
+    if step > 0:
+        yield from read(segments[0].first - lead, segments[-1].last)
+        return
+    if lead:
+        yield from reversed(list(read(segments[0].last + 1, segments[0].last + lead)))
+    for segment in segments:
+        yield from reversed(list(read(segment.first, segment.last)))
+
+
+class SegmentEncoder:
+    """Writes pictures, which come in the order of work, into one file per segment.
+
+    ``open_writer`` makes the file of a segment; ``complete`` is called with a segment before its
+    file appears, ``appeared`` after that. A context manager: when the block fails, the segment at
+    hand is dropped. Backward, a segment's pictures are held until all are there.
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[Segment],
+        step: int,
+        open_writer: Callable[[Segment], SegmentWriter],
+        complete: Callable[[Segment], None],
+        appeared: Callable[[Segment], None],
+    ) -> None:
+        self._segments = list(segments)
+        self._step = step
+        self._open_writer = open_writer
+        self._complete = complete
+        self._appeared = appeared
+        self._held: list[np.ndarray] = []
+        self._count = 0
+        self._stack = ExitStack()
+        self._writer: SegmentWriter | None = None
+
+    def __enter__(self) -> "SegmentEncoder":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None and self._segments:
+            error = BrushflowError(
+                f"The source ended before frame {self._segments[0].last}, although it was there "
+                f"at first; --restart looks at it anew."
+            )
+            self._stack.__exit__(type(error), error, None)
+            raise error
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, picture: np.ndarray) -> None:
+        """Take the next picture; the segment's last one completes its file."""
+        segment = self._segments[0]
+        if self._writer is None:
+            self._writer = self._stack.enter_context(self._open_writer(segment))
+        if self._step > 0:
+            self._writer.write(picture)
+        else:
+            self._held.append(picture)
+        self._count += 1
+        if self._count < len(segment):
+            return
+        while self._held:
+            self._writer.write(self._held.pop())
+        self._complete(segment)
+        self._stack.close()
+        self._appeared(segment)
+        self._writer, self._count = None, 0
+        self._segments.pop(0)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion import min_filter
-from brushflow.pipeline.median import median
+from brushflow.pipeline.finishing import median
 from brushflow.pipeline.motion import Motion, MotionSource
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube

@@ -20,11 +20,13 @@ from brushflow.models import StyleModel, StyleNetwork, from_rgb, preprocess, upl
 from brushflow.models.inference.cuda_graph import Graphed
 from brushflow.models.inference.folding import fold
 from brushflow.occlusion import min_filter
-from brushflow.pipeline.contents import contents
 from brushflow.pipeline.long_term import Anchors, Memory, State
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
 
 FILLS = ("mean", "noise")
+# Standard deviations, of 255, of a frame that has nothing to paint, and of one that is a picture.
+_FLAT, _PICTURE = 2.0, 10.0
+_EVERY = 4  # of how many rows one is looked at
 
 
 @dataclass(frozen=True)
@@ -336,3 +338,18 @@ def for_inference(network: nn.Module, device: torch.device, precision: str) -> n
         return network
     folded = fold(network, transforms=precision == "fp32")
     return Graphed(folded) if device.type == "cuda" else folded
+
+
+def contents(frame: np.ndarray) -> float:
+    """How far a frame is a picture, from 0, all of one colour but for a few pixels, to 1.
+
+    Networks with instance normalization see no contrast: they turn what little noise a black
+    frame has into glaring strokes.
+
+    Args:
+        frame: uint8 or uint16 (..., W, 3); several faces are one frame.
+    """
+    rows = frame.reshape(-1, *frame.shape[-2:])[::_EVERY]
+    deviation = cv2.meanStdDev(rows)[1].max()
+    deviation *= 255 / np.iinfo(frame.dtype).max
+    return float(np.clip((deviation - _FLAT) / (_PICTURE - _FLAT), 0, 1))

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect
 
 from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.destination import shortened
+from brushflow.pipeline.outputs import shortened
 from brushflow.serve import tasks
 from brushflow.serve.apart import Apart, Died
 from brushflow.serve.camera import Cameras

@@ -14,7 +14,7 @@ from brushflow.common.errors import BrushflowError
 from brushflow.live.frame_by_frame import Studio
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.finish import finish
+from brushflow.pipeline.finishing import finish
 from brushflow.serve.thumbnails import decode_jpeg, encode_jpeg
 
 logger = logging.getLogger(__name__)

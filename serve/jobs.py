@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from brushflow.common.atomic_files import atomic_path, remove_own
-from brushflow.pipeline.destination import run_folder
 from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.outputs import run_folder
 
 logger = logging.getLogger(__name__)
 

@@ -16,9 +16,9 @@ from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.painter import Painter
+from brushflow.pipeline.preview import stylize_image
 from brushflow.pipeline.run import one_opencv_thread
-from brushflow.pipeline.stills import stylize_image
 from brushflow.video import Source, open_source
 
 THUMBNAIL = 400  # pixels of the longest side

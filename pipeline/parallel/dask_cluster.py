@@ -3,7 +3,6 @@
 import logging
 import platform
 import socket
-import threading
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from dataclasses import dataclass, replace
@@ -17,10 +16,10 @@ import brushflow
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torch_devices import choose_device
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.painting import model_digests
+from brushflow.pipeline.memory_limits import ShortOfMemory
+from brushflow.pipeline.painter import model_digests
 from brushflow.pipeline.parallel.lease import TurnOver
 from brushflow.pipeline.parallel.worker import RunDescription
-from brushflow.pipeline.shortage import ShortOfMemory
 from brushflow.video import ffmpeg_version, open_source
 
 logger = logging.getLogger(__name__)
@@ -47,8 +46,6 @@ class ClusterExecutor(Executor):
         UsageError: dask.distributed is not installed.
         BrushflowError: nobody answers at the address, or the scheduler has no workers.
     """
-
-    finds_motion = True  # what is idle there is of no other use
 
     def __init__(self, address: str) -> None:
         try:
@@ -77,8 +74,6 @@ class ClusterExecutor(Executor):
                 f"The Dask scheduler at {address} has no workers; start some with dask worker "
                 f"{address}."
             )
-        self._unfinished = 0
-        self._lock = threading.Lock()
         logger.info("%d workers at %s.", len(self.workers), address)
 
     def check(self, run: RunDescription) -> None:
@@ -109,19 +104,12 @@ class ClusterExecutor(Executor):
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
         """See Executor; function, arguments and result are pickled."""
         future: Future = Future()
-        self._count(1)
-        future.add_done_callback(lambda done: self._count(-1))
         self._try(future, [], function, args, kwargs)
         return future
 
-    @property
-    def idle(self) -> int:
-        """How many tasks would be begun at once, if nobody else uses the cluster."""
-        return self.count - self._unfinished
-
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self._unfinished += change
+    def fewer(self) -> bool:
+        """False: a task has a worker of its own, whose memory others do not use."""
+        return False
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Let go of the cluster; workers notice by themselves that a run has stopped."""

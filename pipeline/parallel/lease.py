@@ -19,7 +19,6 @@ from filelock import lock_descriptor
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
-from brushflow.pipeline.folder import RunFolder
 
 _TELL = 1.0  # seconds after which other machines see a count
 _WAIT = 0.1  # seconds between two looks at a row that is still locked
@@ -45,8 +44,6 @@ class Turn:
                 os.truncate(path, 0)
         with atomic_path(self.folder / "turn") as partial:
             partial.write_text(self.mark, encoding="ascii")
-        RunFolder(self.folder).drop_all_motion()  # that of turns before, which nobody takes
-        (self.folder / "motion").mkdir(exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""Painting in several processes of this machine."""
+"""Painting in several processes of this machine, as many as it has use for."""
 
 import contextlib
 import logging
@@ -11,13 +11,15 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, cast
 
 import torch
 
-from brushflow.common.memory import keep_freed_memory
+from brushflow.common.memory import CGROUP, available_memory, keep_freed_memory
+from brushflow.common.torch_devices import choose_device, choose_precision
+from brushflow.pipeline.memory_limits import memory_to_paint
+from brushflow.pipeline.parallel import worker
 
 # PyTorch's threads and CUDA do not survive a fork.
 _SPAWN = multiprocessing.get_context("spawn")
@@ -33,18 +35,17 @@ class PaintingProcesses(Executor):
 
     Args:
         count: how many processes.
-        threads: of PyTorch in all of them together, see ``take_idle_threads``.
+        threads: of PyTorch in all of them together, see ``worker.take_idle_threads``.
         gpus: values for CUDA_VISIBLE_DEVICES, given to the processes in turn.
     """
 
     def __init__(self, count: int, threads: int, gpus: Sequence[str] = ()) -> None:
         self.count = count
-        self.finds_motion = len(gpus) > 1
         self._threads = ThreadPoolExecutor(count, "process")
         self._unfinished = 0
         # Only written here: a lock could be held by a process that is killed.
         self._busy = _SPAWN.RawValue("i", 0)
-        shared = _SharedThreads(threads, self._busy)
+        shared = worker.SharedThreads(threads, self._busy)
         self._all = [_Process(shared, gpus[i % len(gpus)] if gpus else None) for i in range(count)]
         self._idle: queue.SimpleQueue[_Process | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -58,10 +59,9 @@ class PaintingProcesses(Executor):
         future.add_done_callback(lambda done: self._count(-1))
         return future
 
-    @property
-    def idle(self) -> int:
-        """How many tasks would be begun at once."""
-        return self.count - self._unfinished
+    def check(self, run: worker.RunDescription) -> None:
+        """UsageError unless this machine has the device and the precision."""
+        choose_precision(run.options.precision, choose_device(run.options.device))
 
     def fewer(self) -> bool:
         """Go on with half of the processes; False where there is only one left."""
@@ -104,7 +104,7 @@ class PaintingProcesses(Executor):
 class _Process:
     """One process, started when it is called first, and again when it has died."""
 
-    def __init__(self, threads: "_SharedThreads", gpu: str | None) -> None:
+    def __init__(self, threads: worker.SharedThreads, gpu: str | None) -> None:
         self.ended = False
         self._arguments = (threads, gpu)
         self._process: Any = None
@@ -176,34 +176,9 @@ class _ThereTold(Exception):  # noqa: N818
         return f"\n{self.args[0]}"
 
 
-@dataclass(frozen=True)
-class _SharedThreads:
-    """PyTorch's threads for all processes, and how many of these are at work now."""
-
-    count: int
-    busy: Any  # a whole number in shared memory
-
-
-_shared_threads: _SharedThreads | None = None
-
-
-def take_idle_threads() -> None:
-    """In a painting process, give PyTorch this one's part of the threads in the calling thread.
-
-    Those at work share them evenly, so that the last ones get what the others have left.
-    Elsewhere nothing is changed.
-    """
-    if _shared_threads is None:
-        return
-    threads = max(1, _shared_threads.count // max(1, _shared_threads.busy.value))
-    if threads != torch.get_num_threads():
-        torch.set_num_threads(threads)
-
-
-def _serve(connection: Connection, threads: _SharedThreads, gpu: str | None) -> None:
+def _serve(connection: Connection, threads: worker.SharedThreads, gpu: str | None) -> None:
     """The life of a painting process."""
-    global _shared_threads
-    _shared_threads = threads
+    worker.shared_threads = threads
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; one decides
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpu is not None:
@@ -214,7 +189,7 @@ def _serve(connection: Connection, threads: _SharedThreads, gpu: str | None) -> 
     with contextlib.suppress(EOFError, OSError):
         while True:
             function, args, kwargs = connection.recv()
-            take_idle_threads()
+            worker.take_idle_threads()
             answer: tuple[bool, Any, str | None]
             try:
                 answer = (True, function(*args, **kwargs), None)
@@ -232,3 +207,48 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
     os._exit(1)
+
+
+@contextlib.contextmanager
+def painting_processes(
+    jobs: int | str, device: str, size: tuple[int, int]
+) -> Iterator[PaintingProcesses | None]:
+    """Processes to paint frames of ``size`` (width, height) with; None if this one will do.
+
+    ``jobs`` is their number, or "auto": as many as there are processors or, on CUDA, GPUs, as far
+    as memory goes. PyTorch's threads are divided among those at work.
+    """
+    chosen = choose_device(device)
+    gpus = _visible_gpus() if chosen.type == "cuda" and chosen.index is None else []
+    if jobs == "auto":
+        jobs = len(gpus) if chosen.type != "cpu" else usable_cores()
+        jobs = max(1, min(jobs, _that_fit(size)))
+    if jobs == 1:
+        yield None
+        return
+    with PaintingProcesses(int(jobs), torch.get_num_threads(), gpus) as processes:
+        yield processes
+
+
+def usable_cores() -> int:
+    """Processors that this process may use, all day long; a container may have a share of some."""
+    cores = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def _that_fit(size: tuple[int, int]) -> int:
+    return available_memory() // memory_to_paint(size[0] * size[1])
+
+
+def _visible_gpus() -> list[str]:
+    """One value for CUDA_VISIBLE_DEVICES for each GPU that this process sees."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",")][: torch.cuda.device_count()]
+    return [str(index) for index in range(torch.cuda.device_count())]

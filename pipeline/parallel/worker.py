@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -19,11 +20,9 @@ from brushflow.common.errors import BrushflowError
 from brushflow.models import available
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.parallel.lease import RowAtWork
-from brushflow.pipeline.parallel.processes import take_idle_threads
 from brushflow.pipeline.plan import Segment
-from brushflow.pipeline.shared_motion import find_for
 from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.video import Source, open_source
 
@@ -32,7 +31,7 @@ from brushflow.video import Source, open_source
 class RunDescription:
     """A run as other processes see it; all paths are absolute.
 
-    ``turn``: the mark of the start that asks, see ``turns``. ``threads``: PyTorch's, where results
+    ``turn``: the mark of the start that asks, see ``lease``. ``threads``: PyTorch's, where results
     depend on their number; None for as many as there are to be had.
     """
 
@@ -42,6 +41,30 @@ class RunDescription:
     options: StylizeOptions
     turn: str
     threads: int | None = None
+
+
+@dataclass(frozen=True)
+class SharedThreads:
+    """PyTorch's threads for all processes, and how many of these are at work now."""
+
+    count: int
+    busy: Any  # a whole number in shared memory
+
+
+shared_threads: SharedThreads | None = None
+
+
+def take_idle_threads() -> None:
+    """In a painting process, give PyTorch this one's part of the threads in the calling thread.
+
+    Those at work share them evenly, so that the last ones get what the others have left.
+    Elsewhere nothing is changed.
+    """
+    if shared_threads is None:
+        return
+    threads = max(1, shared_threads.count // max(1, shared_threads.busy.value))
+    if threads != torch.get_num_threads():
+        torch.set_num_threads(threads)
 
 
 def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
@@ -65,19 +88,7 @@ def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
             if run.threads is None:
                 take_idle_threads()
 
-        def appeared(segment: Segment) -> None:
-            painter.folder.drop_motion(run.turn, segment.first, segment.last)
-
-        return painter.paint(segments, lambda picture: row.painted(), look, appeared)
-
-
-def find_motion(run: RunDescription, row: Sequence[Segment], segment: Segment) -> None:
-    """Find the motion of one of a row's segments for its painter; see ``shared_motion``.
-
-    Raises as ``paint_shots`` does.
-    """
-    _divide_threads(run)
-    find_for(_shot_painter(run), run.turn, row, segment)
+        return painter.paint(segments, lambda picture: row.painted(), look)
 
 
 def _divide_threads(run: RunDescription) -> None:
@@ -110,7 +121,6 @@ def _shot_painter(run: RunDescription) -> ShotPainter:
             f"since; --restart looks at it anew."
         )
     painter = _painters.get(run.options, settings["models"])
-    painter = painter.with_motion_of(functools.partial(folder.take_motion, run.turn))
     return ShotPainter(source, scan, run.output, run.options, painter, folder)
 
 

@@ -23,7 +23,7 @@ from brushflow.common.torch_devices import autocast, choose_device, choose_preci
 from brushflow.models import PAPER_ARCH, StyleModel, build, load
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.motion import EstimatedMotion
-from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.stylizer import Stylizer, for_inference
 from brushflow.scripts.benchmarks.clip import moving_picture
 from brushflow.scripts.benchmarks.measuring import describe_machine, interleaved, table, write_json

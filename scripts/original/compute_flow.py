@@ -23,7 +23,7 @@ from brushflow.common.torch_devices import choose_device
 from brushflow.common.wording import counted
 from brushflow.flow import FlowEstimator, load_estimator, read_flo, write_flo
 from brushflow.occlusion import RULES, reliability, write_pgm
-from brushflow.pipeline.patterns import frame_path
+from brushflow.pipeline.motion import frame_path
 from brushflow.video import read_image
 from brushflow.video.sequence import list_images
 

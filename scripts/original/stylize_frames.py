@@ -27,9 +27,8 @@ from brushflow.common.tensor_files import safetensors_bytes
 from brushflow.common.torch_devices import choose_device, choose_precision
 from brushflow.common.wording import counted
 from brushflow.models import load, preprocess
-from brushflow.pipeline.file_motion import FileMotion, check_patterns
-from brushflow.pipeline.finish import finish
-from brushflow.pipeline.patterns import frame_path
+from brushflow.pipeline.finishing import finish
+from brushflow.pipeline.motion import FileMotion, check_patterns, frame_path
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.video import read_image, write_image
 

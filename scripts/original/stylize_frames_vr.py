@@ -26,9 +26,13 @@ from brushflow.common.torch_devices import choose_device, choose_precision
 from brushflow.common.wording import counted
 from brushflow.evaluation.face_scores import FaceScores
 from brushflow.models import deprocess, load
-from brushflow.pipeline.file_motion import FileMotion, check_patterns
-from brushflow.pipeline.motion import Motion
-from brushflow.pipeline.patterns import frame_path, pair_path
+from brushflow.pipeline.motion import (
+    FileMotion,
+    Motion,
+    check_patterns,
+    frame_path,
+    pair_path,
+)
 from brushflow.pipeline.spherical_stylizer import CubeStylizer, smoothed
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.scripts.original.stylize_frames import (

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -62,3 +63,21 @@ def run_command(monkeypatch, capsys):
         return stop.value.code, out, err
 
     return run
+
+
+@pytest.fixture(scope="session")
+def painting_threads():
+    """A class of executors that paint rows in threads of this process."""
+
+    class PaintingThreads(ThreadPoolExecutor):
+        def __init__(self, count):
+            super().__init__(count)
+            self.count = count
+
+        def check(self, run):
+            pass
+
+        def fewer(self):
+            return False
+
+    return PaintingThreads

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import brushflow
+from brushflow.cli.sources import default_output, find_videos, is_video_folder, output_folder
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import StyleModel, build
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.inputs import default_output, find_videos, is_video_folder, output_folder
-from brushflow.pipeline.stills import preview, stylize_image
+from brushflow.pipeline.preview import preview, stylize_image
 from brushflow.video import open_source, read_image, write_image
 from brushflow.video.tags import maker
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from brushflow.pipeline.plan import Segment, find_joints, missing_runs, plan_segments
+from brushflow.pipeline.plan import Segment, find_joints, missing_runs, plan_rows, plan_segments
+from brushflow.shots.scan import Scan
 
 
 @pytest.mark.parametrize("cuts", [(), (48,), (1, 2, 3), (60, 61, 109), (0, 500)])
@@ -35,3 +36,18 @@ def test_long_shots_are_divided_into_equal_parts():
     assert find_joints(0, 199, [100, 120], 50) == [50, 160]
     assert find_joints(10, 99, [], 40) == [40, 70]
     assert find_joints(0, 9, [], 10) == []
+
+
+def test_rows_are_shots_or_segments_or_a_few_where_reading_is_slow():
+    cuts = list(range(10, 200, 10))
+    plan = plan_segments(0, 199, cuts)
+    assert [len(row) for row in plan_rows(plan, Scan([], cuts, None, []), True)] == [1] * 20
+    rows = plan_rows(plan, Scan([], cuts, "damaged", []), True)
+    assert len(rows) == 7 and [part for row in rows for part in row] == plan
+    plan = plan_segments(0, 149, [100])
+    whole = Scan([], [100], None, [])
+    assert [[s.first for s in row] for row in plan_rows(plan, whole, True)] == [
+        [0, 48, 96],
+        [100, 148],
+    ]
+    assert all(len(row) == 1 for row in plan_rows(plan, whole, False))

@@ -2,7 +2,6 @@
 
 import resource
 import signal
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
@@ -11,6 +10,7 @@ import pytest
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.parallel.processes import PaintingProcesses
 from brushflow.video import open_source
 
 
@@ -119,7 +119,7 @@ def test_wrong_options_are_found_before_anything_is_done(
     seen = []
     with ExitStack() as stack:
         if executor:
-            executor = stack.enter_context(ThreadPoolExecutor(1))
+            executor = stack.enter_context(PaintingProcesses(1, threads=1))
         with pytest.raises(UsageError, match=words):
             stylize_video(
                 two_shots,

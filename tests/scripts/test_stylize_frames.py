@@ -12,9 +12,8 @@ from brushflow.common.errors import BrushflowError
 from brushflow.flow import load_estimator, write_flo
 from brushflow.models import deprocess, preprocess
 from brushflow.occlusion import reliability, write_pgm
-from brushflow.pipeline.file_motion import FileMotion
-from brushflow.pipeline.finish import finish
-from brushflow.pipeline.motion import Motion
+from brushflow.pipeline.finishing import finish
+from brushflow.pipeline.motion import FileMotion, Motion
 from brushflow.pipeline.stylizer import Stylizer, resize_bicubic
 from brushflow.scripts.original import stylize_frames
 from brushflow.video import read_image, write_image

@@ -9,7 +9,7 @@ import pytest
 
 from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.stills import preview
+from brushflow.pipeline.preview import preview
 from brushflow.stylize_video import command
 from brushflow.video import EncodeSettings, SegmentWriter, assemble, open_source, probe, read_image
 from brushflow.video.sphere import Sphere, new_sphere, read_sphere

@@ -1,15 +1,20 @@
 """Memory that does not suffice: once on smaller motion, else a sentence; never a frame less."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import pytest
 import torch
 
+import brushflow
 from brushflow.common.errors import BrushflowError
-from brushflow.pipeline import StylizeOptions, painting, shortage, stylize_video
-from brushflow.pipeline.stills import stylize_image
+from brushflow.pipeline import StylizeOptions, memory_limits, painter, stylize_video
+from brushflow.pipeline.preview import stylize_image
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.video import open_source, write_image
 
@@ -44,7 +49,7 @@ def options(tiny_model_file):
 def hungry_flow(monkeypatch):
     """Motion that memory suffices for only up to a size, after some frames; returns the sizes."""
     sizes = []
-    load = painting.load_estimator
+    load = painter.load_estimator
 
     def install(error, most, after=0):
         def hungry(name, device, weights):
@@ -61,7 +66,7 @@ def hungry_flow(monkeypatch):
 
             return estimator
 
-        monkeypatch.setattr(painting, "load_estimator", hungry)
+        monkeypatch.setattr(painter, "load_estimator", hungry)
         return sizes
 
     return install
@@ -145,9 +150,40 @@ def test_a_shortage_is_foreseen(face_size, clip, tiny_model_file, tmp_path, monk
         options = replace(options, spherical="equirect", face_size=face_size)
         pixels = 2 * face_size**2
     for free, told in ((1, True), (0, False)):
-        free = shortage.memory_to_paint(pixels) - free
-        monkeypatch.setattr(shortage, "available_memory", lambda free=free: free)
+        free = memory_limits.memory_to_paint(pixels) - free
+        monkeypatch.setattr(memory_limits, "available_memory", lambda free=free: free)
         caplog.clear()
         stylize_video(clip, tmp_path / f"{free}.mp4", options)
         option = "--face-size" if face_size else "--max-size"
         assert (f"{option} makes what is painted smaller" in caplog.text) == told
+
+
+@pytest.mark.slow
+def test_a_thousand_frames_take_the_memory_of_two_hundred(
+    drifting, make_clip, tiny_model_file, tmp_path
+):
+    frames = drifting(100, width=128, height=96)
+    there_and_back = frames + frames[::-1]
+    peaks = []
+    for count in (200, 1000):
+        source = make_clip(tmp_path / f"{count}.mp4", there_and_back * (count // 200))
+        process = subprocess.Popen(
+            [
+                *(sys.executable, str(Path(brushflow.__file__).parent / "stylize_video.py")),
+                *(
+                    str(source),
+                    "--style",
+                    str(tiny_model_file),
+                    "--device",
+                    "cpu",
+                    "--quiet",
+                    "--preset",
+                    "ultrafast",
+                ),
+                *("-o", str(tmp_path / f"{count}.out.mp4")),
+            ]
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        assert status == 0
+        peaks.append(usage.ru_maxrss)
+    assert peaks[1] < 1.05 * peaks[0], peaks

@@ -1,7 +1,6 @@
 """Several videos in one command: one queue, one failure stops nothing, a line for each."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brushflow.cli.sources import find_videos, is_video_folder
 from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.estimate import estimate_run
-from brushflow.pipeline.inputs import find_videos, is_video_folder
-from brushflow.pipeline.many import stylize_videos
+from brushflow.pipeline.many_videos import stylize_videos
 from brushflow.video import open_source, write_image
 
 
@@ -86,14 +85,14 @@ def test_a_folders_paintings_in_bundled_styles_are_no_sources(folder):
     assert found == ["a9.mp4", "a9.take2.mp4", "a10.mkv", "b.mp4"]
 
 
-def test_videos_share_an_executor_and_a_bar(folder, tiny_model_file, tmp_path):
+def test_videos_share_an_executor_and_a_bar(folder, painting_threads, tiny_model_file, tmp_path):
     (folder / "b.mp4").unlink()
     out = tmp_path / "out"
     out.mkdir()
     options = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
     work = find_videos([str(folder)], options, out)
     seen = []
-    with ThreadPoolExecutor(2) as executor:
+    with painting_threads(2) as executor:
         outcomes = stylize_videos(
             work, options, lambda *s: seen.append(s), threading.Event(), executor, 3
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.stills import preview
+from brushflow.pipeline.preview import preview
 from brushflow.video import open_source, read_image, write_image
 
 

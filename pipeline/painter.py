@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from copy import copy
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +13,10 @@ from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import choose_device, choose_precision
 from brushflow.flow import load_estimator
 from brushflow.models import load
-from brushflow.pipeline.finish import finish
-from brushflow.pipeline.motion import EstimatedMotion, SharedMotion, TakeMotion
+from brushflow.pipeline.finishing import finish, painted_size, resized, stroke_for
+from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.spherical_stylizer import GROUPS, EachFace, SphericalStylizer
-from brushflow.pipeline.stroke import painted_size, resized, stroke_for
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import LAYOUTS
 
@@ -53,10 +51,10 @@ class Painter:
         self.digests: dict[str, str] = {}
         self.motion: EstimatedMotion | None = None
         self.stylizer: Stylizer | None = None
-        if options.strength == 0:
-            return
         device = choose_device(options.device)
         precision = choose_precision(options.precision, device)
+        if options.strength == 0:
+            return
         model = load(options.style)
         self.digests = {"style": model.digest, **_flow_digest(options)}
         first_frame_model = None
@@ -101,25 +99,6 @@ class Painter:
     @property
     def on_cpu(self) -> bool:
         return self.stylizer is not None and self.stylizer.device.type == "cpu"
-
-    @property
-    def shares_motion(self) -> bool:
-        """Whether motion may be found by others, see ``shared_motion``.
-
-        Not that of faces, which are only made where they are painted; nor if it is kept, as then
-        its reverse is wanted too.
-        """
-        flat = self.motion is not None and not isinstance(self.stylizer, SphericalStylizer)
-        return flat and not self.options.keep
-
-    def with_motion_of(self, take: TakeMotion) -> "Painter":
-        """The same, but what others have found of the motion is used; see ``SharedMotion``."""
-        if not self.shares_motion:
-            return self
-        painter = copy(self)
-        painter.stylizer = copy(self.stylizer)
-        painter.stylizer.motion = SharedMotion(self.motion, take)
-        return painter
 
     def longest_for_motion(self, size: tuple[int, int]) -> int | None:
         """The longest side of what motion is sought in, the frame or a face; None without motion.
@@ -181,7 +160,7 @@ class Painter:
                 yield stylized if frame is small else replace(stylized, frame=frame, seen=small)
 
     def finish(self, stylized: Stylized) -> np.ndarray:
-        """The picture to write, see ``pipeline.finish``."""
+        """The picture to write, see ``finishing``."""
         options = self.options
         median = options.median_filter
         if isinstance(self.stylizer, SphericalStylizer):

@@ -10,11 +10,11 @@ import numpy as np
 
 from brushflow.common.errors import UsageError
 from brushflow.common.memory import out_of_memory
-from brushflow.pipeline.making import mark_of, settings_of
+from brushflow.pipeline.memory_limits import too_large, warn_of_shortage
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.outputs import mark_of, settings_of
+from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.plan import frames_between
-from brushflow.pipeline.shortage import too_large, warn_of_shortage
 from brushflow.shots.scan import Scan, scan_source
 from brushflow.video import Source, write_image
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from brushflow.common.errors import UsageError
 from brushflow.models import available
-from brushflow.pipeline.destination import shortened
-from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.outputs import shortened
 from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_output, is_still, natural_key
 
 # Options that have their own place in names, or none because they change nothing that is written.

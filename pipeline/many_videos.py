@@ -8,19 +8,23 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
-from brushflow.pipeline.destination import check_destination, run_folder
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.job import ProgressCallback, RunReport
-from brushflow.pipeline.making import is_done
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.run import one_opencv_thread, run_job
-from brushflow.pipeline.stills import stylize_image
+from brushflow.pipeline.outputs import check_destination, is_done, run_folder
+from brushflow.pipeline.parallel.rows import ShotExecutor
+from brushflow.pipeline.preview import stylize_image
+from brushflow.pipeline.run import (
+    ProgressCallback,
+    RunReport,
+    one_opencv_thread,
+    stylize_video,
+)
 from brushflow.video import Source, open_source
 
 logger = logging.getLogger(__name__)
@@ -46,7 +50,7 @@ def stylize_videos(
     options: StylizeOptions,
     progress: ProgressCallback,
     stop: threading.Event,
-    executor: Executor | None = None,
+    executor: ShotExecutor | None = None,
     at_once: int = 1,
 ) -> list[Outcome]:
     """Paint each source into its output; outcomes in the same order.
@@ -70,7 +74,7 @@ def stylize_videos(
             if opened.kind == "image":
                 with one_picture:
                     return Outcome(source, output, _paint_picture(opened, output, options))
-            report = run_job(opened, output, options, common.part(source), stop, executor)
+            report = stylize_video(opened, output, options, common.part(source), stop, executor)
         except BrushflowError as error:
             return Outcome(source, output, error=str(error))
         except OSError as error:

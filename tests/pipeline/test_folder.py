@@ -11,7 +11,7 @@ import pytest
 from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.painting import Painter, model_digests
+from brushflow.pipeline.painter import Painter, model_digests
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 import time
-from concurrent.futures import BrokenExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +16,11 @@ from brushflow.common.errors import BrushflowError
 from brushflow.models import load
 from brushflow.models.inference.folding import FoldedNetwork, fold
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.parallel import rows as dispatch
 from brushflow.pipeline.parallel.lease import RowAtWork, Turn, TurnOver
-from brushflow.pipeline.parallel.processes import PaintingProcesses, take_idle_threads
-from brushflow.pipeline.parallel.rows import plan_rows
-from brushflow.pipeline.plan import plan_segments
-from brushflow.pipeline.shortage import ShortOfMemory
-from brushflow.shots.scan import Scan
+from brushflow.pipeline.parallel.processes import PaintingProcesses
+from brushflow.pipeline.parallel.worker import take_idle_threads
 
 
 @pytest.fixture(scope="module")
@@ -78,19 +76,21 @@ def test_two_processes_make_the_file_of_one(film, options, serial, processes, tm
     assert done[-1] == 100 and len(set(done)) > 2
 
 
-def test_threads_are_an_executor_too_and_work_backward(film, options, tmp_path):
+def test_threads_are_an_executor_too_and_work_backward(film, options, tmp_path, painting_threads):
     options = replace(options, backward=True, keep=("frames",))
     stylize_video(film, tmp_path / "one.mp4", options)
-    with ThreadPoolExecutor(3) as executor:
+    with painting_threads(3) as executor:
         report = stylize_video(film, tmp_path / "three.mp4", options, executor=executor)
     assert (tmp_path / "three.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
     assert len(list(report.kept.iterdir())) == 100
 
 
-def test_frames_that_depend_on_no_other_are_shared_out_by_segments(film, options, tmp_path):
+def test_frames_that_depend_on_no_other_are_shared_out_by_segments(
+    film, options, tmp_path, painting_threads
+):
     options = replace(options, strength=0.0)
     stylize_video(film, tmp_path / "one.mp4", options)
-    with ThreadPoolExecutor(2) as executor:
+    with painting_threads(2) as executor:
         stylize_video(film, tmp_path / "two.mp4", options, executor=executor)
     assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
 
@@ -133,37 +133,43 @@ def test_processes_do_not_outlive_a_killed_command(
     assert output.read_bytes() == serial
 
 
-class Unlucky(ThreadPoolExecutor):
-    """Fails with an error for some tasks, before it does them."""
+@pytest.fixture
+def unlucky(painting_threads):
+    """A maker of executors that fail with an error for some tasks, before they do them."""
 
-    def __init__(self, error, times):
-        super().__init__(1)
-        self.error, self.times = error, times
+    class Unlucky(painting_threads):
+        def __init__(self, error, times):
+            super().__init__(1)
+            self.error, self.times = error, times
 
-    def submit(self, function, *arguments):
-        if self.times == 0:
-            return super().submit(function, *arguments)
-        self.times -= 1
-        return super().submit(self.fail)
+        def submit(self, function, *arguments):
+            if self.times == 0:
+                return super().submit(function, *arguments)
+            self.times -= 1
+            return super().submit(self.fail)
 
-    def fail(self):
-        raise self.error
+        def fail(self):
+            raise self.error
+
+    return Unlucky
 
 
-def test_a_row_whose_process_dies_is_done_again_but_not_for_ever(film, options, serial, tmp_path):
-    with Unlucky(BrokenExecutor("gone"), 2) as executor:
+def test_a_row_whose_process_dies_is_done_again_but_not_for_ever(
+    film, options, serial, tmp_path, unlucky
+):
+    with unlucky(BrokenExecutor("gone"), 2) as executor:
         stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
     assert (tmp_path / "out.mp4").read_bytes() == serial
     with (
-        Unlucky(BrokenExecutor("gone"), 99) as executor,
+        unlucky(BrokenExecutor("gone"), 99) as executor,
         pytest.raises(BrushflowError, match=r"frames 0 to 51 ended 3 times.*fewer --jobs"),
     ):
         stylize_video(film, tmp_path / "no.mp4", options, executor=executor)
 
 
-def test_a_shortage_of_memory_is_met_with_smaller_motion(film, options, tmp_path):
+def test_a_shortage_of_memory_is_met_with_smaller_motion(film, options, tmp_path, unlucky):
     options = replace(options, flow_size=256)
-    with Unlucky(ShortOfMemory(), 1) as executor, pytest.raises(BrushflowError, match="--max-size"):
+    with unlucky(ShortOfMemory(), 1) as executor, pytest.raises(BrushflowError, match="--max-size"):
         stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
     assert not (tmp_path / "out.mp4").exists()
 
@@ -220,9 +226,9 @@ def test_the_last_one_at_work_gets_the_threads_of_the_others(tmp_path):
             assert not long.done(), long.result()
             time.sleep(0.01)
         short = executor.submit(_threads_while, first, second)
-        assert short.result() == [2, 2]
-        while executor.idle < 1:  # a result is there a moment before its process is free
-            time.sleep(0.01)
+        free = threading.Event()  # a moment after the result is there
+        short.add_done_callback(lambda _: free.set())
+        assert short.result() == [2, 2] and free.wait(60)
         end.touch()
         assert long.result()[-1] == 4
         first.unlink()
@@ -233,22 +239,7 @@ def test_the_last_one_at_work_gets_the_threads_of_the_others(tmp_path):
     take_idle_threads()  # this is no painting process
 
 
-def test_rows_are_shots_or_segments_or_a_few_where_reading_is_slow():
-    cuts = list(range(10, 200, 10))
-    plan = plan_segments(0, 199, cuts)
-    assert [len(row) for row in plan_rows(plan, Scan([], cuts, None, []), True)] == [1] * 20
-    rows = plan_rows(plan, Scan([], cuts, "damaged", []), True)
-    assert len(rows) == 7 and [part for row in rows for part in row] == plan
-    plan = plan_segments(0, 149, [100])
-    whole = Scan([], [100], None, [])
-    assert [[s.first for s in row] for row in plan_rows(plan, whole, True)] == [
-        [0, 48, 96],
-        [100, 148],
-    ]
-    assert all(len(row) == 1 for row in plan_rows(plan, whole, False))
-
-
-def test_the_longest_row_is_begun_first(monkeypatch, film, options, tmp_path):
+def test_the_longest_row_is_begun_first(monkeypatch, film, options, tmp_path, painting_threads):
     begun = []
     paint = dispatch.paint_shots
 
@@ -257,7 +248,7 @@ def test_the_longest_row_is_begun_first(monkeypatch, film, options, tmp_path):
         return paint(run, segments)
 
     monkeypatch.setattr(dispatch, "paint_shots", watched)
-    with ThreadPoolExecutor(1) as executor:
+    with painting_threads(1) as executor:
         stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
     assert begun == [0, 62, 84, 52]
 
@@ -303,11 +294,13 @@ def test_the_network_paints_the_same_with_any_number_of_threads():
 
 
 @pytest.mark.parametrize("backward", [False, True])
-def test_divided_shots_are_the_same_whoever_paints_them(backward, film, options, tmp_path):
+def test_divided_shots_are_the_same_whoever_paints_them(
+    backward, film, options, tmp_path, painting_threads
+):
     options = replace(options, max_shot=30, backward=backward, keep=("frames",))
     whole = stylize_video(film, tmp_path / "whole.mp4", replace(options, max_shot=None))
     one = stylize_video(film, tmp_path / "one.mp4", options)
-    with ThreadPoolExecutor(2) as executor:
+    with painting_threads(2) as executor:
         two = stylize_video(film, tmp_path / "two.mp4", options, executor=executor)
     assert two.output.read_bytes() == one.output.read_bytes()
     # Only the part of the first shot that is painted last can differ: it began anew at frame 26.
@@ -319,11 +312,13 @@ def test_divided_shots_are_the_same_whoever_paints_them(backward, film, options,
     assert changed <= (set(range(26)) if backward else set(range(26, 52)))
 
 
-def test_a_process_lets_go_of_one_network_before_it_builds_the_next(film, options, tmp_path):
+def test_a_process_lets_go_of_one_network_before_it_builds_the_next(
+    film, options, tmp_path, painting_threads
+):
     alive = []
     for crf in (18, 19, 20):
         output = tmp_path / f"{crf}.mp4"
-        with ThreadPoolExecutor(1) as executor:  # threads share what a process has
+        with painting_threads(1) as executor:  # threads share what a process has
             stylize_video(film, output, replace(options, crf=crf), executor=executor)
         gc.collect()
         alive.append(sum(type(known) is FoldedNetwork for known in gc.get_objects()))

@@ -1,0 +1,179 @@
+"""From the network's output to the picture that is written. Nothing here reaches the recurrence.
+
+Strokes belong to the picture: a network's are so many pixels wide, on a large frame a fine grain.
+Painted at 1/N of the size they are N times as wide, at a fraction of the work; the painting is
+brought to full size with the source's contours.
+"""
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from brushflow.common.errors import BrushflowError
+from brushflow.flow import write_flo
+from brushflow.flow.resize import resize_flow
+from brushflow.models import deprocess
+from brushflow.occlusion import write_pgm
+from brushflow.pipeline.motion import Motion
+from brushflow.pipeline.stylizer import Stylized, contents
+from brushflow.video import write_image
+
+USUAL_HEIGHT = 540  # pixels of the shorter side; strokes as wide as on this look right on any
+FINEST, COARSEST = 0.5, 6.0
+_RADIUS = 2  # pixels of the window in which a painting is fitted to the source
+_EPSILON = 40.0  # squared grey levels; contrast well below it is no contour
+_WIDEST = 5  # window that OpenCV's median filters more than 8 bits with
+
+
+def finish(
+    stylized: Stylized, median_filter: int = 0, keep_colors: bool = False, strength: float = 1.0
+) -> np.ndarray:
+    """The picture to write, RGB of the frame's type and size.
+
+    A median filter of any odd width takes out single odd pixels (size kept, borders replicated); a
+    painting of another size is brought to the frame's, see ``at_full_size``;
+    ``keep_colors`` takes the colours of the frame and only the brightness of the painting;
+    ``strength`` mixes frame (0) and painting (1). What fades to one colour fades from painting to
+    frame.
+
+    BrushflowError for a painting with values that are no numbers, which would be black.
+    """
+    frame = stylized.frame
+    if stylized.output is None:
+        return frame
+    strength *= contents(frame)
+    if strength == 0:
+        return frame
+    if not math.isfinite(float(stylized.output.sum())):
+        raise BrushflowError(
+            "The network painted what is no numbers: its weights are damaged, or too large for "
+            "--precision fp16; choose fp32, or another --style."
+        )
+    picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
+    if median_filter > 1:
+        picture = median(picture, median_filter)
+    if stylized.seen is not None:
+        picture = at_full_size(picture, stylized.seen, frame)
+    if keep_colors:
+        # YCrCb of BT.601: all of luma from the painting, both colour differences from the frame.
+        painted = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
+        source = cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb)
+        picture = cv2.cvtColor(np.dstack([painted[..., 0], source[..., 1:]]), cv2.COLOR_YCrCb2RGB)
+    if strength < 1:
+        picture = cv2.addWeighted(picture, strength, frame, 1 - strength, 0)
+    return picture
+
+
+def median(picture: np.ndarray, width: int) -> np.ndarray:
+    """The median of each channel in a window of odd ``width`` around each pixel.
+
+    ``picture``: uint8, uint16 or float32 (H, W, 3); the result is the like. Borders are replicated.
+    """
+    if width <= _WIDEST or picture.dtype == np.uint8:
+        return cv2.medianBlur(picture, width) if width > 1 else picture
+    half = width // 2
+    padded = np.pad(picture, ((half, half), (half, half), (0, 0)), "edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (width, width), (0, 1))
+    # Row by row, as all windows together are width² times the picture.
+    filtered = [np.median(row.reshape(*row.shape[:2], -1), -1) for row in windows]
+    return np.stack(filtered).astype(picture.dtype)
+
+
+def stroke_for(size: tuple[int, int], stroke: float | None) -> float:
+    """How many times as wide strokes are to be on frames of ``size``; None: as on any other."""
+    if stroke is not None:
+        return stroke
+    return min(COARSEST, max(1.0, min(size) / USUAL_HEIGHT))
+
+
+def painted_size(size: tuple[int, int], stroke: float) -> tuple[int, int]:
+    """(width, height) at which frames of ``size`` are painted, even numbers; as it is for 1."""
+    if stroke == 1:
+        return size
+    width, height = (max(2, round(side / stroke / 2) * 2) for side in size)
+    return width, height
+
+
+def resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A frame (H, W, 3) at another (width, height)."""
+    if (frame.shape[1], frame.shape[0]) == size:
+        return frame
+    smaller = size[0] < frame.shape[1]
+    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def at_full_size(painting: np.ndarray, seen: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """A painting with the contours of the frame that is larger than it.
+
+    In a small window the painting is fitted by a line to the brightness of what was painted; the
+    line's slope and offset are enlarged and applied to the frame's brightness (guided filter: He
+    et al. 2013; enlarged: He and Sun 2015). What the fit leaves, the strokes, is enlarged as it
+    is. So colours are the painting's, contours the source's, and where the source is flat nothing
+    of it shows. A frame no larger than the painting gets the painting, resized.
+
+    Args:
+        painting: RGB (h, w, 3); ``seen``: (h, w, 3), what it is a painting of; ``frame``:
+            (H, W, 3), the same at full size. uint8 or uint16, all alike.
+
+    Returns:
+        (H, W, 3) of that type.
+    """
+    height, width = frame.shape[:2]
+    if width < painting.shape[1]:
+        return resized(painting, (width, height))
+    scale = np.float32(np.iinfo(frame.dtype).max / 255)
+    guide, full = (cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) / scale for f in (seen, frame))
+    guide, full = guide[..., None].astype(np.float32), full[..., None].astype(np.float32)
+    colours = painting.astype(np.float32) / scale
+    mean, mean_colours = _box(guide), _box(colours)
+    slope = _box(guide * colours) - mean * mean_colours
+    slope /= _box(guide * guide) - mean * mean + _EPSILON
+    slope = _box(slope)
+    rest = colours - slope * guide  # the line's offset and what the fit leaves, in one
+    enlarged = cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR) * full
+    enlarged += cv2.resize(rest, (width, height), interpolation=cv2.INTER_CUBIC)
+    top = np.iinfo(frame.dtype).max
+    return np.clip(enlarged * scale + 0.5, 0, top).astype(frame.dtype)
+
+
+def _box(picture: np.ndarray) -> np.ndarray:
+    """The mean over a window around each pixel, (H, W, C)."""
+    side = 2 * _RADIUS + 1
+    return cv2.blur(picture, (side, side)).reshape(picture.shape)
+
+
+def keep(
+    folder: Path, wanted: Collection[str], stylized: Stylized, picture: np.ndarray, step: int
+) -> None:
+    """Write what is wanted of one frame: ``frames``, ``flow``, ``reliability``.
+
+    Frames count from 1. With i the frame and j the one painted before it (i − 1, or i + 1 when
+    working backward): ``out-<i>.png``; ``backward_i_j.flo`` and ``forward_j_i.flo`` (the names
+    change places when j > i, as forward means towards later frames); ``reliable_i_j.pgm``. Those of
+    a sphere's faces end in the face's name, as in ``reliable_2_1-front.pgm``.
+    """
+    folder.mkdir(exist_ok=True)
+    i = stylized.index + 1
+    j = i - step
+    if "frames" in wanted:
+        write_image(folder / f"out-{i:05d}.png", picture)
+    motion = stylized.motion
+    if motion is None:
+        return
+    faces = {"": motion}
+    if not isinstance(motion, Motion):
+        faces = {f"-{name}": of_face for name, of_face in motion.items()}
+    here, there = ("backward", "forward") if step > 0 else ("forward", "backward")
+    for name, motion in faces.items():
+        if stylized.seen is not None and not name:
+            motion = motion.enlarged(stylized.frame.shape[:2])
+        if "flow" in wanted:
+            write_flo(folder / f"{here}_{i}_{j}{name}.flo", motion.flow)
+            if motion.reverse is not None:
+                reverse = resize_flow(motion.reverse, motion.flow.shape[:2])
+                write_flo(folder / f"{there}_{j}_{i}{name}.flo", reverse)
+        if "reliability" in wanted:
+            write_pgm(folder / f"reliable_{i}_{j}{name}.pgm", motion.reliability)
