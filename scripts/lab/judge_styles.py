@@ -20,7 +20,7 @@ from brushflow.evaluation.texture import fine_energy, flat_windows
 from brushflow.models import StyleModel, available, load, preprocess
 from brushflow.models.loss_network import LossNetwork
 from brushflow.pipeline import Stylizer
-from brushflow.pipeline.finish import finish
+from brushflow.pipeline.finishing import finish
 from brushflow.scripts.lab.train_styles import STYLES, Style
 from brushflow.training.data.photographs import find_photographs
 from brushflow.training.losses import PerceptualLoss

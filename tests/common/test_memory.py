@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 
 from brushflow.common import memory
 from brushflow.common.errors import BrushflowError
-from brushflow.pipeline.parallel import this_machine as workers
+from brushflow.pipeline.parallel import processes as workers
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from brushflow.live.frame_by_frame import FrameByFrame, Studio
 from brushflow.live.session import Session
 from brushflow.live.size import choose_size
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.painting import Painter
+from brushflow.pipeline.painter import Painter
 
 
 class Desk:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from brushflow.cli.sources import default_output, find_videos
 from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.inputs import default_output, find_videos
 from brushflow.video import open_source, read_image, write_image
 
 # Colorants of Display P3 in XYZ, adapted to D50, and the curve that it shares with sRGB.
