@@ -16,8 +16,7 @@ from brushflow.common.sizes import fit_size, resized
 from brushflow.models import StyleModel
 from brushflow.models.model_file import BASE
 from brushflow.pipeline import Stylizer
-from brushflow.pipeline.finish import finish
-from brushflow.pipeline.stroke import USUAL_HEIGHT
+from brushflow.pipeline.finishing import USUAL_HEIGHT, finish
 from brushflow.video import IMAGE_SUFFIXES, Source, open_source, write_image
 
 if TYPE_CHECKING:
