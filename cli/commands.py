@@ -12,6 +12,7 @@ import click
 from tqdm import tqdm
 
 import brushflow
+from brushflow.cli.advice import know_options
 from brushflow.cli.ending import EXIT_INTERRUPTED, end_with, printable, stop_on_interrupt
 from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import NOT_ENOUGH, keep_freed_memory, out_of_memory
@@ -32,6 +33,7 @@ __all__ = [
 def run_to_the_end(command: click.Command) -> NoReturn:
     """Run a click command to the process's end; see ``end_with``."""
     _complete(command)
+    know_options(command)
     keep_freed_memory()
     end_with(lambda: command.main(standalone_mode=False))
 

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import click
 
+from brushflow.cli.advice import advised
 from brushflow.common.errors import BrushflowError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
 
@@ -84,7 +85,7 @@ def _tell(error: BaseException) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, BrushflowError):
-        click.echo(f"Error: {printable(str(error))}", err=True)
+        click.echo(f"Error: {printable(advised(error))}", err=True)
         return error.exit_code
     if isinstance(error, OSError):
         # A full disk or a folder that went away can strike at any write.

@@ -155,14 +155,14 @@ def _losses(
             raise UsageError(
                 f"--{kind}-weights {weights!r} are no numbers, as in 1,0.5."
             ) from error
-        by_layer.append((layers.split(","), numbers, f"--{kind}-weights"))
+        by_layer.append((layers.split(","), numbers, f"{kind}_weights"))
     wanted = [layer for layers, _, _ in by_layer for layer in layers]
     network = LossNetwork(loss_network, wanted).to(device).eval()
     # Layers may be given as numbers; the network knows them by name.
     names = iter(network.wanted)
     content, style = (
-        layer_weights([(next(names), 1) for _ in layers], weights, option)
-        for layers, weights, option in by_layer
+        layer_weights([(next(names), 1) for _ in layers], weights, about)
+        for layers, weights, about in by_layer
     )
     painting = np.ascontiguousarray(read_painting(style_image, style_image_size))
     return PerceptualLoss(

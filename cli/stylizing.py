@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from brushflow.cli.advice import advised
 from brushflow.cli.commands import printable, stop_on_interrupt
 from brushflow.cli.progress import ProgressDisplay
 from brushflow.cli.summaries import tell_done, tell_estimates, tell_outcomes, tell_report
@@ -142,7 +143,7 @@ class Work:
                 except BrushflowError as error:
                     if len(work) == 1:
                         raise
-                    problems.append(f"{source}: {error}")
+                    problems.append(f"{source}: {advised(error)}")
                 else:
                     estimates.append((source, output, found))
         for sentence in notes + problems:

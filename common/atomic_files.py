@@ -116,10 +116,7 @@ def alone_in(folder: Path, known: str = "") -> Iterator[None]:
     lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0))
     try:
         if not lock_descriptor(lock, blocking=False):
-            raise InUse(
-                f"Another run is writing the same output ({folder}); wait for it or choose "
-                f"another --output."
-            )
+            raise InUse(f"Another run is writing the same output ({folder}).", about="in_use")
         if not _is(lock, folder / LOCK):
             raise InUse(f"Another run has just ended in {folder}; start again.")
         mark_folder(folder)
@@ -169,8 +166,8 @@ def _refuse_foreign(folder: Path, known: str) -> None:
     own = re.compile(rf"{re.escape(LOCK)}|{_PARTIAL.pattern}|{known}")
     if MARK not in names and not all(own.fullmatch(name) for name in names):
         raise UsageError(
-            f"{folder} holds files that are not brushflow's, and it would remove files there; "
-            f"give that folder another name or choose another --output."
+            f"{folder} holds files that are not brushflow's, and it would remove files there.",
+            about="foreign",
         )
 
 
@@ -181,10 +178,7 @@ def is_link(path: Path) -> bool:
 
 
 def _foreign_link(path: Path) -> UsageError:
-    return UsageError(
-        f"{path} is a link, and files there would be removed; give it another name or choose "
-        f"another --output."
-    )
+    return UsageError(f"{path} is a link, and files there would be removed.", about="foreign")
 
 
 def remove_own(folder: Path, names: str) -> None:

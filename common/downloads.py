@@ -13,9 +13,9 @@ from brushflow.common.tensor_files import load_tensors
 _log = logging.getLogger(__name__)
 
 
-def download_weights(url: str, what: str, instead: str) -> dict[str, Tensor]:
+def download_weights(url: str, what: str, about: str) -> dict[str, Tensor]:
     """The state dict at ``url``, see ``download_file``, which raises what is raised here too."""
-    cached = download_file(url, what, instead)
+    cached = download_file(url, what, about)
     try:
         return load_tensors(cached)
     except (OSError, ValueError) as error:
@@ -24,7 +24,7 @@ def download_weights(url: str, what: str, instead: str) -> dict[str, Tensor]:
         ) from error
 
 
-def download_file(url: str, what: str, instead: str, name: str | None = None) -> Path:
+def download_file(url: str, what: str, about: str, name: str | None = None) -> Path:
     """What is at ``url``, kept in torch's hub cache.
 
     The file's name there ends in the first digits of its SHA-256; a download that does not match
@@ -33,7 +33,7 @@ def download_file(url: str, what: str, instead: str, name: str | None = None) ->
     Args:
         url: where the file is.
         what: names the weights in messages, e.g. "flow weights".
-        instead: what the user can do without a network, the end of a sentence.
+        about: see BrushflowError; files that are given need no network.
         name: of the file in the cache; None: as in the address, which torchvision publishes so.
 
     Raises:
@@ -50,7 +50,6 @@ def download_file(url: str, what: str, instead: str, name: str | None = None) ->
         torch.hub.download_url_to_file(url, str(cached), digest, progress=False)
     except (OSError, RuntimeError) as error:
         raise BrushflowError(
-            f"Cannot download the {what} {url} ({error}): fetch them on a machine that can and "
-            f"{instead}"
+            f"Cannot download the {what} {url} ({error}); fetch them on a machine that can.", about
         ) from error
     return cached

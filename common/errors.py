@@ -1,4 +1,7 @@
-"""The errors a user may cause. Each message is a sentence: what is wrong, where, and what to do."""
+"""The errors a user may cause. Each message is a sentence: what is wrong, and where.
+
+What to type is said by ``cli/advice.py``, and the page has its own words.
+"""
 
 import errno
 
@@ -6,9 +9,18 @@ _FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
 class BrushflowError(Exception):
-    """The job failed for a reason outside the program; commands exit with code 1."""
+    """The job failed for a reason outside the program; commands exit with code 1.
+
+    ``about``: what could be otherwise, for whoever tells people how: an option's field, or a key
+    of the advice there is. ``value``: what would be better, if that is known.
+    """
 
     exit_code = 1
+
+    def __init__(self, fact: str = "", about: str = "", value: object = None) -> None:
+        super().__init__(fact)
+        self.about = about
+        self.value = value
 
 
 class UsageError(BrushflowError):

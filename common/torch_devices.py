@@ -28,7 +28,7 @@ def choose_device(name: str) -> torch.device:
         "mps": torch.backends.mps.is_available(),
     }
     if not there.get(device.type, False):
-        raise UsageError(f"The device {name!r} is not available here; --device auto finds one.")
+        raise UsageError(f"The device {name!r} is not available here.", about="device")
     return device
 
 
@@ -37,7 +37,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     if name == "auto":
         return "fp16" if device.type == "cuda" else "fp32"
     if name == "fp16" and device.type == "cpu":
-        raise UsageError("The CPU does not compute in fp16; choose --precision bf16 or fp32.")
+        raise UsageError("The CPU does not compute in fp16.", about="precision")
     return name
 
 

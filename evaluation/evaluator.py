@@ -263,9 +263,7 @@ def _check(
     if every < 1:
         raise UsageError("Faithfulness is measured at every n-th frame, n at least 1.")
     if style is not None and loss_weights is None:
-        raise UsageError(
-            "The style loss needs the weights of a VGG network; give a file with --loss-weights."
-        )
+        raise UsageError("The style loss needs the weights of a VGG network.", about="loss_weights")
 
 
 def _perceptual(

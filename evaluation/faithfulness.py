@@ -90,8 +90,7 @@ def edge_similarity(edges: np.ndarray, source_edges: np.ndarray) -> float:
     """
     if min(edges.shape) < _WINDOW:
         raise UsageError(
-            f"Faithfulness needs pictures of at least {_WINDOW} pixels a side; a larger --max-size "
-            f"gives them."
+            f"Faithfulness needs pictures of at least {_WINDOW} pixels a side.", about="too_small"
         )
     return float(structural_similarity(edges, source_edges, data_range=1.0, win_size=_WINDOW))
 

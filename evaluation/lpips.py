@@ -40,7 +40,6 @@ PUBLISHED = {
 _LINEAR = (
     "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/master/lpips/weights/v0.1/"
 )
-_INSTEAD = "give both files, as in --lpips network.pth,linear.pth."
 
 
 class Lpips:
@@ -136,14 +135,14 @@ class Lpips:
 def _downloaded(name: str) -> tuple[Path, Path]:
     if name not in PUBLISHED:
         raise UsageError(
-            f"There is no LPIPS network {name!r}; choose {', '.join(PUBLISHED)}, or {_INSTEAD}"
+            f"There is no LPIPS network {name!r}; there are {', '.join(PUBLISHED)}.", about="lpips"
         )
     weights, digest = PUBLISHED[name]
     network = getattr(import_torchvision("models"), weights).IMAGENET1K_V1.url
     linear = f"lpips-v0.1-{name}-{digest}.pth"
     return (
-        download_file(network, "weights for LPIPS", _INSTEAD),
-        download_file(f"{_LINEAR}{name}.pth", "weights for LPIPS", _INSTEAD, linear),
+        download_file(network, "weights for LPIPS", "lpips"),
+        download_file(f"{_LINEAR}{name}.pth", "weights for LPIPS", "lpips", linear),
     )
 
 

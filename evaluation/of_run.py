@@ -14,8 +14,8 @@ def check_measurable(options: StylizeOptions) -> None:
     """UsageError for options whose result shows something else than the source's frames."""
     if options.compare:
         raise UsageError(
-            "--report compares every frame with the source's, which does not go together with "
-            "--compare; leave one of them out."
+            "What shows the source beside every frame cannot be compared with the source.",
+            about="compare",
         )
 
 

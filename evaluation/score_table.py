@@ -60,5 +60,5 @@ def _read(path: Path, head: list[str], keys: int) -> dict[Key, Row]:
         }
     except (ValueError, UnicodeDecodeError) as error:
         raise BrushflowError(
-            f"{path} is no table of this command's scores; name another --evaluation-file."
+            f"{path} is no table of this command's scores.", about="evaluation_file"
         ) from error

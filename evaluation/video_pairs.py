@@ -64,7 +64,9 @@ class Inputs:
                 raise UsageError(
                     f"{path} is {info.width}×{info.height} but {self.paths[0]} is "
                     f"{first.width}×{first.height}; results must be as large as their source, or "
-                    f"of the same shape and compared at one size (here --max-size {shared})."
+                    f"of the same shape and compared at one size.",
+                    about="one_size",
+                    value=shared,
                 )
         # The first result's, so that what is measured is not scaled once more.
         self.size = sizes[min(1, len(results))]
@@ -145,6 +147,6 @@ class Inputs:
             if number != counts[0]:
                 raise UsageError(
                     f"{path} has {counted(number, 'frame')} but {self.paths[0]} has {counts[0]}; "
-                    "frame k of a result must show frame k of its source. --start and --end choose "
-                    "a part."
+                    "frame k of a result must show frame k of its source.",
+                    about="part",
                 )

@@ -28,11 +28,12 @@ class PtlflowModel:
             checkpoint = weights or _published_checkpoint(ptlflow.get_model_reference(name))
             model = ptlflow.get_model(name, str(checkpoint))
         except ValueError as error:
-            raise UsageError(f"ptlflow cannot make the flow model '{name}': {error}") from error
+            raise UsageError(
+                f"ptlflow cannot make the flow model '{name}': {error}", about="flow_weights"
+            ) from error
         except (OSError, RuntimeError) as error:
             raise BrushflowError(
-                f"ptlflow cannot load weights for '{name}' ({error}): "
-                "pass a file with --flow-weights FILE."
+                f"ptlflow cannot load weights for '{name}' ({error}).", about="flow_weights"
             ) from error
         self.device = torch.device(device)
         self._model = model.eval().to(self.device)
@@ -56,8 +57,9 @@ def _import_ptlflow(name: str) -> ModuleType:
         return importlib.import_module("ptlflow")
     except ImportError as error:
         raise UsageError(
-            f"The flow estimator 'ptlflow:{name}' needs the package ptlflow ({error}): "
-            "install it with 'pip install ptlflow' or choose another --flow."
+            f"The flow estimator 'ptlflow:{name}' needs the package ptlflow, as from 'pip install "
+            f"ptlflow' ({error}).",
+            about="flow",
         ) from error
 
 
@@ -65,5 +67,5 @@ def _published_checkpoint(model_class: type) -> str:
     """The one trained on FlyingThings3D, which most models have and which favours no benchmark."""
     names = list(getattr(model_class, "pretrained_checkpoints", {}))
     if not names:
-        raise ValueError("it has no published weights; pass a file with --flow-weights FILE.")
+        raise ValueError("it has no published weights")
     return "things" if "things" in names else names[0]

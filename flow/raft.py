@@ -22,7 +22,6 @@ _SMALLEST = 128
 _VOLUME_BYTES = 4 * (1 + 1 / 4 + 1 / 16 + 1 / 64)
 # What the correlations of a batch may take: enough for both directions at 1024×576.
 _MOST_BYTES = 1 << 30
-_INSTEAD = "pass them with --flow-weights FILE, or choose --flow dis, which needs none."
 
 
 class Raft:
@@ -43,7 +42,9 @@ class Raft:
             model = networks.raft_large()
             published = networks.Raft_Large_Weights.DEFAULT
         if weights is None:
-            model.load_state_dict(download_weights(published.url, "flow weights", _INSTEAD))
+            model.load_state_dict(
+                download_weights(published.url, "flow weights", "no_flow_weights")
+            )
         else:
             load_weights(model, name, Path(weights))
         self.device = torch.device(device)

@@ -61,8 +61,7 @@ def load_weights(model: nn.Module, name: str, path: Path) -> None:
             mismatch = f"'{broken}' holds values that are no numbers"
     if mismatch:
         raise BrushflowError(
-            f"'{path}' does not hold weights of {name} ({mismatch}): "
-            "choose another file or another --flow."
+            f"'{path}' does not hold weights of {name} ({mismatch}).", about="other_flow"
         )
     model.load_state_dict(state)
 

@@ -24,7 +24,6 @@ _PUBLISHED = {
     "vgg19-dcbb9e9d": (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
 }
 POOLINGS = ("max", "average")
-_INSTEAD = "pass them with --loss-weights FILE."
 
 
 class LossNetwork(nn.Module):
@@ -156,7 +155,8 @@ def _download(name: str) -> tuple[Path, dict[str, Tensor]]:
         "vgg16": vgg.VGG16_Weights.IMAGENET1K_FEATURES,
         "vgg19": vgg.VGG19_Weights.IMAGENET1K_V1,
     }[name]
-    return Path(published.url), download_weights(published.url, "loss network's weights", _INSTEAD)
+    what = "loss network's weights"
+    return Path(published.url), download_weights(published.url, what, "loss_weights")
 
 
 def _modules(

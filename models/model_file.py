@@ -121,13 +121,13 @@ def _find(name: str) -> Path:
         raise UsageError(f"There is no model file {name}.")
     if path.suffix.lower() in (".jpg", ".jpeg", ".png"):
         raise UsageError(
-            f"{name} is a picture, and a style is a model: train_video.py --style {name} makes one."
+            f"{name} is a picture, and a style is a model.", about="painting", value=name
         )
     if path.is_file():
         raise UsageError(f"{name} is not called as model files are: {', '.join(SUFFIXES)}.")
     near = difflib.get_close_matches(name, available(), n=3, cutoff=0.3)
-    hint = f"did you mean {' or '.join(near)}?" if near else "--list-styles names them."
-    raise UsageError(f"There is no style called {name!r}; {hint}")
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
+    raise UsageError(f"There is no style called {name!r}{hint}", about="style")
 
 
 def _load_safetensors(path: Path) -> StyleModel:

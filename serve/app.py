@@ -82,7 +82,7 @@ def create_app(
 
     def tell(request: Request, error: Exception) -> JSONResponse:
         source = store.folder / request.path_params.get("job_id", "unknown") / "source"
-        return JSONResponse({"detail": for_visitors(str(error), source, "This file")}, 400)
+        return JSONResponse({"detail": for_visitors(error, source, "This file")}, 400)
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, host=host)
@@ -123,7 +123,7 @@ def create_app(
         except BaseException as error:
             store.discard(place)
             if isinstance(error, BrushflowError):
-                told = for_visitors(str(error), place / "source", shown_name(name))
+                told = for_visitors(error, place / "source", shown_name(name))
                 raise _error(400, told) from error
             if isinstance(error, ClientDisconnect):
                 raise _error(400, "The video did not arrive as a whole.") from error

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brushflow.common.atomic_files import atomic_path, remove_own
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.outputs import run_folder
 
@@ -24,6 +25,13 @@ _OWN = rf"source(\.\w+)?|job\.json|style-[0-9a-f]{{16}}\.jpg|{_RESULT}"
 
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,()'\"]+)+")
 _OPTION = re.compile(r"(?<!\w)--[a-z]|\bcommand\b|\b[A-Z]+_[A-Z_]+\b")
+
+# What there is to choose on the page, by ``BrushflowError.about``.
+_ADVICE = {
+    "encoding": "Choose a smaller size.",
+    "frame_size": "Choose a smaller size.",
+    "max_size": "Choose a smaller size.",
+}
 
 # A job is new (handed in, nothing chosen), waiting, painting, done, failed or cancelled.
 BUSY = ("waiting", "painting")
@@ -184,18 +192,20 @@ def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
     return {each.name: values[each.name] for each in fields(kind) if each.name in values}
 
 
-def for_visitors(sentence: str, source: Path, name: str) -> str:
-    """A sentence of the program without what is the server's owner's: its paths, and its options.
+def for_visitors(told: str | Exception, source: Path, name: str) -> str:
+    """What the program says without what is the server's owner's: its paths, and its settings.
 
-    ``source``: a file in a job's folder; ``name``: what its owner calls it.
+    With what a visitor may do about an error, in the page's words. ``source``: a file in a job's
+    folder; ``name``: what its owner calls it.
     """
-    said = sentence.replace(str(source), "\0")
+    said = str(told).replace(str(source), "\0")
     said = re.sub(re.escape(str(source.parent.parent)) + r"(?:[/\\][\w.-]+)*", _last_part, said)
     said = _PATH.sub(_last_part, said)
     clauses = re.split(r"(?<=;) |(?<=[.!?]) (?=[A-Z])", said)
     kept = [clause for clause in clauses if not _OPTION.search(clause)]
     said = " ".join(kept).rstrip("; .") or "The program could not do this"
-    return f"{said}.".replace("\0", name)
+    advice = _ADVICE.get(told.about, "") if isinstance(told, BrushflowError) else ""
+    return f"{said}. {advice}".rstrip().replace("\0", name)
 
 
 def _last_part(path: re.Match[str]) -> str:

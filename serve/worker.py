@@ -159,7 +159,7 @@ class Worker:
             )
             return "failed", {"problem": problem}
         except BrushflowError as error:
-            return "failed", {"problem": for_visitors(str(error), source, job.name)}
+            return "failed", {"problem": for_visitors(error, source, job.name)}
         except OSError as error:
             return "failed", {"problem": f"{error.strerror or 'The file could not be written'}."}
         return "done", {}

@@ -55,8 +55,9 @@ class Panorama:
             tile = width // 3
             if (3 * tile, 2 * tile) != (width, height):
                 raise UsageError(
-                    f"A cubemap has three by two square tiles, but the frames are {width}×{height};"
-                    f" --spherical equirect reads them as equirectangular."
+                    f"A cubemap has three by two square tiles, but the frames are "
+                    f"{width}×{height}.",
+                    about="cubemap",
                 )
             self._tiles = _Tiles(tile, device)
             density = tile / 2

@@ -51,8 +51,9 @@ def read_checkpoint(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | 
     for name in sorted(before.keys() | now.keys()):
         if before.get(name) != now.get(name):
             raise UsageError(
-                f"{path} was made with {name} = {before.get(name)!r}, not {now.get(name)!r}; "
-                f"repeat it to go on, choose another --output, or delete {folder} to start over."
+                f"{path} was made with {name} = {before.get(name)!r}, not {now.get(name)!r}.",
+                about="other_training",
+                value=folder,
             )
     return state
 

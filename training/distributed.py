@@ -79,7 +79,7 @@ def worker_device(name: str) -> str:
         return name
     if int(local) >= torch.cuda.device_count():
         raise UsageError(
-            f"torchrun started more processes than the {torch.cuda.device_count()} GPUs here; "
-            f"lower --nproc-per-node."
+            f"torchrun started more processes than the {torch.cuda.device_count()} GPUs here.",
+            about="torchrun",
         )
     return f"cuda:{local}"

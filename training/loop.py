@@ -100,8 +100,9 @@ def train(
         if not out_of_memory(error):
             raise
         raise BrushflowError(
-            "There is not enough memory to train like this: --accumulate 2 computes a batch in two "
-            "parts, and smaller --sizes take less."
+            "There is not enough memory to train like this; a batch in parts and smaller windows "
+            "take less.",
+            about="training_memory",
         ) from error
     finally:
         workers.close()
@@ -148,7 +149,7 @@ class Run:
         self.objective = Objective(options, self.device)
         self.optimizer = torch.optim.Adam(self.network.parameters(), betas=(0.9, options.beta2))
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
-        self.rate = Schedule.parse(options.learning_rate, "--learning-rate")
+        self.rate = Schedule.parse(options.learning_rate, "learning_rate")
         self.data = open_data(options, self.device)
         self.validation = Validation(
             self.data.validation, options.val_batches, options.iterations, self.device
@@ -174,8 +175,9 @@ class Run:
         for _, count in self.data.training.shapes.counts.steps:
             if count % parts:
                 raise UsageError(
-                    f"--batch-sizes {self.options.batch_schedule} has a batch of {count:g}, which "
-                    f"cannot be shared evenly by {parts}, processes times --accumulate."
+                    f"{self.options.batch_schedule} has a batch of {count:g}, which cannot be "
+                    f"shared evenly by {parts}.",
+                    about="accumulate",
                 )
 
     def due(self, every: int) -> bool:
@@ -242,10 +244,9 @@ class Run:
 
     def _diverged(self, what: str) -> BrushflowError:
         return BrushflowError(
-            f"The {what} is no longer a number at iteration {self.iteration}. Begin anew, with "
-            f"another --output and a lower --learning-rate or --style-strength; what is in "
-            f"{self.folder} is from before, and --init-from goes on from its best.safetensors, if "
-            f"it was judged already."
+            f"The {what} is no longer a number at iteration {self.iteration}; what is in "
+            f"{self.folder} is from before, with its best.safetensors if it was judged already.",
+            about="diverged",
         )
 
     def validate(self) -> dict[str, float]:
@@ -343,6 +344,6 @@ def _tensorboard(folder: Path) -> "SummaryWriter":
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise BrushflowError(
-            "--tensorboard needs the package tensorboard: pip install tensorboard."
+            "Files for TensorBoard need the package tensorboard: pip install tensorboard."
         ) from error
     return SummaryWriter(str(folder / "tensorboard"))

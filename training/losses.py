@@ -118,13 +118,14 @@ Layer = TypeVar("Layer", str, tuple[str, int])  # a name, or one at an octave of
 
 
 def layer_weights(
-    layers: Sequence[Layer], weights: Sequence[float], option: str
+    layers: Sequence[Layer], weights: Sequence[float], about: str
 ) -> dict[Layer, float]:
-    """One weight for each layer; a single one counts for all. UsageError names ``option``."""
+    """One weight for each layer; a single one counts for all; else UsageError."""
     if len(weights) not in (1, len(layers)):
         raise UsageError(
-            f"{option} has {counted(len(weights), 'value')} for {counted(len(layers), 'layer')}; "
-            f"give one for all, or one for each."
+            f"There are {counted(len(weights), 'weight')} for {counted(len(layers), 'layer')}; "
+            f"give one for all, or one for each.",
+            about,
         )
     return dict(
         zip(layers, list(weights) * len(layers) if len(weights) == 1 else weights, strict=True)

@@ -37,8 +37,8 @@ def make_network(options: ResolvedOptions) -> StyleNetwork:
     wanted = network.state_dict()
     if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in wanted.items()}:
         raise UsageError(
-            f"The weights of --init-from {options.init_from} do not fit --arch {options.arch}; "
-            f"leave --arch out to train on with the architecture of that file."
+            f"The weights of {options.init_from} do not fit the architecture {options.arch}.",
+            about="arch",
         )
     network.load_state_dict(state)
     return network
@@ -47,16 +47,21 @@ def make_network(options: ResolvedOptions) -> StyleNetwork:
 def make_recurrence(options: TrainOptions, device: torch.device) -> Recurrence:
     """How the options ask for sequences to be painted."""
     if options.min_filter < 1 or options.min_filter % 2 == 0:
-        raise UsageError(f"--reliable-map-min-filter is an odd width, not {options.min_filter}.")
+        raise UsageError(
+            f"The window that shrinks the reliable area has an odd width, not "
+            f"{options.min_filter}.",
+            about="min_filter",
+        )
     if options.fill not in ("mean", "noise"):
-        raise UsageError(f"--fill-occlusions is mean or noise, not {options.fill!r}.")
+        raise UsageError(f"Holes are filled with mean or noise, not {options.fill!r}.", "fill")
     first_network = None
     if options.image_model is not None:
         first_network = load(options.image_model).network
         if first_network.in_channels != 3:
             raise UsageError(
-                f"{options.image_model} is a video model; --image-model takes a network that sees "
-                f"a single picture."
+                f"{options.image_model} is a video model, and first frames need one that sees a "
+                f"single picture.",
+                about="image_model",
             )
         first_network = first_network.to(device).eval().requires_grad_(False)
     return Recurrence(

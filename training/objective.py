@@ -41,23 +41,27 @@ class Objective:
     """
 
     def __init__(self, options: ResolvedOptions, device: torch.device) -> None:
-        _choose(options.temporal_loss, TEMPORAL_LOSSES, "--temporal-loss")
-        _choose(options.temporal_criterion, CRITERIA, "--temporal-criterion")
-        _choose(options.style_statistic, STATISTICS, "--style-statistic")
+        _choose(options.temporal_loss, TEMPORAL_LOSSES, "temporal_loss")
+        _choose(options.temporal_criterion, CRITERIA, "temporal_criterion")
+        _choose(options.style_statistic, STATISTICS, "style_statistic")
         self.options = options
         self.content_strength = Schedule.parse(
-            options.content_strength_schedule, "--content-strength"
+            options.content_strength_schedule, "content_strength_schedule"
         )
-        self.style_strength = Schedule.parse(options.style_strength_schedule, "--style-strength")
-        self.temporal_weight = Schedule.parse(options.temporal_weight_schedule, "--temporal-weight")
-        self.noise_weight = Schedule.parse(options.noise_weight_schedule, "--noise-weight")
+        self.style_strength = Schedule.parse(
+            options.style_strength_schedule, "style_strength_schedule"
+        )
+        self.temporal_weight = Schedule.parse(
+            options.temporal_weight_schedule, "temporal_weight_schedule"
+        )
+        self.noise_weight = Schedule.parse(options.noise_weight_schedule, "noise_weight_schedule")
         if self.noise_weight.largest and options.temporal_loss == "noise":
             raise UsageError(
-                "--noise-weight adds noise to another temporal loss; --temporal-loss noise is "
-                "weighed by --temporal-weight."
+                "Noise of a weight of its own is added to another temporal loss than noise.",
+                about="noise",
             )
-        self.tv_strength = Schedule.parse(options.tv_strength_schedule, "--tv-strength")
-        self.batch = Schedule.parse(options.batch_schedule, "--batch-sizes", 1, whole=True)
+        self.tv_strength = Schedule.parse(options.tv_strength_schedule, "tv_strength_schedule")
+        self.batch = Schedule.parse(options.batch_schedule, "batch_schedule", 1, whole=True)
         layers = [
             layer.partition("/")[0] for layer in (*options.content_layers, *options.style_layers)
         ]
@@ -69,8 +73,8 @@ class Objective:
         blend = options.style_blend or (1.0,) * len(options.style)
         if len(blend) != len(options.style) or min(blend) < 0 or sum(blend) <= 0:
             raise UsageError(
-                f"--style-blend needs one share, not negative, for each of the "
-                f"{len(options.style)} style pictures."
+                f"Each of the {len(options.style)} style pictures needs a share, not negative.",
+                about="style_blend",
             )
         self.pixel_unit = MEAN_SQUARE if options.relative else 1.0
         paintings = [
@@ -84,11 +88,11 @@ class Objective:
         options = self.options
         return PerceptualLoss(
             self.network,
-            self._places(options.content_layers, options.content_weights, "--content-weights", 1),
+            self._places(options.content_layers, options.content_weights, "content_weights", 1),
             self._places(
                 options.style_layers,
                 options.style_weights,
-                "--style-weights",
+                "style_weights",
                 options.style_scales,
             ),
             paintings,
@@ -187,6 +191,6 @@ def _mean(terms: Iterable[Tensor]) -> Tensor:
     return torch.stack(list(terms)).mean()
 
 
-def _choose(value: str, known: Collection[str], option: str) -> None:
+def _choose(value: str, known: Collection[str], about: str) -> None:
     if value not in known:
-        raise UsageError(f"{option} has no {value!r}; choose one of {', '.join(known)}.")
+        raise UsageError(f"There is no {value!r}; choose one of {', '.join(known)}.", about)

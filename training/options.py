@@ -122,8 +122,9 @@ class TrainOptions:
         """
         if self.style_size >> (self.style_scales - 1) < _SMALLEST_SCALE:
             raise UsageError(
-                f"At --style-image-size {self.style_size} the smallest of {self.style_scales} "
-                f"--style-scales is below {_SMALLEST_SCALE} pixels; enlarge it or use fewer."
+                f"The smallest of {self.style_scales} scales of a painting of {self.style_size} "
+                f"pixels is below {_SMALLEST_SCALE} pixels; enlarge it or use fewer.",
+                about="style_size",
             )
         simulated = ["single_image:2,shift:2,zoom_out:1"] if self.images else []
         real = ["video:3"] if self.videos else []

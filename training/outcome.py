@@ -11,7 +11,7 @@ from brushflow.training.unroll import Step
 # Measured: styles that ship follow the light of pictures to a third or more, networks of random
 # weights not at all.
 _LEAST_LIKENESS = 0.1
-_HINT = "give more --iterations, or begin from a style that paints (--init-from starry-night)."
+_HINT = "give more iterations, or begin from a style that paints, such as starry-night."
 
 
 class Likeness:
@@ -68,5 +68,5 @@ def seen(likeness: float) -> str | None:
     return (
         f"What was trained paints grey mush or blots: its light follows the picture's to "
         f"{max(0, round(100 * likeness))} % only. If it was the style that took over, lower "
-        f"--style-strength; else {_HINT}"
+        f"its strength; else {_HINT}"
     )

@@ -21,11 +21,11 @@ class Schedule:
     steps: tuple[tuple[int, float], ...]
 
     @classmethod
-    def parse(cls, text: str, option: str, least: float = 0.0, whole: bool = False) -> "Schedule":
+    def parse(cls, text: str, about: str, least: float = 0.0, whole: bool = False) -> "Schedule":
         """Read ``1e-3,50000:1e-4`` or ``0:1,50000:2``.
 
-        UsageError names ``option`` if it is not of that form, or a value is below ``least`` or,
-        where it has to be, not ``whole``.
+        UsageError ``about`` that option if it is not of that form, or a value is below ``least``
+        or, where it has to be, not ``whole``.
         """
         steps: list[tuple[int, float]] = []
         try:
@@ -37,13 +37,13 @@ class Schedule:
         starts = [start for start, _ in steps]
         if not steps or starts[0] != 0 or starts != sorted(set(starts)):
             raise UsageError(
-                f"{option} {text!r} is not of the form value,iteration:value,… with ascending "
-                f"iterations."
+                f"{text!r} is not of the form value,iteration:value,… with ascending iterations.",
+                about,
             )
         for _, value in steps:
             if not (least <= value < math.inf) or (whole and value != int(value)):
                 kind = "whole number" if whole else "number"
-                raise UsageError(f"{option} {text!r}: every value is a {kind} from {least:g} up.")
+                raise UsageError(f"{text!r}: every value is a {kind} from {least:g} up.", about)
         return cls(tuple(steps))
 
     def __call__(self, iteration: int) -> float:
@@ -64,7 +64,7 @@ class SizeSchedule:
     widths: Schedule
 
     @classmethod
-    def parse(cls, text: str, option: str, least: int) -> "SizeSchedule":
+    def parse(cls, text: str, about: str, least: int) -> "SizeSchedule":
         """Read ``128,600:192`` or ``128x192,600:192x256``, where a size is HEIGHTxWIDTH or a side.
 
         ``256:384`` alone is a height and a width as the original program writes them.
@@ -74,7 +74,7 @@ class SizeSchedule:
         if pair:
             text = f"{pair[1]}x{pair[2]}"
         sides = (_PAIR.sub(rf"\{place}", text) for place in (1, 2))
-        return cls(*(Schedule.parse(each, option, least, whole=True) for each in sides))
+        return cls(*(Schedule.parse(each, about, least, whole=True) for each in sides))
 
     def __call__(self, iteration: int) -> tuple[int, int]:
         """(height, width) at this iteration."""

@@ -165,20 +165,19 @@ def try_settings(
         return
     if _trial(usual, width, height, color) is not None:
         if _trial(settings, *_TRIAL_SIZE, color, suffix) is None:
-            _refuse(settings, width, height, color, suffix, "make them smaller by --max-size")
+            _refuse(settings, width, height, color, suffix, "frame_size")
         return
-    options = "look at --codec, --preset, --crf, --pix-fmt and --max-size"
-    _refuse(settings, width, height, color, suffix, options)
+    _refuse(settings, width, height, color, suffix, "encoding")
 
 
 def _refuse(
-    settings: EncodeSettings, width: int, height: int, color: ColorTags, suffix: str, advice: str
+    settings: EncodeSettings, width: int, height: int, color: ColorTags, suffix: str, about: str
 ) -> None:
     """Raise UsageError if the trial fails once more."""
     problem = _trial(settings, width, height, color, suffix)
     if problem is not None:
         raise UsageError(
-            f"Frames of {width}×{height} cannot be encoded like this; {advice}. {problem}"
+            f"Frames of {width}×{height} cannot be encoded like this. {problem}", about
         ) from problem
 
 

@@ -52,8 +52,7 @@ def _described(state: dict[str, Tensor]) -> str:
     if _like_vst(shapes):
         return (
             "it is a network like Video-Style-Transfer's, which enlarges by interpolation and ends "
-            "in a normalization; train one like it with train_video.py --network image "
-            "--temporal-loss noise"
+            "in a normalization"
         )
     return (
         f"it has {counted(len(shapes), 'convolution')}, from {shapes[0][1]} channels to "

@@ -33,7 +33,7 @@ def network_from_t7(path: Path) -> StyleNetwork:
     try:
         row = Row(model)
         if row.pools:
-            raise ValueError("it judges pictures and paints none; --loss-weights takes a VGG")
+            raise ValueError("it is a VGG, which judges pictures and paints none")
         return _Translation(row, preprocessing).network()
     except (BrushflowError, ValueError) as error:
         raise BrushflowError(

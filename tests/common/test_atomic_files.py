@@ -144,7 +144,7 @@ def test_a_lock_ends_with_the_process_that_holds_it(tmp_path):
     command = [sys.executable, "-c", code, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout.readline().strip() == b"mine"
-        with pytest.raises(InUse, match="wait for it or choose another"), alone_in(tmp_path):
+        with pytest.raises(InUse, match="Another run is writing"), alone_in(tmp_path):
             pass
         other.kill()
     with alone_in(tmp_path):

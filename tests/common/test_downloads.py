@@ -13,7 +13,7 @@ from brushflow.common.errors import BrushflowError
 
 
 def fetch(url):
-    return download_weights(url, "weights", "pass them with FILE.")
+    return download_weights(url, "weights", "flow_weights")
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_a_download_with_a_wrong_checksum_is_thrown_away(server, tmp_path):
     folder, address = server
     name = publish(folder, {"x": torch.arange(3)})
     (folder / name).rename(folder / "weights-01234567.pth")
-    with pytest.raises(BrushflowError, match=r"invalid hash value.*pass them with FILE"):
+    with pytest.raises(BrushflowError, match=r"invalid hash value.*on a machine that can"):
         fetch(f"{address}/weights-01234567.pth")
     assert not list((tmp_path / "cache").rglob("*.pth"))
 
@@ -68,7 +68,7 @@ def test_a_file_without_a_checksum_in_its_address_is_kept_under_a_name_with_one(
 
 def test_a_missing_download_names_the_way_out(server):
     _, address = server
-    with pytest.raises(BrushflowError, match=r"404.*pass them with FILE"):
+    with pytest.raises(BrushflowError, match=r"404.*on a machine that can"):
         fetch(f"{address}/weights-01234567.pth")
 
 

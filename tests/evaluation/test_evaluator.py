@@ -266,8 +266,9 @@ def test_other_counts_and_sizes_are_told(clips, drifting, save_frames, tmp_path)
         evaluate(short, {"source": clips / "source"}, distances=(1,))
     assert evaluate(clips / "source", {"short": short}, distances=(1,), end=0.4).frames == 10
     wide = save_frames(tmp_path / "wide", drifting(COUNT, width=192, height=128, speed=1))
-    with pytest.raises(UsageError, match=r"192×128 .* 96×64; .*--max-size 96"):
+    with pytest.raises(UsageError, match=r"192×128 .* 96×64; .*at one size") as caught:
         Inputs(clips / "source", {"wide": wide})
+    assert (caught.value.about, caught.value.value) == ("one_size", 96)
     assert Inputs(clips / "source", {"wide": wide}, max_size=96).size == (96, 64)
 
 

@@ -87,7 +87,7 @@ def test_the_originals_own_file_gives_the_same(weights, tmp_path, t7, rounds_up,
     assert all(torch.allclose(wanted[name], found[name], atol=1e-5) for name in wanted)
     # Odd sides are halved as the file says.
     assert network(torch.randn(1, 3, 33, 33))["relu2_2"].shape[-1] == (17 if rounds_up else 16)
-    with pytest.raises(BrushflowError, match="--loss-weights takes a VGG"):
+    with pytest.raises(BrushflowError, match="it is a VGG, which judges pictures"):
         load(path)
     painter = tmp_path / "candy.t7"
     painter.write_bytes(t7.encode({"model": t7.Maker().network("c9s1-4,d6,U2,c9s1-3", 7)}))

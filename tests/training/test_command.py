@@ -57,7 +57,7 @@ def test_options_mean_what_the_original_program_means_by_them(merged):
         *("--train-img-size", "256:384"),
     ).resolved()
     assert (options.norm, options.preprocessing) == ("batch", "resnet")
-    assert SizeSchedule.parse(options.size_schedule, "--sizes", 16)(0) == (256, 384)
+    assert SizeSchedule.parse(options.size_schedule, "sizes", 16)(0) == (256, 384)
     network = make_network(options)
     assert (network.norm, network.preprocessing) == ("batch", "resnet")
     assert merged(*BASE, "--use-instance-norm", "1").norm == "instance"

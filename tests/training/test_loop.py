@@ -171,7 +171,7 @@ def test_a_new_style_starts_from_a_trained_model(finished, options, tmp_path):
     network = make_network(again)
     for name, value in network.state_dict().items():
         assert torch.equal(value, weights(first)[name]), name
-    with pytest.raises(UsageError, match="do not fit --arch"):
+    with pytest.raises(UsageError, match="do not fit the architecture"):
         make_network(replace(again, arch="c3s1-4,d4,R4,U2,c3s1-3"))
 
 

@@ -126,7 +126,8 @@ def test_light_that_stays_light_costs_nothing_whatever_the_palette():
 
 
 def test_one_weight_counts_for_all_layers():
-    assert layer_weights(["a", "b"], (2.0,), "--x") == {"a": 2.0, "b": 2.0}
-    assert layer_weights(["a", "b"], (1.0, 3.0), "--x") == {"a": 1.0, "b": 3.0}
-    with pytest.raises(UsageError, match="--x has 3 values for 2 layers"):
-        layer_weights(["a", "b"], (1.0, 2.0, 3.0), "--x")
+    assert layer_weights(["a", "b"], (2.0,), "x") == {"a": 2.0, "b": 2.0}
+    assert layer_weights(["a", "b"], (1.0, 3.0), "x") == {"a": 1.0, "b": 3.0}
+    with pytest.raises(UsageError, match="There are 3 weights for 2 layers") as caught:
+        layer_weights(["a", "b"], (1.0, 2.0, 3.0), "x")
+    assert caught.value.about == "x"

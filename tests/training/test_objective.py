@@ -127,5 +127,5 @@ def test_noise_comes_beside_another_temporal_loss(options, steps):
     other = painted(temporal_loss="noise", temporal_weight_schedule="7", noise_range=20.0)
     fewer = painted(temporal_loss="noise", temporal_weight_schedule="7", noise_per_img=1)
     assert other["temporal"] != alone["temporal"] != fewer["temporal"]
-    with pytest.raises(UsageError, match="--noise-weight adds noise to another temporal loss"):
+    with pytest.raises(UsageError, match="added to another temporal loss than noise"):
         painted(temporal_loss="noise", noise_weight_schedule="1")

@@ -78,7 +78,7 @@ def test_too_little_memory_names_what_takes_less(options, monkeypatch, error, pl
         raise error
 
     monkeypatch.setattr(Run, place, starved)
-    with pytest.raises(BrushflowError, match="--accumulate 2 computes a batch in two parts"):
+    with pytest.raises(BrushflowError, match="a batch in parts and smaller windows"):
         train(options)
 
 

@@ -53,11 +53,13 @@ def parse_mix(text: str) -> dict[str, int]:
         name, _, weight = part.partition(":")
         if name not in SOURCE_NAMES:
             raise UsageError(
-                f"Unknown data source {name!r} in --data-mix; choose from "
-                f"{', '.join(SOURCE_NAMES)}."
+                f"There is no data source {name!r}; there are {', '.join(SOURCE_NAMES)}.",
+                about="data_mix",
             )
         if not (weight.isdecimal() and int(weight) > 0):
-            raise UsageError(f"--data-mix {part!r} needs a positive whole weight, as in {name}:1.")
+            raise UsageError(
+                f"{part!r} needs a positive whole weight, as in {name}:1.", about="data_mix"
+            )
         mix[name] = int(weight)
     return mix
 
@@ -93,13 +95,18 @@ class TrainingData:
         single_image_until: int = 0,
     ) -> None:
         if "video" in mix and clips is None:
-            raise UsageError("--data-mix names video: say where videos are with --videos.")
+            raise UsageError("The mix of data has video in it, and no videos are given.", "videos")
         if clips is not None and "video" not in mix:
-            raise UsageError("--videos is given, but --data-mix has no video in it.")
+            raise UsageError(
+                "Videos are given, but the mix of data has no video in it.", "data_mix"
+            )
         if photographs is None and (set(mix) - {"video"} or single_image_until):
-            raise UsageError("--data-mix needs photographs: say where they are with --images.")
+            raise UsageError("The mix of data needs photographs, and none are given.", "images")
         if "vr" in mix and not shapes.sizes.square:
-            raise UsageError("--data-mix has vr in it: faces are square, and so must --sizes be.")
+            raise UsageError(
+                "The mix of data has vr in it: faces are square, and so must windows be.",
+                about="size_schedule",
+            )
         self.wheel = [name for name, weight in mix.items() for _ in range(weight)]
         self.shapes = shapes
         self.seed = seed
@@ -132,8 +139,7 @@ class TrainingData:
         part, parts = share
         if count % parts:
             raise UsageError(
-                f"A batch of {count} cannot be shared evenly by {parts}: processes times "
-                f"--accumulate must divide --batch-sizes."
+                f"A batch of {count} cannot be shared evenly by {parts}.", about="accumulate"
             )
         return stack(
             name,

@@ -40,12 +40,16 @@ def open_data(options: ResolvedOptions, device: torch.device) -> DataSets:
     """Find all photographs and videos; UsageError for folders that hold none."""
     for name in ("images", "videos"):
         if getattr(options, f"val_{name}") is not None and getattr(options, name) is None:
-            raise UsageError(f"--val-{name} is to judge what --{name} teaches; name both or none.")
+            raise UsageError(
+                f"The {name} for validation are to judge what the {name} for training teach; name "
+                f"both or none.",
+                about=f"val_{name}",
+            )
     mix = parse_mix(options.data_mix)
     shapes = Shapes(
-        SizeSchedule.parse(options.size_schedule, "--sizes", 16),
-        Schedule.parse(options.batch_schedule, "--batch-sizes", 1, whole=True),
-        Schedule.parse(options.frame_steps_schedule, "--num-frame-steps", 1, whole=True),
+        SizeSchedule.parse(options.size_schedule, "size_schedule", 16),
+        Schedule.parse(options.batch_schedule, "batch_schedule", 1, whole=True),
+        Schedule.parse(options.frame_steps_schedule, "frame_steps_schedule", 1, whole=True),
     )
     photographs = _photographs(options)
     clips = _clips(options, shapes.sizes.largest, device)
@@ -68,7 +72,7 @@ def _photographs(options: TrainOptions) -> tuple[Photographs | None, Photographs
         held = second or first
     if held is not None:
         return training, held
-    taught, kept = _split(training.pictures, _PHOTOGRAPHS_HELD_BACK, "photographs", "--val-images")
+    taught, kept = _split(training.pictures, _PHOTOGRAPHS_HELD_BACK, "photographs")
     return training.only(taught), training.only(kept)
 
 
@@ -90,8 +94,8 @@ def _clips(
         held = _open_sequences(place, "val")
         if held is None and options.val_videos is None:
             logger.warning(
-                "%s holds no sequences for validation, so it sees those of training; --val-videos "
-                "names others, and make_video_dataset.py --val-percent keeps some back.",
+                "%s holds no sequences for validation, so it sees those of training; others can be "
+                "named, or some be kept back when videos are prepared.",
                 options.videos,
             )
         return _open_sequences(options.videos, "train"), held or _open_sequences(place, "train")
@@ -100,7 +104,7 @@ def _clips(
     if options.val_videos is not None:
         kept = find_videos(options.val_videos)
     else:
-        taught, kept = _split(taught, _VIDEOS_HELD_BACK, "videos", "--val-videos")
+        taught, kept = _split(taught, _VIDEOS_HELD_BACK, "videos")
     estimator = load_estimator(options.flow, device, options.flow_weights)
     height, width = (2 * round(_ROOM * side / 2) for side in window)
     least = height, width
@@ -116,12 +120,10 @@ def _open_sequences(place: Path, part: str) -> PreparedClips | None:
     return PreparedClips(sequences) if sequences else None
 
 
-def _split(
-    paths: Sequence[T], every: int, what: str, option: str
-) -> tuple[Sequence[T], Sequence[T]]:
+def _split(paths: Sequence[T], every: int, what: str) -> tuple[Sequence[T], Sequence[T]]:
     if len(paths) == 1:
         logger.warning(
-            "There is one of the %s only: validation sees it too; %s names others.", what, option
+            "There is one of the %s only, and validation sees it too; others can be named.", what
         )
         return paths, paths
     held = set(range(every // 2, len(paths), every)) or {len(paths) - 1}

@@ -111,7 +111,8 @@ class PreparedClips:
                     f"The prepared videos have frames of {strip.frames[0].shape[1]}×"
                     f"{strip.frames[0].shape[0]}, smaller than the training windows of "
                     f"{size[1]}×{size[0]}; "
-                    f"prepare them larger or lower --sizes."
+                    f"prepare them larger or take smaller windows.",
+                    about="size_schedule",
                 )
             last, useful = draw_window(strip, size, random)
             if useful:
@@ -119,7 +120,8 @@ class PreparedClips:
         if last is None:
             raise UsageError(
                 f"The prepared videos in {self.place} are shorter than the "
-                f"{steps + 1} frames in a row that --num-frame-steps asks for."
+                f"{steps + 1} frames in a row that are asked for.",
+                about="frame_steps_schedule",
             )
         return last
 
