@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ _MARK_TEXT = (
 _PARTIAL = re.compile(r"\.partial-([0-9a-f]{16})(-[0-9a-f]{16})?(\.\w+)*")
 _HASHED_AT_ONCE = 1 << 20
 _SHARES_NO_DELETION = os.name == "nt"  # no file can be removed there while it is open
+_PATIENCE = (0.01, 0.05, 0.2, 0.5)  # seconds between tries to replace one that is
 
 
 class InUse(UsageError):  # noqa: N818
@@ -79,7 +81,7 @@ def left_over(folder: Path) -> dict[str, list[str]]:
 
 def _rename(partial: Path, path: Path, replace: bool) -> None:
     if replace:
-        partial.replace(path)
+        _replace(partial, path)
         return
     try:
         os.link(partial, path)
@@ -88,9 +90,21 @@ def _rename(partial: Path, path: Path, replace: bool) -> None:
     except OSError:  # a file system without second names
         if os.path.lexists(path):
             raise _came_meanwhile(path) from None
-        partial.replace(path)
+        _replace(partial, path)
     else:
         partial.unlink()
+
+
+def _replace(partial: Path, path: Path) -> None:
+    """Rename; on Windows again after a while, if somebody is just reading what is replaced."""
+    for pause in _PATIENCE if _SHARES_NO_DELETION else ():
+        try:
+            partial.replace(path)
+        except PermissionError:
+            time.sleep(pause)
+        else:
+            return
+    partial.replace(path)
 
 
 def _came_meanwhile(path: Path) -> BrushflowError:

@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from typing import IO
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
@@ -31,13 +32,17 @@ class ScoreTable:
 
     def write(self) -> None:
         """Write all rows, in the order of their keys."""
-        with atomic_path(self.path) as partial, partial.open("w", newline="") as file:
+        with atomic_path(self.path) as partial, _open(partial, "w") as file:
             writer = csv.writer(file, delimiter=";")
             writer.writerow(self.head)
             for key, values in sorted(self.rows.items()):
                 writer.writerow([*key, *("" if v is None else repr(v) for v in values)])
             means = [_mean(column) for column in zip(*self.rows.values(), strict=True)]
             writer.writerow([_MEAN, *[""] * (len(self.head) - len(means) - 1), *means])
+
+
+def _open(path: Path, mode: str) -> IO[str]:
+    return path.open(mode, newline="", encoding="utf-8")  # newlines are the csv module's
 
 
 def _mean(column: tuple[float | None, ...]) -> str:
@@ -49,7 +54,7 @@ def _read(path: Path, head: list[str], keys: int) -> dict[Key, Row]:
     if not path.exists():
         return {}
     try:
-        with path.open(newline="") as file:
+        with _open(path, "r") as file:
             first, *rows = csv.reader(file, delimiter=";")
         if first != head or any(len(row) != len(head) for row in rows):
             raise ValueError

@@ -138,7 +138,8 @@ def _load_safetensors(path: Path) -> StyleModel:
                 raise BrushflowError(
                     f"{path} is not a brushflow model: it has no format entry {FORMAT!r}."
                 )
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # Copies: the library's tensors hold the file, which Windows cannot replace then.
+            state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
         network = network_from_state(
             state,
             metadata["arch"],

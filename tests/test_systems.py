@@ -77,3 +77,63 @@ def test_nothing_is_used_that_only_some_systems_have():
         if (lines := list(of_some_systems(path.read_text(encoding="utf-8"))))
     }
     assert found == {}
+
+
+def of_some_places(source):
+    """Lines that read or write text as the place where they run has it, and not as UTF-8."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or "CGROUP" in ast.unparse(node):  # the kernel's
+            continue
+        method = isinstance(node.func, ast.Attribute)
+        name = node.func.attr if method else getattr(node.func, "id", "")
+        said = {keyword.arg for keyword in node.keywords}
+        given = [a.value for a in node.args if isinstance(a, ast.Constant)]
+        if name in ("read_text", "write_text"):
+            silent = len(node.args) < 1 + (name == "write_text") and "encoding" not in said
+        elif name == "open" and not (method and getattr(node.func.value, "id", "") in OPENERS):
+            modes = given[:1] if method else given[1:2] or ["r"]
+            named = [k.value for k in node.keywords if k.arg == "mode"]
+            text = not named and all(isinstance(m, str) and "b" not in m for m in modes)
+            silent = (
+                text and (not method or bool(modes) or not node.args) and "encoding" not in said
+            )
+        else:
+            continue
+        if silent:
+            yield node.lineno
+
+
+OPENERS = ("Image", "av", "os", "webbrowser")
+
+
+@pytest.mark.parametrize(
+    ("source", "lines"),
+    [
+        ("p.read_text()", [1]),
+        ("p.read_text('utf-8')\np.write_text('a', encoding='ascii')", []),
+        ("p.write_text('a')", [1]),
+        ("open('a')\nopen('a', 'rb')\nopen('a', 'w', encoding='utf-8')", [1]),
+        ("p.open()\np.open('rb')\np.open(newline='')\nImage.open(p)", [1, 3]),
+    ],
+)
+def test_text_of_some_places_is_seen(source, lines):
+    assert list(of_some_places(source)) == lines
+
+
+def test_text_is_utf8_everywhere():
+    found = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in SOURCES
+        if (lines := list(of_some_places(path.read_text(encoding="utf-8"))))
+    }
+    assert found == {}
+
+
+def test_tensors_of_a_file_do_not_keep_it_from_being_replaced():
+    """Those of safetensors lie in the file; it may be one that is written again."""
+    for path in SOURCES:
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get_tensor":
+                line = source.splitlines()[node.lineno - 1]
+                assert ".clone()" in line, f"{path}:{node.lineno}"

@@ -85,7 +85,7 @@ def write_json(path: Path, result: Mapping[str, Any]) -> None:
     """Write a result, with the folders on the way to it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(path) as partial:
-        partial.write_text(json.dumps(result, indent=2) + "\n")
+        partial.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def _shown(value: Any) -> str:

@@ -272,7 +272,8 @@ def kept_state(prefix: Path, index: int) -> Tensor | None:
     try:
         with safe_open(path, framework="pt") as file:
             if (file.metadata() or {}).get("frame") == str(index):
-                return file.get_tensor("output")
+                # A copy: the library's holds the file, which Windows cannot replace then.
+                return file.get_tensor("output").clone()
     except SafetensorError as error:
         raise BrushflowError(
             f"{path} is damaged; delete it to go on from the written picture."

@@ -217,3 +217,25 @@ def test_a_disk_that_is_full_is_told_with_the_files_own_name(tmp_path):
     with pytest.raises(OSError, match="Permission") as refused, atomic_path(path) as partial:
         raise PermissionError(errno.EACCES, "Permission denied", str(partial))
     assert refused.value.filename == str(path)
+
+
+def test_a_file_that_is_just_being_read_is_replaced_a_moment_later(tmp_path, monkeypatch):
+    """Windows refuses while somebody has it open."""
+    path, tries, replace = tmp_path / "a.txt", [], Path.replace
+
+    def refuses_twice(self, target):
+        tries.append(self)
+        if len(tries) < 3:
+            raise PermissionError(errno.EACCES, "Access is denied", str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuses_twice)
+    monkeypatch.setattr(atomic_files, "_SHARES_NO_DELETION", True)
+    with atomic_path(path) as partial:
+        partial.write_text("whole", encoding="ascii")
+    assert path.read_text(encoding="ascii") == "whole" and len(tries) == 3
+    monkeypatch.setattr(atomic_files, "_SHARES_NO_DELETION", False)
+    tries.clear()
+    with pytest.raises(PermissionError), atomic_path(path):
+        pass
+    assert len(tries) == 1

@@ -279,7 +279,7 @@ def test_other_counts_and_sizes_are_told(clips, drifting, save_frames, tmp_path)
         ({"distances": (0, 1)}, "from 1 on"),
         ({"distances": ()}, "from 1 on"),
         ({"every": 0}, "at least 1"),
-        ({"style": "painting.jpg"}, "--loss-weights"),
+        ({"style": "painting.jpg"}, "needs the weights of a VGG"),
         ({"flow": "diss"}, "did you mean 'dis'"),
     ],
 )

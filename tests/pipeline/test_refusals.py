@@ -108,7 +108,7 @@ def test_wrong_requests_are_answered_with_a_sentence(
     "change, executor, words",
     [
         ({"pix_fmt": "yuv420"}, None, "cannot be encoded like this"),
-        ({"preset": "hasty"}, None, "look at --codec, --preset"),
+        ({"preset": "hasty"}, None, "cannot be encoded like this"),
         ({"cuts": "absent.csv"}, None, "no list of cuts absent.csv"),
         ({"precision": "fp16"}, "processes", "does not compute in fp16"),
     ],

@@ -83,6 +83,8 @@ def test_every_video_has_a_name_of_its_own(tmp_path):
     (tmp_path / "v1.5").mkdir()
     files = [tmp_path / name for name in ("a.mp4", "a.mov", "b.mp4")]
     assert names_below(tmp_path, files) == ["a.mp4", "a.mov", "b"]
+    alike = [tmp_path / "A.mp4", tmp_path / "a.mov"]  # A and a are one folder to some systems
+    assert names_below(tmp_path, alike) == ["A.mp4", "a.mov"]
     assert names_below(tmp_path, [tmp_path / "v1.5", tmp_path]) == ["v1.5", tmp_path.name]
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable
 from collections.abc import Sequence as Paths
 from dataclasses import dataclass
@@ -60,8 +60,11 @@ def names_below(folder: Path, paths: Paths[Path]) -> list[str]:
         name if path.is_dir() else name.removesuffix(path.suffix)
         for path, name in zip(paths, whole, strict=True)
     ]
+    # Folders may be called so, and some systems take A and a for one.
+    taken = Counter(name.casefold() for name in short)
     return [
-        name if short.count(name) == 1 else long for name, long in zip(short, whole, strict=True)
+        name if taken[name.casefold()] == 1 else long
+        for name, long in zip(short, whole, strict=True)
     ]
 
 
