@@ -57,7 +57,7 @@ def test_a_run_leaves_a_foreign_folder_alone(place, restart, clip, precious, tmp
         run.mkdir()
         (run / "segments").symlink_to(precious)
     options = StylizeOptions(strength=0, preset="ultrafast", device="cpu", restart=restart)
-    with pytest.raises(UsageError, match="would (be removed|remove files there)"):
+    with pytest.raises(UsageError, match=r"would (be removed|remove files there)"):
         stylize_video(clip, tmp_path / "out.mp4", options)
     assert contents(precious) == before
     assert not (tmp_path / "out.mp4").exists()
