@@ -1,0 +1,95 @@
+"""Command: what long and still shots show: drift over many frames, and restlessness where nothing
+moves."""
+
+from brushflow.cli.start import run
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, cycle, islice
+from pathlib import Path
+
+import click
+import numpy as np
+
+from brushflow.cli.commands import set_up_logging
+from brushflow.evaluation.drift import appearance, drift_percent
+from brushflow.models import available, load
+from brushflow.pipeline import Stylizer
+from brushflow.pipeline.finish import finish
+from brushflow.pipeline.long_term import LONG_TERM
+from brushflow.video import open_source
+
+_RATE = 25  # frames per second, of what is played to and fro
+_SETTLED = 2  # frames after which a still shot is to be still
+
+
+@click.command(context_settings={"max_content_width": 100, "show_default": True})
+@click.argument("clip", type=click.Path(path_type=Path))
+@click.option("--styles", multiple=True, help="Names or files; all bundled ones without it.")
+@click.option("--frames", default=1000, type=click.IntRange(75), help="Of the long shot.")
+@click.option("--still", default=30, type=click.IntRange(4), help="Frames of the still shot.")
+@click.option("--noise", default=2.0, help="Deviation of its noise, in grey levels.")
+@click.option("--side", default=240, type=click.IntRange(32), help="Pixels of the shorter side.")
+@click.option("--long-term", default=LONG_TERM, help="As of stylize_video.py.")
+def command(
+    clip: Path,
+    styles: tuple[str, ...],
+    frames: int,
+    still: int,
+    noise: float,
+    side: int,
+    long_term: float,
+) -> None:
+    """Paint CLIP played to and fro, and its first frame as a still shot with a camera's noise.
+
+    Prints how luminance and contrast of the last second differ from the second one's, relative to
+    the source; and the mean change from frame to frame of the still shot's painting, from the third
+    frame on, divided by the source's.
+    """
+    set_up_logging(quiet=True)
+    source = open_source(clip)
+    scale = side / min(source.info.width, source.info.height)
+    size = tuple(2 * round(s * scale / 2) for s in (source.info.width, source.info.height))
+    pictures = [frame.pixels for frame in source.read(size=(size[0], size[1]))]
+    random = np.random.default_rng(0)
+    shot = [_noisy(pictures[0], noise, random) for _ in range(still)]
+    for style in styles or available():
+        stylizer = Stylizer(load(style), long_term=long_term)
+        painted, seen = [], []
+        for stylized in stylizer.stylize(islice(_to_and_fro(pictures), frames)):
+            painted.append(appearance(finish(stylized)))
+            seen.append(appearance(stylized.frame))
+        drifts = [
+            drift_percent(*([getattr(a, name) for a in each] for each in (painted, seen)), _RATE)
+            for name in ("luminance", "contrast")
+        ]
+        results = [finish(stylized) for stylized in stylizer.stylize(shot)]
+        restless = _change(results) / _change(shot)
+        click.echo(
+            f"{style}: luminance {drifts[0]:+.2f} %, contrast {drifts[1]:+.2f} % over {frames} "
+            f"frames; still shot {restless:.2f} times the source's change"
+        )
+
+
+def _to_and_fro(pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Forwards, backwards and so on, without a cut."""
+    return cycle(chain(pictures, reversed(pictures)))
+
+
+def _noisy(picture: np.ndarray, deviation: float, random: np.random.Generator) -> np.ndarray:
+    noisy = picture + random.normal(0, deviation, picture.shape)
+    return np.clip(noisy + 0.5, 0, 255).astype(np.uint8)
+
+
+def _change(frames: Sequence[np.ndarray]) -> float:
+    """Mean absolute difference of neighbours, once the shot has settled."""
+    pairs = list(zip(frames[_SETTLED:], frames[_SETTLED + 1 :], strict=False))
+    return float(np.mean([np.abs(b.astype(np.int16) - a).mean() for a, b in pairs]))
+
+
+def main() -> None:
+    """Entry point."""
+    run(command)
+
+
+if __name__ == "__main__":
+    main()
