@@ -14,7 +14,7 @@ from brushflow.cli.commands import set_up_logging
 from brushflow.evaluation.drift import appearance, drift_percent
 from brushflow.models import available, load
 from brushflow.pipeline import Stylizer
-from brushflow.pipeline.finish import finish
+from brushflow.pipeline.finishing import finish
 from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.video import open_source
 
