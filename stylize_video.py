@@ -18,6 +18,7 @@ from brushflow.cli.commands import (
 from brushflow.cli.learning import EFFORTS, Learning
 from brushflow.cli.live import paint_live
 from brushflow.cli.option_types import (
+    Bars,
     Finite,
     FrameRate,
     Jobs,
@@ -147,6 +148,13 @@ plain = partial(click.option, cls=GroupedOption)
     metavar="N|auto",
 )
 @what("keep_colors", "Keep the video's own colours; take only brush strokes from the style.")
+@what(
+    "crop_bars",
+    "Black or other bars around the picture, which stay as they are: auto finds those of every "
+    "shot, none paints them, or how many pixels at the top, bottom, left and right.",
+    type=Bars(),
+    metavar="auto|none|T:B:L:R",
+)
 @motion(
     "flow",
     "How motion is found: dis, dis-fast, deepflow, farneback, tvl1, raft-small, "

@@ -27,6 +27,7 @@ _UNFIT = (
     "start",
     "end",
     "max_size",
+    "crop_bars",
     "cuts",
     "max_shot",
     "backward",

@@ -117,6 +117,23 @@ class Stroke(Finite):
         return None if value == "auto" else super().convert(value, param, ctx)
 
 
+class Bars(click.ParamType):
+    """Rows and columns around the picture, T:B:L:R, or whether to look for them."""
+
+    name = "auto|none|t:b:l:r"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value).strip()
+        if text in ("auto", "none") or re.fullmatch(r"\d{1,5}(:\d{1,5}){3}", text, re.ASCII):
+            return text
+        self.fail(
+            f"{value!r} is neither auto nor none, nor four numbers of pixels for the top, the "
+            f"bottom, the left and the right, as in 132:132:0:0",
+            param,
+            ctx,
+        )
+
+
 class Names(click.ParamType):
     """A comma-separated choice of some names."""
 

@@ -49,7 +49,8 @@ def estimate_run(
     As in a run, the caller sees to OpenCV's threads.
     """
     options = options.for_source(source.info)
-    scan = scan_source(source, options.cuts, progress, check_stop, options.end)
+    bars = options.bars(source.info)
+    scan = scan_source(source, options.cuts, progress, check_stop, options.end, bars)
     plan = plan_video(scan, options, source.info)
     painter = Painter(options)
     shots = [(row[0].first, row[-1].last + 1 - row[0].first) for row in plan_rows(plan, scan, True)]

@@ -17,6 +17,7 @@ from brushflow.flow import write_flo
 from brushflow.flow.resize import resize_flow
 from brushflow.models import deprocess
 from brushflow.occlusion import write_pgm
+from brushflow.pipeline.grounds import plain_ground
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylized, contents
 from brushflow.video import write_image
@@ -36,17 +37,17 @@ def finish(
     A median filter of any odd width takes out single odd pixels (size kept, borders replicated); a
     painting of another size is brought to the frame's, see ``at_full_size``;
     ``keep_colors`` takes the colours of the frame and only the brightness of the painting;
-    ``strength`` mixes frame (0) and painting (1). What fades to one colour fades from painting to
-    frame.
+    ``strength`` mixes frame (0) and painting (1). What has next to no contrast goes from painting
+    to frame, and so do plain grounds. Bars and fades are the film's, see ``looks``.
 
     BrushflowError for a painting with values that are no numbers, which would be black.
     """
-    frame = stylized.frame
     if stylized.output is None:
-        return frame
+        return stylized.frame
+    frame = stylized.look.picture(stylized.frame)
     strength *= contents(frame)
     if strength == 0:
-        return frame
+        return stylized.frame
     if not math.isfinite(float(stylized.output.sum())):
         raise BrushflowError(
             "The network painted what is no numbers: its weights are damaged, or too large for "
@@ -64,7 +65,12 @@ def finish(
         picture = cv2.cvtColor(np.dstack([painted[..., 0], source[..., 1:]]), cv2.COLOR_YCrCb2RGB)
     if strength < 1:
         picture = cv2.addWeighted(picture, strength, frame, 1 - strength, 0)
-    return picture
+    ground = plain_ground(frame)
+    if ground is not None:
+        one, other = frame.astype(np.float32), picture.astype(np.float32)
+        mixed = cv2.blendLinear(one, other, ground, 1 - ground)
+        picture = np.rint(mixed).astype(frame.dtype)
+    return stylized.look.shown(picture, stylized.frame)
 
 
 def median(picture: np.ndarray, width: int) -> np.ndarray:
@@ -167,13 +173,18 @@ def keep(
     if not isinstance(motion, Motion):
         faces = {f"-{name}": of_face for name, of_face in motion.items()}
     here, there = ("backward", "forward") if step > 0 else ("forward", "backward")
+    top, bottom, left, right = stylized.look.bars
+    around = (top, bottom), (left, right)
+    height, width = stylized.frame.shape[:2]
     for name, motion in faces.items():
         if stylized.seen is not None and not name:
-            motion = motion.enlarged(stylized.frame.shape[:2])
+            motion = motion.enlarged((height - top - bottom, width - left - right))
         if "flow" in wanted:
-            write_flo(folder / f"{here}_{i}_{j}{name}.flo", motion.flow)
+            # Bars stand still, and that is known.
+            write_flo(folder / f"{here}_{i}_{j}{name}.flo", np.pad(motion.flow, (*around, (0, 0))))
             if motion.reverse is not None:
                 reverse = resize_flow(motion.reverse, motion.flow.shape[:2])
-                write_flo(folder / f"{there}_{j}_{i}{name}.flo", reverse)
+                write_flo(folder / f"{there}_{j}_{i}{name}.flo", np.pad(reverse, (*around, (0, 0))))
         if "reliability" in wanted:
-            write_pgm(folder / f"reliable_{i}_{j}{name}.pgm", motion.reliability)
+            known = np.pad(motion.reliability, around, constant_values=1)
+            write_pgm(folder / f"reliable_{i}_{j}{name}.pgm", known)

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ from brushflow.common.atomic_files import (
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.tensor_files import safetensors_bytes, tensors_digest
 from brushflow.pipeline.plan import Segment
+from brushflow.shots.bars import sides_of
+from brushflow.shots.fades import Fade
 from brushflow.shots.scan import Scan
 from brushflow.video import verify_segment
 
@@ -181,11 +184,15 @@ class RunFolder:
         )
         if not whole or not isinstance(problem, str | None):
             return None
-        return Scan(pts, cuts, problem, filled)
+        with suppress(TypeError, ValueError, KeyError):
+            bars = [(int(first), sides_of(sides)) for first, sides in known["bars"]]
+            fades = [Fade.of(fade) for fade in known["fades"]]
+            return Scan(pts, cuts, problem, filled, bars, fades)
+        return None
 
     def save_scan(self, scan: Scan) -> None:
         """Keep the scan for later starts."""
-        self._write_json("scan.json", vars(scan))
+        self._write_json("scan.json", asdict(scan))
 
     def segment_path(self, segment: Segment) -> Path:
         """Where a segment's file lies or will lie."""

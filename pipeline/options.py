@@ -7,6 +7,7 @@ from typing import Any
 
 from brushflow.common.errors import UsageError
 from brushflow.pipeline.long_term import LONG_TERM
+from brushflow.shots.bars import NO_BARS, Sides, sides_of
 from brushflow.spherical import LAYOUTS
 from brushflow.video import EncodeSettings, Source, VideoInfo, default_codec, encoder_meant
 
@@ -31,6 +32,7 @@ class StylizeOptions:
     strength: float = 1.0
     stroke: float | None = None
     keep_colors: bool = False
+    crop_bars: str = "auto"
 
     flow: str = "dis"
     flow_weights: Path | None = None
@@ -80,6 +82,24 @@ class StylizeOptions:
         scale = Fraction(self.max_size // 2 * 2, longest)
         return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
 
+    def bars(self, info: VideoInfo) -> Sides | None:
+        """Bars around this source's pictures in its pixels, None if they are to be found.
+
+        UsageError for those that leave nothing. Pictures of spheres have none.
+        """
+        if self.crop_bars == "auto":
+            return None if self.spherical == "off" else NO_BARS
+        if self.crop_bars == "none":
+            return NO_BARS
+        sides = sides_of(int(side) for side in self.crop_bars.split(":"))
+        top, bottom, left, right = sides
+        if info.height - top - bottom < 2 or info.width - left - right < 2:
+            raise UsageError(
+                f"--crop-bars {self.crop_bars} leaves nothing of the {info.width}×{info.height} "
+                f"pixels of {info.path}."
+            )
+        return sides
+
     def for_source(self, info: VideoInfo) -> "StylizeOptions":
         """The same with ``spherical`` decided: a layout, or "off"."""
         if self.spherical != "auto":
@@ -96,8 +116,15 @@ class StylizeOptions:
             "--overlap": self.overlap,
             "--no-border-consistency": not self.border_consistency,
         }
+        flat = self.for_source(source.info).spherical == "off"
+        if self.crop_bars not in ("auto", "none"):
+            if not flat:
+                raise UsageError(
+                    f"--crop-bars is for flat frames, and those of {path} show a whole sphere."
+                )
+            self.bars(source.info)
         unfit = [name for name, given in of_spheres.items() if given]
-        if unfit and self.for_source(source.info).spherical == "off":
+        if unfit and flat:
             raise UsageError(
                 f"{unfit[0]} is for spherical frames, and those of {path} are taken for flat "
                 f"ones; leave it out or add --spherical."

@@ -14,6 +14,7 @@ from brushflow.common.torch_devices import choose_device, choose_precision
 from brushflow.flow import load_estimator
 from brushflow.models import load
 from brushflow.pipeline.finishing import finish, painted_size, resized, stroke_for
+from brushflow.pipeline.looks import Look, Looks, plain_look
 from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.spherical_stylizer import GROUPS, EachFace, SphericalStylizer
@@ -135,29 +136,36 @@ class Painter:
         first: int = 0,
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
+        looks: Looks = plain_look,
     ) -> Generator[Stylized, None, None]:
         """See ``Stylizer.stylize``; with strength 0 the frames pass through.
 
-        Frames are painted at ``painted_size``; ``Stylized.seen`` is what was painted then.
+        What is painted is what each frame ``looks`` like within its bars and at full light, at
+        ``painted_size``; ``Stylized.seen`` is that where it has another size.
         """
         if self.stylizer is None:
             for number, frame in enumerate(frames):
                 yield Stylized(first + step * number, frame, None, None)
             return
-        held: deque[tuple[np.ndarray, np.ndarray]] = deque()
+        held: deque[tuple[np.ndarray, Look, np.ndarray | None]] = deque()
 
         def seen() -> Iterator[np.ndarray]:
-            for frame in frames:
-                size = self.painted_size((frame.shape[1], frame.shape[0]))
-                held.append((frame, resized(frame, size)))
-                yield held[-1][1]
+            for number, frame in enumerate(frames):
+                look = looks(first + step * number)
+                picture = look.picture(frame)
+                small = self._resized(picture)
+                held.append((frame, look, None if small is picture else small))
+                yield small
 
         with closing(self.stylizer.stylize(seen(), cuts, first, step, state)) as painted:
             for number, stylized in enumerate(painted):
                 if number == 0 and state is not None:
                     held.popleft()  # the frame of the state
-                frame, small = held.popleft()
-                yield stylized if frame is small else replace(stylized, frame=frame, seen=small)
+                frame, look, small = held.popleft()
+                yield replace(stylized, frame=frame, seen=small, look=look)
+
+    def _resized(self, picture: np.ndarray) -> np.ndarray:
+        return resized(picture, self.painted_size((picture.shape[1], picture.shape[0])))
 
     def finish(self, stylized: Stylized) -> np.ndarray:
         """The picture to write, see ``finishing``."""

@@ -10,16 +10,22 @@ import numpy as np
 
 from brushflow.common.errors import UsageError
 from brushflow.common.memory import out_of_memory
+from brushflow.pipeline.looks import looks_of
 from brushflow.pipeline.memory_limits import too_large, warn_of_shortage
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import mark_of, settings_of
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.plan import frames_between
+from brushflow.pipeline.stylizer import contents
+from brushflow.shots.bars import NO_BARS, Sides
 from brushflow.shots.scan import Scan, scan_source
 from brushflow.video import Source, write_image
 
 # Frames painted before each moment, so that it shows what the recurrence does.
 RUN_IN = 3
+# Where else, in shares of the way to the next moment's, a frame is sought if one shows nothing.
+_AROUND = (0, -0.25, 0.25, -0.5, 0.5, -0.75, 0.75)
+_SHOWS = 0.75  # of full contents and light; enough
 SHEET_GAP = 8
 LARGEST_SHEET_SIDE = 16000
 
@@ -32,10 +38,11 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
     mark = mark_of(settings_of(source, options, painter.digests))
     size = options.output_size(source.info.width, source.info.height)
     frames = (frame.pixels for frame in source.read(size=size, bit_depth=options.bit_depth))
+    looks = looks_of(_alone(options.bars(source.info)), _size(source), size)
     if painter.on_cpu:
         warn_of_shortage(painter.pixels(size), options)
     try:
-        with closing(painter.paint(frames)) as painted:
+        with closing(painter.paint(frames, looks=looks)) as painted:
             stylized = next(painted)
     except Exception as error:
         if not out_of_memory(error):
@@ -65,11 +72,14 @@ def preview(
     painter = Painter(options)
     mark = mark_of(settings_of(source, options, painter.digests), moments)
     size = options.output_size(info.width, info.height)
-    scan = scan_source(source, options.cuts, _show_nothing, check_stop, options.end)
+    scan = scan_source(
+        source, options.cuts, _show_nothing, check_stop, options.end, options.bars(info)
+    )
     inside = first, last = frames_between(scan, options, info)
     step = -1 if options.backward else 1
     count = last + 1 - first
     places = sorted({first + round((i + 0.5) * count / moments - 0.5) for i in range(moments)})
+    reach = count // moments // 2
     if len(places) * (size[0] + SHEET_GAP) > LARGEST_SHEET_SIDE:
         raise UsageError(
             f"A sheet of {len(places)} moments {size[0]} pixels wide is too large; ask for fewer "
@@ -77,7 +87,8 @@ def preview(
         )
     columns = []
     for place in places:
-        columns.append(_moment(source, scan, painter, place, inside, step, size))
+        shows = _showing(source, scan, place, reach, inside, size)
+        columns.append(_moment(source, scan, painter, shows, inside, step, size))
         check_stop()
     write_image(output, _sheet(columns), replace=there, made_by=mark)
     return len(places)
@@ -85,6 +96,38 @@ def preview(
 
 def _show_nothing(stage: str, done: int, total: int | None) -> None:
     pass
+
+
+def _alone(bars: Sides | None) -> Scan:
+    """What there is to know of a single picture."""
+    return Scan([0], [], None, [], [(0, bars or NO_BARS)])
+
+
+def _size(source: Source) -> tuple[int, int]:
+    return source.info.width, source.info.height
+
+
+def _showing(
+    source: Source,
+    scan: Scan,
+    place: int,
+    reach: int,
+    inside: tuple[int, int],
+    size: tuple[int, int],
+) -> int:
+    """A frame near ``place`` that shows something at full light, else the one that shows most."""
+    looks = looks_of(scan, _size(source), size)
+    best, most = place, -1.0
+    for share in _AROUND:
+        near = int(np.clip(place + round(share * reach), *inside))
+        with closing(source.read(first=near, table=scan.pts, size=size)) as read:
+            frame = next(read).pixels
+        shown = contents(looks(near).picture(frame)) * looks(near).gain
+        if shown > most:
+            best, most = near, shown
+        if most >= _SHOWS:
+            break
+    return best
 
 
 def _moment(
@@ -103,7 +146,8 @@ def _moment(
     first = int(np.clip(place - step * RUN_IN, *inside))
     with closing(source.read(first=min(first, place), table=scan.pts, size=size)) as read:
         frames = [frame.pixels for frame in islice(read, abs(place - first) + 1)][::step]
-    *_, stylized = painter.paint(frames, scan.without_prior(step), first, step)
+    looks = looks_of(scan, _size(source), size)
+    *_, stylized = painter.paint(frames, scan.without_prior(step), first, step, looks=looks)
     return np.vstack([stylized.frame, painter.finish(stylized)])
 
 

@@ -243,7 +243,8 @@ class Run:
         scan = self.folder.load_scan()
         if scan is None:
             cuts, end = self.options.cuts, self.options.end
-            scan = scan_source(self.source, cuts, self.progress, self._check_stop, end)
+            bars = self.options.bars(self.source.info)
+            scan = scan_source(self.source, cuts, self.progress, self._check_stop, end, bars)
             self.folder.save_scan(scan)
         self.source.problem = scan.problem
         return scan

@@ -20,6 +20,7 @@ from brushflow.common.queues import Sink, prefetch
 from brushflow.pipeline.finishing import keep
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.long_term import State
+from brushflow.pipeline.looks import looks_of
 from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import kept_folder
@@ -53,6 +54,7 @@ class ShotPainter:
         self.encoding = options.encoding(output)
         self.kept = kept_folder(output, options)
         self.size = options.output_size(source.info.width, source.info.height)
+        self.looks = looks_of(scan, (source.info.width, source.info.height), self.size)
         self.step = -1 if options.backward else 1
         self.cuts = scan.without_prior(self.step)
         self.inside = frames_between(scan, options, source.info)
@@ -170,7 +172,9 @@ class ShotPainter:
 
         with (
             closing(prefetch(frames, QUEUED_FRAMES)) as read,
-            closing(self.painter.paint(read, self.cuts, first, self.step, state)) as stream,
+            closing(
+                self.painter.paint(read, self.cuts, first, self.step, state, self.looks)
+            ) as stream,
             encoder,
             Sink(encode, QUEUED_FRAMES) as sink,
         ):

@@ -21,6 +21,7 @@ from brushflow.models.inference.cuda_graph import Graphed
 from brushflow.models.inference.folding import fold
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.long_term import Anchors, Memory, State
+from brushflow.pipeline.looks import AS_IT_IS, Look
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
 
 FILLS = ("mean", "noise")
@@ -35,8 +36,9 @@ class Stylized:
 
     ``frame``: the source, (H, W, 3) RGB; ``output``: float32 (1, 3, H, W) in network space, None
     where no network ran; ``motion``: None where nothing was carried over; ``state``: what the next
-    frame depends on; ``seen``: the frame as it was painted, where that was at another size. On a
-    sphere the output is that of six faces, and motion is by the face's name.
+    frame depends on; ``seen``: the frame as it was painted, where that was at another size;
+    ``look``: how the film shows it. On a sphere the output is that of six faces, and motion is by
+    the face's name.
     """
 
     index: int
@@ -45,6 +47,7 @@ class Stylized:
     motion: Motion | Mapping[str, Motion] | None
     state: State | None = None
     seen: np.ndarray | None = None
+    look: Look = AS_IT_IS
 
 
 class Stylizer:
@@ -74,6 +77,7 @@ class Stylizer:
         long_term: share of the output that comes from a shot's anchor where that is in sight,
             see ``pipeline.long_term``; 0, as published: only the painting before is carried over.
         device, precision: see ``pipeline.devices``.
+        shared: pictures painted at once are parts of one, as the faces of a sphere are.
         workers: threads that find motion; ``lookahead``: frames held for them.
     """
 
@@ -94,14 +98,15 @@ class Stylizer:
         long_term: float = 0.0,
         device: torch.device | str = "cpu",
         precision: str = "fp32",
+        shared: bool = False,
         workers: int = 2,
         lookahead: int = 4,
     ) -> None:
         self.device = torch.device(device)
-        self.network = for_inference(model.network, self.device, precision)
+        self.network = for_inference(model.network, self.device, precision, shared)
         self.independent = independent or self.network.in_channels == 3
         self.first_network = (
-            for_inference(first_frame_model.network, self.device, precision)
+            for_inference(first_frame_model.network, self.device, precision, shared)
             if first_frame_model
             else self.network
         )
@@ -328,15 +333,19 @@ def resize_bicubic(picture: Tensor, size: Sequence[int]) -> Tensor:
     return picture.contiguous()
 
 
-def for_inference(network: nn.Module, device: torch.device, precision: str) -> nn.Module:
+def for_inference(
+    network: nn.Module, device: torch.device, precision: str, shared: bool = False
+) -> nn.Module:
     """The same network folded, which is several times faster; other modules as they are.
+
+    ``shared``: what is painted at once are parts of one picture, see ``fold``.
 
     On CUDA it is started as a whole, see ``models.cuda_graph``.
     """
     network = network.to(device).eval()
     if not isinstance(network, StyleNetwork):
         return network
-    folded = fold(network, transforms=precision == "fp32")
+    folded = fold(network, precision == "fp32", shared)
     return Graphed(folded) if device.type == "cuda" else folded
 
 

@@ -1,15 +1,21 @@
-"""One look at every frame of a source, small and grey: timestamps, number, cuts, damage."""
+"""One look at every frame of a source, small and grey: timestamps, number, cuts, bars, fades,
+damage."""
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from brushflow.common.queues import prefetch
+from brushflow.shots.bars import NO_BARS, BarFinder, Sides
 from brushflow.shots.cuts import CutDetector, detect_cuts, read_cuts, scan_size
+from brushflow.shots.fades import Fade, FadeFinder
 from brushflow.video import Source, VideoInfo
 
 QUEUED_FRAMES = 64
@@ -17,6 +23,8 @@ QUEUED_FRAMES = 64
 _LONGEST_CHANGE = 64  # frames
 _LEAST_BEYOND = Fraction(3)  # seconds
 CUTS = ("auto", "none")  # or a file that lists them
+# Frames that might be decoded in the time it takes to reach one by seeking.
+_SEEK = 100
 
 # (stage, frames done, frames in all or None if unknown)
 ProgressCallback = Callable[[str, int, int | None], None]
@@ -28,13 +36,16 @@ class Scan:
 
     ``pts``: timestamps of all frames that were looked at, in ticks of the source's time base;
     ``cuts``: indices at which a shot begins; ``problem``: what is wrong with the source, None if
-    it is whole; ``filled``: indices of frames that cannot be decoded and show the one before.
+    it is whole; ``filled``: indices of frames that cannot be decoded and show the one before;
+    ``bars``: for frames from an index on, those in pixels of the source; ``fades``.
     """
 
     pts: list[int]
     cuts: list[int]
     problem: str | None
     filled: list[int]
+    bars: list[tuple[int, Sides]] = field(default_factory=list)
+    fades: list[Fade] = field(default_factory=list)
 
     def without_prior(self, step: int) -> set[int]:
         """Indices of the frames that follow a cut, going forward (``step`` 1) or backward (−1)."""
@@ -58,14 +69,16 @@ def scan_source(
     progress: ProgressCallback,
     check_stop: Callable[[], None],
     end: Fraction | None = None,
+    bars: Sides | None = None,
 ) -> Scan:
     """Look at a source; one that turns out to be damaged, twice, to find what painting will.
 
     ``cuts``: ``"auto"``, ``"none"`` or a file that lists them. ``check_stop`` is called at every
     frame and may raise. With ``end``, in seconds, what lies far beyond it is not looked at.
+    ``bars``: those of all frames, in pixels of the source; None: find them.
     """
-    scan = _look(source, cuts, progress, check_stop, end)
-    return scan if scan.problem is None else _look(source, cuts, progress, check_stop, end)
+    scan = _look(source, cuts, progress, check_stop, end, bars)
+    return scan if scan.problem is None else _look(source, cuts, progress, check_stop, end, bars)
 
 
 def _look(
@@ -74,10 +87,11 @@ def _look(
     progress: ProgressCallback,
     check_stop: Callable[[], None],
     end: Fraction | None,
+    bars: Sides | None,
 ) -> Scan:
     info = source.info
     pts: list[int] = []
-    detector = CutDetector()
+    detector, bar_finder, fade_finder = CutDetector(), BarFinder(), FadeFinder()
     until, expected = _looked_at(info, end)
     frames = source.read(size=scan_size(info.width, info.height), gray=True, until=until)
     with closing(prefetch(frames, QUEUED_FRAMES)) as small:
@@ -86,6 +100,9 @@ def _look(
             pts.append(frame.pts)
             if cuts == "auto":
                 detector.add(frame.pixels)
+            if bars is None:
+                bar_finder.add(frame.pixels)
+            fade_finder.add(frame.pixels)
             progress("scan", len(pts), expected)
     found = detector.cuts()
     if cuts not in CUTS:
@@ -93,7 +110,46 @@ def _look(
         listed = read_cuts(Path(cuts), len(pts) if until is None else sys.maxsize)
         found = [cut for cut in listed if cut < len(pts)]
     filled = [index for index, time in enumerate(pts) if time in source.filled]
-    return Scan(pts, found, source.problem, filled)
+    problem = source.problem
+
+    def closely(wanted: Iterable[int]) -> dict[int, np.ndarray]:
+        check_stop()
+        return _frames(source, pts, wanted, gray=True)
+
+    def in_colour(wanted: Iterable[int]) -> dict[int, np.ndarray]:
+        check_stop()
+        return _frames(source, pts, wanted, size=scan_size(info.width, info.height))
+
+    fixed = [(0, bars)] if bars is not None and bars != NO_BARS else []
+    around = fixed if bars is not None else bar_finder.find(found, closely)
+    fades = fade_finder.find(found, in_colour)
+    source.problem = problem
+    return Scan(pts, found, problem, filled, around, fades)
+
+
+def _frames(
+    source: Source, pts: Sequence[int], wanted: Iterable[int], **how: Any
+) -> dict[int, np.ndarray]:
+    """The pixels of frames by their indices, read as ``how`` tells ``Source.read``."""
+    frames: dict[int, np.ndarray] = {}
+    wanted = set(wanted)
+    order = sorted(wanted)
+    if not order:
+        return frames
+    begins = [index for index in order if index - 1 not in wanted]
+    if source.problem is not None or len(begins) * _SEEK > order[-1]:
+        with closing(source.read(table=pts, **how)) as read:
+            for frame in read:
+                if frame.index in wanted:
+                    frames[frame.index] = frame.pixels
+                if frame.index >= order[-1]:
+                    break
+        return frames
+    for begin, until in zip(begins, [*begins[1:], len(pts)], strict=True):
+        row = [index for index in order if begin <= index < until]
+        with closing(source.read(first=begin, table=pts, **how)) as read:
+            frames |= {index: frame.pixels for index, frame in zip(row, read, strict=False)}
+    return frames
 
 
 def check_cuts(cuts: str) -> None:

@@ -13,7 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from brushflow.models.inference.kernels import finish, has_transforms
+from brushflow.models.inference.kernels import Norm, finish, has_transforms
 from brushflow.models.inference.steps import (
     Block,
     Convolution,
@@ -39,8 +39,9 @@ class FoldedNetwork(nn.Module):
     only: its weights are buffers, and no gradient flows.
     """
 
-    def __init__(self, network: StyleNetwork, transforms: bool) -> None:
+    def __init__(self, network: StyleNetwork, transforms: bool, shared: bool = False) -> None:
         super().__init__()
+        self.shared = shared
         self.arch = network.arch
         self.in_channels = network.in_channels
         self.tanh_constant = network.tanh_constant
@@ -49,6 +50,9 @@ class FoldedNetwork(nn.Module):
         self.multiple = network.multiple
         self.preprocessing = network.preprocessing
         self.steps = nn.ModuleList(_steps(list(network.layers), transforms))
+        for norm in self.modules():
+            if isinstance(norm, Norm):
+                norm.shared = shared
         # The norm behind the first convolution takes away what a constant adds. Rounding errors
         # are in proportion to it, though, and the norm of a black frame would make a pattern of
         # them. With zeros at the border a constant is not without effect.
@@ -63,7 +67,7 @@ class FoldedNetwork(nn.Module):
         top = left = self.margin
         x = prepared_as(self.preprocessing, x)
         if self.centred:
-            x = x - x.mean((2, 3), keepdim=True)
+            x = x - x.mean((0, 2, 3) if self.shared else (2, 3), keepdim=True)
         y, skip = pad(x, self.start_padding + self.margin, self.multiple), None
         norm, relu = None, False
         steps = cast("list[Step]", list(self.steps))  # a ModuleList is one of any modules
@@ -84,13 +88,15 @@ class FoldedNetwork(nn.Module):
         return y[..., top : top + height, left : left + width]
 
 
-def fold(network: StyleNetwork, transforms: bool = True) -> FoldedNetwork:
+def fold(network: StyleNetwork, transforms: bool = True, shared: bool = False) -> FoldedNetwork:
     """Rewrite ``network``, as it is in evaluation mode, for inference where it lies now.
 
     ``transforms``: on a CPU that can, convolve in the transformed domain, see ``kernels``.
+    ``shared``: the pictures of a batch are parts of one, with one mean and deviation for each
+    channel; else every picture is painted by itself.
     """
     cpu = next(network.parameters()).device.type == "cpu"
-    return FoldedNetwork(network, transforms and cpu and has_transforms()).eval()
+    return FoldedNetwork(network, transforms and cpu and has_transforms(), shared).eval()
 
 
 def _steps(modules: list[nn.Module], transforms: bool) -> list[Step]:

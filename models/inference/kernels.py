@@ -101,7 +101,12 @@ def _strip(x: Tensor, weight: Tensor, padding: int) -> int:
 
 
 class Norm(nn.Module):
-    """Instance norm, or a batch norm that knows its statistics, per channel."""
+    """Instance norm, or a batch norm that knows its statistics, per channel.
+
+    ``shared``: the pictures of a batch are parts of one, and so are an instance norm's statistics.
+    """
+
+    shared = False
 
     weight: Tensor | None
     bias: Tensor | None
@@ -126,6 +131,8 @@ class Norm(nn.Module):
         if self.mean is not None and self.variance is not None:
             mean, variance = self.mean[channels], self.variance[channels]
             return F.batch_norm(y, mean, variance, weight, bias, eps=self.eps)
+        if self.shared:
+            return F.batch_norm(y, None, None, weight, bias, training=True, eps=self.eps)
         if _plain_cpu(y):
             return F.group_norm(y, y.shape[1], weight, bias, self.eps)
         return F.instance_norm(y, weight=weight, bias=bias, eps=self.eps)
