@@ -22,7 +22,15 @@ LONG_TERM = 1.0  # the usual share: less of it blurs strokes, as two paintings o
 # the second on not at all. Between them lie noise, compression and light that changes slowly.
 _SAME, _OTHER = 8.0, 24.0
 _WINDOW = 5  # pixels that differences are averaged over
+# Strain of what composed flow does to strokes: up to the first it cannot be seen, from the second
+# on it is a smear. Where all looks alike, as in dark water, no difference of sources tells.
+_SOUND, _TORN = 0.25, 0.5
+_EDGE = 0.15  # strain from one frame to the next, that is the edge of something that moves
+_RIM = 0.06  # of the shorter side; so far a network paints otherwise along a border or an edge
+# Pixels that a border may seem to move and yet stand still: in all, and from frame to frame.
+_STILL, _CREEP = 0.5, 0.1
 _COVERAGE = 0.85  # of the frame; where anchors show less of it, it becomes one
+_PAUSE = 5  # frames from one anchor to the next, as there are places that none can show
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
 MOST_ANCHORS = 4  # in sight at a time; of more, the one goes that shows least
 
@@ -34,12 +42,14 @@ class Anchor:
     ``painting``: float32 (1, 3, H, W) in network space; on the grid that motion is found on:
     ``source``, float32 (h, w, 3) in 0–255, the frame; ``flow``, float32 (h, w, 2), in pixels of
     that grid from the frame at hand into the anchor; ``certainty``, float32 (h, w) in [0, 1].
+    ``age``: frames since.
     """
 
     painting: Tensor
     source: np.ndarray
     flow: np.ndarray
     certainty: np.ndarray
+    age: int = 0
 
     @classmethod
     def at(cls, painting: Tensor, source: np.ndarray) -> "Anchor":
@@ -55,13 +65,15 @@ class Anchor:
         """
         composed = flow + warp_array(self.flow, flow)
         certainty = reliability * warp_array(self.certainty, flow)
-        return replace(self, flow=composed, certainty=certainty)
+        return replace(self, flow=composed, certainty=certainty, age=self.age + 1)
 
     def sight(self, frame: np.ndarray) -> np.ndarray:
         """Where the anchor is in sight of ``frame`` (h, w, 3) and looks alike, (h, w) in [0, 1]."""
         red, green, blue = cv2.split(cv2.absdiff(warp_array(self.source, self.flow), frame))
         change = cv2.blur(cv2.max(cv2.max(red, green), blue), (_WINDOW, _WINDOW))
         alike = np.clip((_OTHER - change) / (_OTHER - _SAME), 0, 1)
+        alike *= np.clip((_TORN - _strain(self.flow)) / (_TORN - _SOUND), 0, 1)
+        alike *= _off_the_rim(self.flow, _STILL)
         # Painted and carried over meet in a ramp, not at a rim; and a short one, as both at once
         # are softer than either.
         sight = cv2.blur(self.certainty * alike, (_WINDOW, _WINDOW))
@@ -78,6 +90,53 @@ class Anchor:
         top, left = (side.start or 0 for side in part)
         way = resize_flow(self.flow, size)[part] + np.float32((left, top))
         return warp_sharp(self.painting, upload(way, self.painting.device)[None])
+
+
+def _calm(flow: np.ndarray, reliability: np.ndarray) -> np.ndarray:
+    """The reliability (h, w) of what lies away from the edges of moving things.
+
+    Around them a network paints a halo. Held by an anchor, it would stay where they were.
+    """
+    edges = (_strain(flow) > _EDGE) | (reliability < 0.5) | ~_off_the_rim(flow, _CREEP)
+    edges[-1] = edges[:, -1] = False  # which are never believed, as nothing lies beyond
+    side = 2 * round(_RIM * min(edges.shape)) + 1
+    near = cv2.dilate(edges.astype(np.uint8), np.ones((side, side), np.uint8))
+    return np.where(near, np.float32(0), reliability)
+
+
+def _strain(flow: np.ndarray) -> np.ndarray:
+    """How much a flow (h, w, 2) stretches or shrinks what it fetches, (h, w); 0: not at all.
+
+    The norm of the Green-Lagrange strain ½(JᵀJ − 1), J the Jacobian of x + flow(x), smoothed: so
+    shifts and rotations have none.
+    """
+    smooth = cv2.blur(flow, (_WINDOW, _WINDOW))
+    along = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
+    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
+    xx, xy = 1 + along[..., 0], along[..., 1]  # how (x, y) of the source change along x
+    yx, yy = down[..., 0], 1 + down[..., 1]
+    across = (xx * xx + xy * xy - 1) / 2
+    upright = (yx * yx + yy * yy - 1) / 2
+    shear = (xx * yx + xy * yy) / 2
+    return np.sqrt(across * across + upright * upright + 2 * shear * shear)
+
+
+def _off_the_rim(flow: np.ndarray, still: float) -> np.ndarray:
+    """Where nothing that was along a border comes to lie inside, by ``still`` pixels; bool (h, w).
+
+    There a network paints otherwise, or what comes in has got the border's own painting.
+    """
+    height, width = flow.shape[:2]
+    x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
+
+    def distance(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """From the nearest border, in pixels."""
+        return np.minimum(np.minimum(x, width - 1 - x), np.minimum(y, height - 1 - y))
+
+    rim = _RIM * min(height, width)
+    there = distance(x + flow[..., 0], y + flow[..., 1])
+    inwards = distance(x, y) - there
+    return (there >= rim) | (inwards <= still)
 
 
 # The anchors of one picture, oldest first; None: that picture itself is to be one.
@@ -112,8 +171,12 @@ class Memory:
         """
         flow, reliability = found
         grid, size = flow.shape[:2], painting.shape[-2:]
-        known = [anchor or Anchor.at(painting, shrunk(before, grid)) for anchor in anchors]
-        moved = [anchor.moved(flow, reliability) for anchor in known]
+        moved = [
+            anchor.moved(flow, reliability)
+            if anchor
+            else Anchor.at(painting, shrunk(before, grid)).moved(flow, _calm(flow, reliability))
+            for anchor in anchors
+        ]
         small = shrunk(frame, grid)
         sight, picture, shares = np.zeros(grid, np.float32), None, []
         for anchor in moved:
@@ -144,7 +207,7 @@ def _box(where: np.ndarray) -> tuple[slice, slice]:
 def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:
     """Those that show enough, and the frame at hand where all together do not."""
     kept = [i for i, share in enumerate(shares) if share >= _SHARE]
-    if coverage >= _COVERAGE:
+    if coverage >= _COVERAGE or anchors[-1].age < _PAUSE:
         return tuple(anchors[i] for i in kept)
     most = sorted(kept, key=lambda i: shares[i])[-(MOST_ANCHORS - 1) :]
     return (*(anchors[i] for i in sorted(most)), None)
@@ -168,8 +231,7 @@ class State:
             tensors[f"{number}.anchors"] = torch.tensor([anchor is not None for anchor in anchors])
             for place, anchor in enumerate(anchors):
                 for name, value in (vars(anchor) if anchor else {}).items():
-                    tensor = value if isinstance(value, Tensor) else torch.from_numpy(value)
-                    tensors[f"{number}.{place}.{name}"] = tensor.cpu().contiguous()
+                    tensors[f"{number}.{place}.{name}"] = torch.as_tensor(value).cpu().contiguous()
         return tensors
 
     @classmethod
@@ -180,7 +242,8 @@ class State:
             source, flow, certainty = (
                 tensors[f"{place}.{name}"].numpy() for name in ("source", "flow", "certainty")
             )
-            return Anchor(tensors[f"{place}.painting"].to(device), source, flow, certainty)
+            age = int(tensors[f"{place}.age"])
+            return Anchor(tensors[f"{place}.painting"].to(device), source, flow, certainty, age)
 
         anchors = tuple(
             tuple(

@@ -6,7 +6,7 @@ import torch
 
 from brushflow.flow import warp
 from brushflow.models import StyleModel
-from brushflow.pipeline.long_term import Anchor, State
+from brushflow.pipeline.long_term import Anchor, Memory, State
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer
 
@@ -170,8 +170,52 @@ def test_the_oldest_anchor_shows_a_thing_and_younger_ones_what_it_does_not():
     stylized = list(stylizer(moving(-4, 0)).stylize(frames))
     last = stylized[-1].output
     first = stylized[0].output
-    assert torch.allclose(last[..., 42:-2], first[..., 6:-38], atol=1e-3)
+    assert torch.allclose(last[..., 44:], first[..., 8:-36], atol=1e-3)
     counts = [len(s.state.anchors[0]) for s in stylized[1:]]
     assert max(counts) > 1
     # What came into sight halfway is held from then on, too.
-    assert torch.allclose(last[..., 15:20], stylized[6].output[..., 3:8], atol=1e-3)
+    assert torch.allclose(last[..., 24:36], stylized[6].output[..., 12:24], atol=1e-3)
+
+
+def test_what_would_smear_strokes_is_not_believed_however_alike_it_looks():
+    """Flow that stretches a plain picture; one that turns it as a whole is believed."""
+    plain = np.full((HEIGHT, WIDTH, 3), 90, np.float32)
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    y, x = y - HEIGHT / 2, x - WIDTH / 2
+    painting = torch.zeros(1, 3, HEIGHT, WIDTH)
+    inside = slice(16, -16), slice(16, -16)
+
+    def sight(flow):
+        anchor = Anchor.at(painting, plain)
+        return anchor.moved(flow, anchor.certainty).sight(plain)[inside]
+
+    assert (sight(np.stack([0.1 * x, 0 * y], 2)) == 1).all()
+    assert (sight(np.stack([0.5 * x, 0 * y], 2)) == 0).all()
+    assert (sight(np.stack([-0.8 * x, 0 * y], 2)) == 0).all()
+    angle = np.float32(np.pi / 4)
+    turned = [x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)]
+    assert (sight(np.stack([turned[0] - x, turned[1] - y], 2)) > 0.99).all()
+
+
+def test_a_border_that_stands_still_is_held_and_one_that_comes_in_is_not():
+    plain = np.full((HEIGHT, WIDTH, 3), 90, np.float32)
+    anchor = Anchor.at(torch.zeros(1, 3, HEIGHT, WIDTH), plain)
+    for shift, held in ((0.0, True), (-2.0, False)):
+        flow = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+        flow[:, :, 1] = np.maximum(shift, -np.arange(HEIGHT)[:, None])  # held at the upper border
+        sight = anchor.moved(flow, anchor.certainty).sight(plain)
+        assert (sight[2, 8:-8] == float(held)).all()
+        assert (sight[10:-10] == 1).all()
+
+
+def test_an_anchor_does_not_hold_the_surroundings_of_what_moved():
+    """A halo that a network paints around a moving thing would stay where that was."""
+    frames = [np.zeros((HEIGHT, WIDTH, 3), np.uint8)] * 2
+    flow = np.zeros((HEIGHT, WIDTH, 2), np.float32)
+    flow[20:30, 20:40] = (3, 0)
+    painting = torch.zeros(1, 3, HEIGHT, WIDTH)
+    known = np.ones((HEIGHT, WIDTH), np.float32)
+    memory = Memory.of((None,), painting, *frames, (flow, known))
+    certainty = memory.anchors[0].certainty
+    assert not certainty[18:32, 18:22].any() and not certainty[18:32, 38:42].any()
+    assert (certainty[:12] == 1).all() and (certainty[38:] == 1).all()
