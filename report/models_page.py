@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from brushflow.evaluation.evaluation import mean_or_none
 
 DISTANCES = (1, 10, 20, 50)  # frames between those whose difference counts
-APPEARANCE = ("luminance", "contrast")
 
 # Of one metric: the source itself, ours, ours without the long-term prior, every frame alone.
 Numbers = Sequence[float | None]
@@ -14,23 +13,14 @@ Numbers = Sequence[float | None]
 
 @dataclass(frozen=True)
 class Row:
-    """One clip's numbers of one style: by metric, and by appearance the change of floor, ours."""
+    """One clip's numbers of one style, by metric."""
 
     clip: str
     numbers: dict[str, Numbers]
-    change: dict[str, list[float | None]]
-
-    def changes(self) -> str:
-        """Cells of the table: luminance and contrast, of the source and ours."""
-        return " | ".join(
-            f"{_signed(source)} / {_signed(ours)} %"
-            for source, ours in (self.change[key] for key in APPEARANCE)
-        )
 
 
 def results_page(
     rows: dict[str, list[Row]],
-    longest: int,
     flow: str,
     max_size: int,
     end: float,
@@ -58,17 +48,15 @@ def results_page(
         lines.append(f"| {name} | {errors} | {' | '.join(closed(v) for v in means)} |")
     lines += [
         "",
-        "Sharpness (deviation of the Laplacian), style and content loss are divided by those of "
-        "*short*. Luminance and contrast, of the longest clip, whole: how the last second's mean "
-        "differs from the second second's (of clips under three seconds, the last third's from "
-        "the second's).",
+        "Sharpness (deviation of the Laplacian), style and content loss, divided by those of "
+        "*short*:",
         "",
-        "| style | sharpness | style | content | luminance: source / ours | contrast |",
-        "|---|---:|---:|---:|---|---|",
+        "| style | sharpness | style | content |",
+        "|---|---:|---:|---:|",
     ]
     for name, clips in rows.items():
         ratios = (_ratio(_mean_of(clips, key)) for key in ("sharpness", "style", "content"))
-        lines.append(f"| {name} | {' | '.join(ratios)} | {clips[longest].changes()} |")
+        lines.append(f"| {name} | {' | '.join(ratios)} |")
     for distance in DISTANCES:
         apart = _frames(distance)
         lines += ["", f"## Closed, {apart} apart, clip by clip", ""]
@@ -112,7 +100,3 @@ def _ratio(values: Numbers) -> str:
 
 def _thousandths(values: Numbers) -> str:
     return " / ".join("–" if value is None else f"{1000 * value:.2f}" for value in values)
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.1f}"

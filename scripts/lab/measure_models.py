@@ -4,8 +4,6 @@ from brushflow.cli.start import run
 
 import hashlib
 import json
-import math
-from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,12 +16,11 @@ from brushflow.cli.option_types import Pixels
 from brushflow.common.atomic_files import atomic_path, file_digest
 from brushflow.common.errors import UsageError
 from brushflow.evaluation import Evaluation, evaluate
-from brushflow.evaluation.drift import change_percent
 from brushflow.flow import load_estimator
 from brushflow.models import available, load
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.long_term import LONG_TERM
-from brushflow.report.models_page import APPEARANCE, DISTANCES, Row, results_page
+from brushflow.report.models_page import DISTANCES, Row, results_page
 from brushflow.scripts.lab.train_styles import STYLES
 from brushflow.shots.scan import find_cuts
 from brushflow.training.data.clips import find_videos, names_below
@@ -47,7 +44,7 @@ _KINDS = ("recurrent", "short", "alone")
 @click.option(
     "--max-size", default=640, type=Pixels(16), help="Longest side that clips are painted at."
 )
-@click.option("--end", default=2.0, help="Seconds of every clip; the longest is measured whole.")
+@click.option("--end", default=2.0, help="Seconds of every clip.")
 def command(
     data: Path,
     loss_weights: Path,
@@ -118,11 +115,9 @@ def command(
                 known[name] = _numbers(name, stability, faithful)
                 _write(kept[name], known[name])
         for name in names:
-            change = _change(source, label, name, places[name], max_size)
-            rows[name].append(Row(label, known[name], change))
-    longest = max(range(len(sources)), key=lambda i: _frames(sources[i]))
+            rows[name].append(Row(label, known[name]))
     with atomic_path(output) as partial:
-        partial.write_text(results_page(rows, longest, flow, max_size, end), encoding="utf-8")
+        partial.write_text(results_page(rows, flow, max_size, end), encoding="utf-8")
     click.echo(f"Wrote {output}.")
 
 
@@ -132,14 +127,12 @@ def _paint(
     name: str,
     place: Path,
     max_size: int,
-    end: float | None,
-    kinds: Sequence[str] = _KINDS,
+    end: float,
 ) -> dict[str, Path]:
     """The clip painted in these ways, by the names they are measured under."""
-    part = "whole" if end is None else f"{end:g}s"
     painted = {}
-    for kind in kinds:
-        path = place / f"{label}-{part}-{kind}.mp4"
+    for kind in _KINDS:
+        path = place / f"{label}-{end:g}s-{kind}.mp4"
         painted[f"{name} {kind}"] = path
         if path.exists():
             continue
@@ -147,7 +140,7 @@ def _paint(
         options = StylizeOptions(
             style=name,
             max_size=max_size,
-            end=None if end is None else Fraction(end),
+            end=Fraction(end),
             independent=kind == "alone",
             long_term=0.0 if kind == "short" else LONG_TERM,
             stroke=1.0,
@@ -176,31 +169,6 @@ def _numbers(name: str, stability: Evaluation, faithful: Evaluation) -> dict[str
     return values | {key: four(faithful, key) for key in ("style", "content")}
 
 
-def _change(source: Path, label: str, name: str, place: Path, max_size: int) -> dict[str, Any]:
-    """How luminance and contrast change over a whole clip, in percent: of the source, of ours."""
-    kept = place / f"{label}-change.json"
-    if kept.exists():
-        return _read(kept)
-    path = next(iter(_paint(source, label, name, place, max_size, None, ("recurrent",)).values()))
-    measured = evaluate(
-        source,
-        {name: path},
-        flow="dis-fast",
-        distances=(1,),
-        result_motion=False,
-        max_size=max_size,
-    )
-    values = {
-        key: [
-            _finite(change_percent(_with_gaps(video.series[key]), measured.frame_rate))
-            for video in (measured.floor, measured[name])
-        ]
-        for key in APPEARANCE
-    }
-    _write(kept, values)
-    return values
-
-
 def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -208,18 +176,6 @@ def _read(path: Path) -> dict[str, Any]:
 def _write(path: Path, values: dict[str, Any]) -> None:
     with atomic_path(path) as partial:
         partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
-
-
-def _frames(path: Path) -> int:
-    return sum(1 for _ in open_source(path).read(size=(16, 16), gray=True))
-
-
-def _with_gaps(values: Sequence[float | None]) -> list[float]:
-    return [math.nan if value is None else value for value in values]
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def main() -> None:

@@ -31,20 +31,10 @@ def test_every_style_is_measured_on_every_clip(
     result = CliRunner().invoke(measure_models.command, [str(a) for a in arguments])
     assert result.exit_code == 0, result.output
     page = (tmp_path / "results.md").read_text()
-    rows = [line for line in page.splitlines() if line.startswith("| starry-night")]
     kept = {}
     for name in ("long", "short"):
         (place,) = (tmp_path / "work").glob(f"starry-night-*/{name}-0.24s-dis-fast-*.json")
-        change = place.with_name(f"{name}-change.json")
-        kept[name] = json.loads(place.read_text()) | json.loads(change.read_text())
-    # The second table has the drift of the longest clip.
-    drifts = {
-        name: " | ".join(
-            "{:+.1f} / {:+.1f} %".format(*numbers[key]) for key in ("luminance", "contrast")
-        )
-        for name, numbers in kept.items()
-    }
-    assert rows[1].endswith(f"| {drifts['long']} |") and drifts["long"] != drifts["short"]
+        kept[name] = json.loads(place.read_text())
     for numbers in kept.values():
         assert min(numbers["e_warp_1"]) > 0
     by_clip = page.split("## Closed, 1 frame apart")[1].split("\n\n")[1].splitlines()
