@@ -19,12 +19,7 @@ BIN := .venv/bin
 .PHONY: demo test types test-media bench results styles
 
 demo: .venv/installed
-	mkdir -p demo
-	$(BIN)/python scripts/make_demo_clip.py demo/clip.mp4
-	$(BIN)/python stylize_video.py demo/clip.mp4 -o demo/painted.mp4 --restart
-	$(BIN)/python stylize_video.py demo/clip.mp4 -o demo/side-by-side.mp4 --compare --restart
-	$(BIN)/python stylize_video.py demo/clip.mp4 -o demo/contact-sheet.png --preview 6 --restart
-	@echo "Look at demo/painted.mp4, demo/side-by-side.mp4 and demo/contact-sheet.png."
+	$(BIN)/brushflow demo demo --restart
 
 test: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,3 +1,3 @@
 """brushflow turns a video into a painting that does not flicker."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -19,6 +19,7 @@ from brushflow.cli.learning import EFFORTS, Learning
 from brushflow.cli.live import paint_live
 from brushflow.cli.option_types import (
     Bars,
+    Codec,
     Finite,
     FrameRate,
     Jobs,
@@ -38,7 +39,7 @@ from brushflow.cli.sources import (
 )
 from brushflow.cli.stylizing import Work, make_folder, write_still
 from brushflow.common.errors import UsageError
-from brushflow.common.torch_devices import PRECISIONS
+from brushflow.common.torch_devices import DEVICES, PRECISIONS
 from brushflow.models import DEFAULT_STYLE, available
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.finishing import COARSEST, FINEST
@@ -236,8 +237,9 @@ plain = partial(click.option, cls=GroupedOption)
 )
 @out(
     "codec",
-    "h264, hevc, av1, vp9, prores, ffv1, or any video encoder by ffmpeg's name [default: what "
-    "suits the file].",
+    "h264, hevc, av1, vp9, prores, ffv1, or any video encoder by ffmpeg's name; auto-hw: a GPU's "
+    "own for h264, if one works here [default: what suits the file].",
+    type=Codec(),
 )
 @out("crf", "Quality on the encoder's scale, lower is better.", type=Finite(0))
 @out("preset", "Speed of the encoder, by its own names [default: veryfast for x264 and x265].")
@@ -278,8 +280,8 @@ plain = partial(click.option, cls=GroupedOption)
     metavar="N",
     help="Longest side of what is painted [default: the largest that holds --fps].",
 )
-@how("device", "auto, cpu, cuda, cuda:1 or mps.")
-@how("precision", "auto is fp16 on CUDA, else fp32.", type=click.Choice(PRECISIONS))
+@how("device", DEVICES)
+@how("precision", "auto is fp16 on CUDA and XPU, else fp32.", type=click.Choice(PRECISIONS))
 @plain(
     "--jobs",
     group="Run",

@@ -20,7 +20,7 @@ from brushflow.cli.commands import (
 )
 from brushflow.cli.option_types import Listed, Pixels
 from brushflow.common.errors import UsageError
-from brushflow.common.torch_devices import PRECISIONS
+from brushflow.common.torch_devices import DEVICES, PRECISIONS
 from brushflow.flow import ESTIMATOR_NAMES
 from brushflow.models.arch import PADDING_TYPES
 from brushflow.models.loss_network import POOLINGS
@@ -249,7 +249,7 @@ machine = option_for(TrainOptions, "Machine")
 )
 @loop("images_every", "Iterations between debug sheets; 0 for none.", type=click.IntRange(0))
 @loop("tensorboard", "Write curves for TensorBoard too.")
-@machine("device", "auto, cpu, cuda, cuda:1 or mps.")
+@machine("device", DEVICES)
 @machine("precision", "Precision of convolutions.", type=click.Choice(PRECISIONS))
 @machine("compile", "Compile the network first.")
 @machine("threads", "Threads to compute with; 0 leaves it to PyTorch.", type=click.IntRange(0))

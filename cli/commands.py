@@ -22,6 +22,7 @@ __all__ = [
     "GroupedCommand",
     "GroupedOption",
     "aligned",
+    "complete",
     "option_for",
     "printable",
     "run_to_the_end",
@@ -32,13 +33,13 @@ __all__ = [
 
 def run_to_the_end(command: click.Command) -> NoReturn:
     """Run a click command to the process's end; see ``end_with``."""
-    _complete(command)
+    complete(command)
     know_options(command)
     keep_freed_memory()
     end_with(lambda: command.main(standalone_mode=False))
 
 
-def _complete(command: click.Command) -> None:
+def complete(command: click.Command) -> None:
     """Give a command and its parts what all have: -h, and that no option may be given twice.
 
     The last of two would count, and the first be forgotten without a word.

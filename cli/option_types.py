@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 
 import click
 
+from brushflow.video import HARDWARE, hardware_encoder
+
 
 class Seconds(click.ParamType):
     """Seconds, or hh:mm:ss with fractions."""
@@ -191,3 +193,23 @@ class Listed(click.ParamType):
             return tuple(self.kind(part.strip()) for part in str(value).split(","))
         except ValueError:
             self.fail(f"{value!r} is no list of numbers such as 1,0.5", param, ctx)
+
+
+class Codec(click.ParamType):
+    """The name of a codec or encoder; ``auto-hw`` becomes that of a GPU's, None if none works.
+
+    It is decided here once, so that other processes encode alike, and a run goes on as it began.
+    """
+
+    name = "name"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | None:
+        """See the class."""
+        if value != HARDWARE:
+            return value
+        found = hardware_encoder()
+        if found is None:
+            click.echo("No encoder of a GPU works here; the processor encodes.", err=True)
+        return found

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_NO_BICUBIC = {"mps"}  # kinds of device whose sampler is bilinear at best
 _LONGEST = (1 << 15) - 1  # side in pixels that OpenCV's remap takes
 
 
@@ -59,6 +60,9 @@ def warp_sharp(image: Tensor, flow: Tensor) -> Tensor:
 
 
 def _by_torch(image: Tensor, flow: Tensor, interpolation: str, outside: str) -> Tensor:
+    if interpolation == "bicubic" and image.device.type in _NO_BICUBIC:
+        there = _by_torch(image.cpu(), flow.cpu(), interpolation, outside)
+        return there.to(image.device)
     height, width = flow.shape[1:3]
     dtype = torch.promote_types(image.dtype, torch.float32)
     source = image.to(dtype)

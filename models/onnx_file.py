@@ -49,7 +49,8 @@ def save_onnx(network: StyleNetwork, path: Path | str) -> float:
         import onnxruntime
     except ImportError as error:
         raise UsageError(
-            f"ONNX files need the package {error.name}; python -m pip install -e '.[onnx]' gets it."
+            f"ONNX files need the package {error.name}; "
+            f"python -m pip install 'brushflow[onnx]' gets it."
         ) from error
     data = _Graph(network).model(onnx).SerializeToString()
     options = onnxruntime.SessionOptions()

@@ -4,10 +4,9 @@ import gc
 import logging
 from dataclasses import replace
 
-import torch
-
 from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
+from brushflow.common.torch_devices import release_device_memory
 from brushflow.pipeline.motion import usual_size
 from brushflow.pipeline.options import StylizeOptions
 
@@ -64,8 +63,7 @@ def with_smaller_flow(options: StylizeOptions, longest: int | None) -> StylizeOp
 def release() -> None:
     """Give back what a failed attempt held."""
     gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    release_device_memory()
 
 
 def too_large(size: tuple[int, int], options: StylizeOptions, begun: bool = True) -> BrushflowError:

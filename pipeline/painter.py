@@ -10,7 +10,7 @@ from torch import Tensor
 
 from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import UsageError
-from brushflow.common.torch_devices import choose_device, choose_precision
+from brushflow.common.torch_devices import choose_precision, usable_device
 from brushflow.flow import load_estimator
 from brushflow.models import load
 from brushflow.pipeline.finishing import finish, painted_size, resized, stroke_for
@@ -52,7 +52,7 @@ class Painter:
         self.digests: dict[str, str] = {}
         self.motion: EstimatedMotion | None = None
         self.stylizer: Stylizer | None = None
-        device = choose_device(options.device)
+        device = usable_device(options.device, options.precision)
         precision = choose_precision(options.precision, device)
         if options.strength == 0:
             return

@@ -11,7 +11,7 @@ import click
 from brushflow.cli.commands import set_up_logging
 from brushflow.common.atomic_files import InUse, alone_in
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.common.torch_devices import choose_device
+from brushflow.common.torch_devices import DEVICES, choose_device
 from brushflow.models import DEFAULT_STYLE, available, load
 from brushflow.pipeline import StylizeOptions
 
@@ -34,7 +34,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.option(
     "--style", "extra", multiple=True, type=_PATH, help="A model file to offer too; repeatable."
 )
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps.")
+@click.option("--device", default="auto", help=DEVICES)
 def command(
     host: str, port: int, folder: Path, max_upload: int, extra: tuple[Path, ...], device: str
 ) -> None:
@@ -51,7 +51,7 @@ def command(
         from brushflow.serve.connections import server_config
     except ImportError as error:
         raise UsageError(
-            "The page needs further packages: python -m pip install -e '.[serve]'"
+            "The page needs further packages: python -m pip install 'brushflow[serve]'"
         ) from error
     choose_device(device)
     styles = {name: name for name in (DEFAULT_STYLE, *available())}

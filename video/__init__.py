@@ -8,7 +8,13 @@ from brushflow.video.assemble import AssembleReport, assemble
 from brushflow.video.carry import Fates, Trim
 from brushflow.video.color import ColorTags
 from brushflow.video.containers import check_output, default_codec
-from brushflow.video.encoders import EncodeSettings, check_encoder, encoder_meant
+from brushflow.video.encoders import (
+    HARDWARE,
+    EncodeSettings,
+    check_encoder,
+    encoder_meant,
+    hardware_encoder,
+)
 from brushflow.video.ffmpeg import ffmpeg_version
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
 from brushflow.video.probe import VideoInfo, probe
@@ -19,6 +25,7 @@ from brushflow.video.trial import settle_tracks
 from brushflow.video.write import SegmentWriter, try_settings, verify_segment
 
 __all__ = [
+    "HARDWARE",
     "IMAGE_SUFFIXES",
     "VIDEO_SUFFIXES",
     "AssembleReport",
@@ -37,6 +44,7 @@ __all__ = [
     "default_codec",
     "encoder_meant",
     "ffmpeg_version",
+    "hardware_encoder",
     "is_still",
     "natural_key",
     "open_source",

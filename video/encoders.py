@@ -84,12 +84,21 @@ _HARDWARE = {
         even_only=True,
     ),
     "_qsv": _Family(quality="global_quality", formats=("nv12", "p010le"), even_only=True),
+    # Its own idea of quality is for some Macs only, and its usual bit rate is hardly any.
     "_videotoolbox": _Family(
-        quality=None, preset=None, formats=("yuv420p", "p010le"), even_only=True
+        quality=None,
+        preset=None,
+        fixed=(("b:v", "24M"),),
+        formats=("yuv420p", "p010le"),
+        even_only=True,
     ),
 }
 _OTHER = _Family(quality=None, preset=None)
 
+
+# NVIDIA's, Apple's, Intel's and AMD's: all that take frames as they are.
+_OF_DEVICES = ("h264_nvenc", "h264_videotoolbox", "h264_qsv", "h264_amf")
+HARDWARE = "auto-hw"  # stands for the first of them that works
 
 _MOST_NAMED, _MOST_TRIED = 3, 8  # of encoders that a wrong name may mean
 
@@ -125,6 +134,12 @@ def encoder_meant(name: str) -> str:
     return next((encoder for encoder in meant if encoder in known), asked)
 
 
+def hardware_encoder() -> str | None:
+    """The first encoder of a GPU's that works here, None if none does."""
+    known = ffmpeg.video_encoders()
+    return next((name for name in _OF_DEVICES if name in known and works(name)), None)
+
+
 def _family(codec: str) -> _Family:
     for suffix, family in _HARDWARE.items():
         if codec.endswith(suffix):
@@ -136,7 +151,7 @@ def check_encoder(settings: EncodeSettings) -> None:
     """Raise UsageError, naming some that work here, if this ffmpeg has no such video encoder."""
     if settings.codec in ffmpeg.video_encoders():
         return
-    working = filter(_works, _similar(settings.codec))
+    working = filter(works, _similar(settings.codec))
     near = list(islice(working, _MOST_NAMED))
     hint = f"did you mean {' or '.join(near)}?" if near else "see ffmpeg -encoders."
     raise UsageError(f"This ffmpeg has no encoder {settings.codec} for video; {hint}")
@@ -155,7 +170,7 @@ def _similar(codec: str) -> list[str]:
     return list(dict.fromkeys(near))[:_MOST_TRIED]
 
 
-def _works(codec: str) -> bool:
+def works(codec: str) -> bool:
     """Whether an encoder can be opened: some need a device that is not there."""
     source = ffmpeg_graph.input("color=black:s=256x256:r=25:d=0.04", f="lavfi")
     output = source.output("-", f="null", pix_fmt=_family(codec).formats[0], **{"c:v": codec})

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_NOT_COMPLEX = ("mps",)  # where views of complex numbers are not to be relied on
+
 
 def reach(kernel: int, factor: int) -> int:
     """How many pixels beyond its own a phase may read, on each side of the small picture."""
@@ -40,17 +42,19 @@ def phase_weights(weight: Tensor, factor: int, compact: bool) -> Tensor:
     half, pad = (kernel - 1) // 2, reach(kernel, factor)
     taps, offsets = phase_offsets(kernel, factor, compact)
     # gather[r, a, t] = 1 where tap t of the large kernel falls on tap a of phase r's.
-    gather = torch.zeros(factor, taps, kernel, dtype=torch.float64, device=weight.device)
+    # On the CPU, as Apple's GPUs know no float64.
+    gather = torch.zeros(factor, taps, kernel, dtype=torch.float64)
     for r in range(factor):
         for t in range(kernel):
             gather[r, (r + t - half) // factor + pad - offsets[r], t] = 1
-    phases = torch.einsum("oikl,rak,sbl->orsiab", weight.double(), gather, gather)
-    return phases.flatten(0, 2).to(weight.dtype).contiguous()
+    phases = torch.einsum("oikl,rak,sbl->orsiab", weight.cpu().double(), gather, gather)
+    return phases.flatten(0, 2).to(weight).contiguous()
 
 
 def interleave(y: Tensor, factor: int, offsets: list[int], height: int, width: int) -> Tensor:
     """(N, O·f², ·, ·) at the positions of ``phase_offsets`` to (N, O, height·f, width·f)."""
-    if factor != 2 or y.dtype not in (torch.float32, torch.float64):
+    real = y.dtype in (torch.float32, torch.float64) and y.device.type not in _NOT_COMPLEX
+    if factor != 2 or not real:
         return _interleave_any(y, factor, offsets, height, width)
     # Two pixels side by side are a complex number, and torch makes those in half the time that
     # it takes to write every second pixel.

@@ -52,7 +52,7 @@ class ClusterExecutor(Executor):
             from distributed import Client
         except ImportError as error:
             raise UsageError(
-                "--cluster needs dask.distributed: python -m pip install -e '.[cluster]'"
+                "--cluster needs dask.distributed: python -m pip install 'brushflow[cluster]'"
             ) from error
         try:
             self._client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)

@@ -1,5 +1,7 @@
 """Warping fetches exactly what the flow points at."""
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -140,3 +142,22 @@ def test_an_array_and_its_flow_may_differ_in_size_and_be_laid_out_anyhow():
     picture = np.arange(20, dtype=np.float32).reshape(4, 5)
     flow = np.broadcast_to(np.float32([2, 1]), (2, 3, 2))
     assert warp_array(picture, flow).tolist() == [[7, 8, 9], [12, 13, 14]]
+
+
+def test_what_a_device_cannot_sample_is_sampled_by_the_processor(monkeypatch):
+    """With the processor in the place of such a device: the same picture, where it was asked."""
+    module = importlib.import_module("brushflow.flow.warp")
+    image, flow = torch.rand(1, 2, 9, 11), torch.randn(1, 9, 11, 2)
+    expected = module._by_torch(image, flow, "bicubic", "border")
+    asked = []
+    move = torch.Tensor.cpu
+
+    def cpu(tensor):
+        asked.append(tensor)
+        module._NO_BICUBIC.clear()
+        return move(tensor)
+
+    monkeypatch.setattr(module, "_NO_BICUBIC", {"cpu"})
+    monkeypatch.setattr(torch.Tensor, "cpu", cpu)
+    assert torch.equal(module._by_torch(image, flow, "bicubic", "border"), expected)
+    assert len(asked) == 2

@@ -99,7 +99,7 @@ def test_an_onnx_file_that_differs_is_not_written(run, t7_file, monkeypatch, cap
 def test_what_onnx_needs_is_said(run, t7_file, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert run(t7_file, "candy.onnx") == 2
-    assert "pip install -e '.[onnx]'" in capsys.readouterr().err
+    assert "pip install 'brushflow[onnx]'" in capsys.readouterr().err
 
 
 def test_wrong_requests_are_refused(run, t7_file, capsys, tmp_path):
