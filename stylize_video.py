@@ -28,9 +28,11 @@ from brushflow.cli.option_types import (
     Pixels,
     Seconds,
     Share,
+    Size,
     Stroke,
     odd_width,
 )
+from brushflow.cli.piping import paint_piped
 from brushflow.cli.sources import (
     default_output,
     find_videos,
@@ -267,6 +269,12 @@ plain = partial(click.option, cls=GroupedOption)
     "the output, NAME.report.",
 )
 @plain(
+    "--raw",
+    group="Live",
+    type=Size(),
+    help="With - as source and output: streams are bare rgb24 frames of this size, not y4m.",
+)
+@plain(
     "--show",
     group="Live",
     is_flag=True,
@@ -318,6 +326,7 @@ def command(
     output: str | None,
     moments: int | None,
     report: bool,
+    raw: tuple[int, int] | None,
     show: bool,
     record: Path | None,
     live_size: int | None,
@@ -334,7 +343,8 @@ def command(
     which make a video, or one image. Type the same command again to go on after an interruption.
 
     SOURCE may also be camera:0, camera:VIDEO, screen: or screen:640x480+100+50, which are painted
-    as it happens, in a window.
+    as it happens, in a window. With - as SOURCE and output, y4m goes from standard input to
+    standard output, painted.
     """
     set_up_logging(quiet, verbose)
     if not all(sources):
@@ -343,6 +353,24 @@ def command(
         values[name] = int(values[name])
     learning = Learning(styles, style_blend, style_effort, loss_weights, values["device"], quiet)
     options = StylizeOptions(style=learning.style, **values)
+    if "-" in (*sources, output):
+        others = {
+            "--preview": moments,
+            "--report": report,
+            "--show": show,
+            "--record": record,
+            "--live-size": live_size,
+            "--jobs": jobs != 1,
+            "--cluster": cluster,
+            "--dry-run": dry_run,
+        }
+        if (*sources, output) != ("-", "-"):
+            raise UsageError("- stands for a stream as source and as output: - -o -")
+        learning.learn(None, Path("learning.jpg"))
+        paint_piped(options, raw, quiet, others)
+        return
+    if raw is not None:
+        raise UsageError("--raw is for streams, as in - -o -; leave it out.")
     if is_device(sources[0]) and len(sources) == 1:
         others = {
             "--output": output,

@@ -3,12 +3,15 @@
 from brushflow.cli.start import run
 
 import difflib
+import re
 from importlib import import_module
+from pathlib import Path
 from typing import NamedTuple
 
 import click
 from click.shell_completion import CompletionItem
 
+import brushflow
 from brushflow.cli.advice import know_options
 from brushflow.cli.commands import complete
 
@@ -56,17 +59,23 @@ PARTS = {
         "scaling-model": Part(
             "scripts.benchmarks.scaling_model", "Reckon what more machines would gain."
         ),
-        "evaluate-cuts": Part("scripts.lab.evaluate_cuts", "Judge the finding of cuts."),
-        "evaluate-sphere": Part("scripts.lab.evaluate_sphere", "Judge painted spheres."),
-        "experiment": Part("scripts.lab.experiment", "Train and compare, as in the paper."),
-        "judge-styles": Part("scripts.lab.judge_styles", "Show styles side by side."),
-        "measure-models": Part("scripts.lab.measure_models", "Write the page of results."),
-        "record-outputs": Part(
-            "scripts.lab.record_outputs", "Record what is painted, to compare versions."
-        ),
-        "train-styles": Part("scripts.lab.train_styles", "Train the bundled styles anew."),
     },
 }
+
+
+def _measurements() -> dict[str, Part]:
+    """What lies in ``scripts/lab/``, by the first sentence of each file; helpers are none."""
+    found = {}
+    for path in sorted(Path(brushflow.__file__).parent.glob("scripts/lab/*.py")):
+        about = path.read_text(encoding="utf-8").partition('"""')[2].partition('"""')[0]
+        if about.startswith("Command: "):
+            sentence = " ".join(re.split(r"[.;:]\s", about[len("Command: ") :])[0].split())
+            does = f"{sentence[0].upper()}{sentence[1:].rstrip('.')}."
+            found[path.stem.replace("_", "-")] = Part(f"scripts.lab.{path.stem}", does)
+    return found
+
+
+PARTS[MEASURE] |= _measurements()
 _ALL = {name: part for parts in PARTS.values() for name, part in parts.items()}
 
 

@@ -213,3 +213,19 @@ class Codec(click.ParamType):
         if found is None:
             click.echo("No encoder of a GPU works here; the processor encodes.", err=True)
         return found
+
+
+class Size(click.ParamType):
+    """Width and height in pixels, as in 1280x720."""
+
+    name = "WxH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"([1-9]\d{0,4})[x×]([1-9]\d{0,4})", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no size such as 1280x720", param, ctx)
+        return int(match[1]), int(match[2])

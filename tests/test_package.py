@@ -26,6 +26,8 @@ BESIDE = {
     ("report", "evaluation"), ("report", "training"), ("training", "report"), ("serve", "live"),
 }  # fmt: skip
 STRANGERS = {("video", "models"), ("training", "pipeline"), ("video", "flow"), ("models", "flow")}
+SAMPLE = ("warp.py", "torch_devices.py")  # which tries whether a device can
+APART = ("tests", "integrations")  # not installed
 FLOOR_OF = {folder: number for number, floor in enumerate(FLOORS) for folder in floor}
 
 
@@ -34,7 +36,7 @@ def test_every_folder_of_code_is_installed():
     config.read(ROOT / "setup.cfg")
     packages = config["options"]["packages"].split()
     there = {p.parent.relative_to(ROOT) for p in ROOT.glob("*/**/__init__.py")}
-    there = {p for p in there if not p.parts[0].startswith(".") and p.parts[0] != "tests"}
+    there = {p for p in there if not p.parts[0].startswith(".") and p.parts[0] not in APART}
     assert set(packages) == {"brushflow", *(".".join(("brushflow", *p.parts)) for p in there)}
     assert {p.parts[0] for p in there} == set(FLOOR_OF)
     assert config["metadata"]["version"] == brushflow.__version__
@@ -84,5 +86,5 @@ def test_the_root_holds_the_commands_and_nothing_that_shadows_a_module():
 def test_only_the_warp_samples_grids_and_only_video_starts_ffmpeg():
     for path in (path for name in FLOOR_OF for path in (ROOT / name).rglob("*.py")):
         text = path.read_text(encoding="utf-8")
-        assert "grid_sample(" not in text or path.name == "warp.py", path
+        assert "grid_sample(" not in text or path.name in SAMPLE, path
         assert "subprocess" not in text or ROOT / "video" in path.parents, path

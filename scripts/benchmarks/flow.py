@@ -9,14 +9,13 @@ import cv2
 import numpy as np
 from skimage import data
 
-from brushflow.cli.option_types import Pixels
+from brushflow.cli.option_types import Pixels, Size
 from brushflow.common.torch_devices import choose_device
 from brushflow.evaluation.datasets import find_pairs, spread
 from brushflow.evaluation.flow_accuracy import end_point_error, flow_accuracy
 from brushflow.flow import load_estimator
 from brushflow.occlusion import reliability
 from brushflow.scripts.benchmarks.measuring import describe_machine, interleaved, table, write_json
-from brushflow.scripts.benchmarks.network import Size
 
 _PATH = click.Path(path_type=Path)
 _ZOOM = 1.03

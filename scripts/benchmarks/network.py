@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from brushflow.cli.option_types import Size
 from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import autocast, choose_device
 from brushflow.models import PADDING_TYPES, PAPER_ARCH, StyleNetwork, build, load
@@ -29,20 +30,6 @@ from brushflow.scripts.benchmarks.measuring import (
 _TYPES = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 ENGINES = ("plain", "direct", "folded", "channels-last", "graphed")
 _SLOW_TO_START = ("compiled",)  # only where asked for
-
-
-class Size(click.ParamType):
-    """A picture's size, like 854x480."""
-
-    name = "WIDTHxHEIGHT"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int]:
-        if isinstance(value, tuple):
-            return value
-        width, _, height = value.lower().partition("x")
-        if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-            self.fail(f"{value!r} is not a size like 854x480.", param, ctx)
-        return int(width), int(height)
 
 
 @click.command(name="network")

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
+from brushflow.cli.option_types import Size
 from brushflow.common.torch_devices import autocast, choose_device, choose_precision
 from brushflow.models import PAPER_ARCH, build, load
 from brushflow.pipeline.stylizer import for_inference
 from brushflow.scripts.benchmarks.measuring import describe_machine, table, write_json
-from brushflow.scripts.benchmarks.network import Size, sample
+from brushflow.scripts.benchmarks.network import sample
 
 _WARM_UPS = 3  # after two all memory there is has been touched
 _PASSES = 5
