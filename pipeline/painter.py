@@ -17,9 +17,9 @@ from brushflow.pipeline.finishing import finish, painted_size, resized, stroke_f
 from brushflow.pipeline.looks import Look, Looks, plain_look
 from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.spherical_stylizer import GROUPS, EachFace, SphericalStylizer
+from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
-from brushflow.spherical import LAYOUTS
+from brushflow.spherical import FACES, LAYOUTS
 
 
 def model_digests(options: StylizeOptions) -> dict[str, str]:
@@ -126,7 +126,7 @@ class Painter:
         """How many pixels of a frame of this size (width, height) are painted at once."""
         size = self.painted_size(size)
         if isinstance(self.stylizer, SphericalStylizer):
-            return max(map(len, GROUPS)) * self.stylizer.cube(*size).size ** 2
+            return len(FACES) * self.stylizer.cube(*size).size ** 2
         return size[0] * size[1]
 
     def paint(

@@ -1,4 +1,4 @@
-"""The recurrence on a sphere: every face knows its neighbours' paintings as well as its own."""
+"""The recurrence on a sphere: six faces of a cube, painted as the parts of one picture."""
 
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -13,14 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from brushflow.models import StyleModel, preprocess
-from brushflow.occlusion import min_filter
 from brushflow.pipeline.finishing import median
 from brushflow.pipeline.motion import Motion, MotionSource
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
-
-# Faces of a group share no border, so that they are painted at once (the paper's order).
-GROUPS = ((0,), (1, 2), (3,), (4, 5))
 
 Known = tuple[Tensor, Tensor]
 FacesMotionSource = Callable[[np.ndarray, np.ndarray, int, Executor], Sequence[Motion]]
@@ -29,21 +25,18 @@ FacesMotionSource = Callable[[np.ndarray, np.ndarray, int, Executor], Sequence[M
 class CubeStylizer(Stylizer):
     """Paints the six overlapping faces of a cube (Ruder et al. 2018, sec. 5.3).
 
-    Faces are painted one after another. What a face sees of neighbours that are painted already is
-    its prior there: alone where nothing is carried over from the frame before, else fading from
-    the neighbours' painting at the face's edge to its own earlier one inside. When all six are
-    done they are blended into one painting, which is both the output and the next state.
+    All six are painted at once, with one mean and deviation of all of them wherever the network
+    normalizes: what is evenly grey in one face stays as light as it is beside the others. Then
+    they are blended into one painting, which is both the output and the next state; so in the next
+    frame's prior, and where a shot's first frame settles, neighbours agree.
 
-    That differs from REFERENCE D3 in three ways: the strips are exact geometry, not an
-    approximation; a neighbour's painting also takes the place of an earlier one that cannot be
-    relied on, where there only the border's ramp decides; and the blend weighs a direction by how
-    far inside each face sees it, so that all faces agree everywhere and nothing jumps at borders
-    or in corners.
+    That differs from REFERENCE D3, which paints faces one after another, each with its painted
+    neighbours' strips in its prior and normalized by itself; and the blend weighs a direction by
+    how far inside each face sees it, so that all faces agree everywhere and nothing jumps at
+    borders or in corners.
 
     Frames are (6, H, W, 3), in the order of ``FACES``; the state and ``Stylized.output`` are
     float32 (6, 3, H, W) in network space; ``Stylized.motion`` is a dict by the face's name.
-    Only video models (7 channels) take priors at borders; the faces of others are blended all the
-    same.
 
     Args:
         overlap: what a face sees too much, in pixels, or that across and that down, and
@@ -63,7 +56,7 @@ class CubeStylizer(Stylizer):
         motion: FacesMotionSource | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(model, *arguments, motion=motion, **options)
+        super().__init__(model, *arguments, motion=motion, shared=border_consistency, **options)
         if motion is None and self.motion is not None:
             self.motion = EachFace(self.motion)
         self.overlap = overlap
@@ -117,35 +110,8 @@ class CubeStylizer(Stylizer):
         known: Known | None,
     ) -> Tensor:
         """All six faces, (6, 3, H, W) float32."""
-        known = known or (torch.zeros_like(picture), torch.zeros_like(picture[:, :1]))
-        painted: dict[int, Tensor] = {}
-        for group in map(list, GROUPS):
-            prior, certainty = known[0][group], known[1][group]
-            if painted and self.border_consistency and self.network.in_channels == 7:
-                network = self.network  # an image model paints the first face only
-                beside = [
-                    self._beside(face, prior[i, None], certainty[i, None], painted)
-                    for i, face in enumerate(group)
-                ]
-                prior, certainty = (torch.cat(part) for part in zip(*beside, strict=True))
-            before = None if previous is None else previous[group]
-            output = super()._run(
-                network, (index, group[0]), picture[group], before, (prior, certainty)
-            )
-            painted |= zip(group, output.split(1), strict=True)
-        faces = torch.cat([painted[face] for face in range(len(FACES))])
+        faces = super()._run(network, index, picture, previous, known)
         return self.overlaps.blend(faces) if self.border_consistency else faces
-
-    def _beside(
-        self, face: int, prior: Tensor, certainty: Tensor, painted: dict[int, Tensor]
-    ) -> Known:
-        """A face's prior and certainty with what its painted neighbours show of it."""
-        around, weights = self.overlaps.seen(face, painted)
-        seen = (weights > 0).float()
-        share = torch.maximum(self.overlaps.share(weights), 1 - certainty) * seen
-        shrunk = min_filter(seen.cpu().numpy(), self.min_filter_width)
-        shrunk = torch.from_numpy(shrunk).to(certainty)
-        return torch.lerp(prior, around, share), torch.maximum(certainty, shrunk)
 
 
 class SphericalStylizer(CubeStylizer):

@@ -266,7 +266,7 @@ class Stylizer:
     def _run(
         self,
         network: nn.Module,
-        index: int | tuple[int, ...],
+        index: int,
         picture: Tensor,
         previous: Tensor | None,
         known: tuple[Tensor, Tensor] | None,
@@ -290,7 +290,7 @@ class Stylizer:
         with autocast(self.device, self.precision):
             return network(x).float()
 
-    def _noise(self, index: int | tuple[int, ...], like: Tensor) -> Tensor:
+    def _noise(self, index: int, like: Tensor) -> Tensor:
         """Uniform RGB noise that depends on the index only, so that runs can resume."""
         random = np.random.default_rng(index)
         noise = random.integers(0, 256, (len(like), *like.shape[-2:], 3), np.uint8)

@@ -210,3 +210,22 @@ def test_freed_memory_can_be_kept():
     code = "from brushflow.common.memory import keep_freed_memory as keep; print(keep())"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
     assert printed.split()[0] in (b"True", b"False")
+
+
+def test_pictures_of_a_batch_may_share_their_statistics():
+    """As a batch norm in training has them, which is what the plain network is given here."""
+    torch.manual_seed(2)
+    network = build("c3s1-8,d16,R16,U2,c3s1-3", in_channels=7, padding_type="reflect").eval()
+    shared = fold(network, transforms=False, shared=True)
+    x = torch.randn(3, 7, 48, 64) * torch.tensor([1.0, 10.0, 60.0]).reshape(3, 1, 1, 1)
+    apart = fold(network, transforms=False)(x)
+    for module in list(network.modules()):
+        for name, norm in list(module.named_children()):
+            if isinstance(norm, torch.nn.InstanceNorm2d):
+                joint = torch.nn.BatchNorm2d(norm.num_features, norm.eps, track_running_stats=False)
+                joint.weight, joint.bias = norm.weight, norm.bias
+                setattr(module, name, joint)
+    with torch.no_grad():
+        plain = network(x)
+    assert torch.allclose(shared(x), plain, atol=2e-3)
+    assert (apart - plain).abs().max() > 1
