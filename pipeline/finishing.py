@@ -6,7 +6,7 @@ brought to full size with the source's contours.
 """
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import cv2
@@ -169,22 +169,24 @@ def keep(
     motion = stylized.motion
     if motion is None:
         return
-    faces = {"": motion}
-    if not isinstance(motion, Motion):
+    if isinstance(motion, Motion):
+        faces = {"": motion}
+    else:
+        assert isinstance(motion, Mapping)
         faces = {f"-{name}": of_face for name, of_face in motion.items()}
     here, there = ("backward", "forward") if step > 0 else ("forward", "backward")
     top, bottom, left, right = stylized.look.bars
     around = (top, bottom), (left, right)
     height, width = stylized.frame.shape[:2]
-    for name, motion in faces.items():
+    for name, moved in faces.items():
         if stylized.seen is not None and not name:
-            motion = motion.enlarged((height - top - bottom, width - left - right))
+            moved = moved.enlarged((height - top - bottom, width - left - right))
         if "flow" in wanted:
             # Bars stand still, and that is known.
-            write_flo(folder / f"{here}_{i}_{j}{name}.flo", np.pad(motion.flow, (*around, (0, 0))))
-            if motion.reverse is not None:
-                reverse = resize_flow(motion.reverse, motion.flow.shape[:2])
+            write_flo(folder / f"{here}_{i}_{j}{name}.flo", np.pad(moved.flow, (*around, (0, 0))))
+            if moved.reverse is not None:
+                reverse = resize_flow(moved.reverse, moved.flow.shape[:2])
                 write_flo(folder / f"{there}_{j}_{i}{name}.flo", np.pad(reverse, (*around, (0, 0))))
         if "reliability" in wanted:
-            known = np.pad(motion.reliability, around, constant_values=1)
+            known = np.pad(moved.reliability, around, constant_values=1)
             write_pgm(folder / f"reliable_{i}_{j}{name}.pgm", known)

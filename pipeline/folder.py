@@ -176,13 +176,9 @@ class RunFolder:
     def load_scan(self) -> Scan | None:
         """The scan of an earlier start of this run, None if there is none or it is damaged."""
         known = self._read_json("scan.json") or {}
-        names = ("pts", "cuts", "problem", "filled")
-        pts, cuts, problem, filled = (known.get(name) for name in names)
-        whole = all(
-            isinstance(numbers, list) and all(type(number) is int for number in numbers)
-            for numbers in (pts, cuts, filled)
-        )
-        if not whole or not isinstance(problem, str | None):
+        pts, cuts, filled = (_numbers(known.get(name)) for name in ("pts", "cuts", "filled"))
+        problem = known.get("problem")
+        if pts is None or cuts is None or filled is None or not isinstance(problem, str | None):
             return None
         with suppress(TypeError, ValueError, KeyError):
             bars = [(int(first), sides_of(sides)) for first, sides in known["bars"]]
@@ -281,6 +277,13 @@ def _checksum_path(path: Path) -> Path:
 
 def _json_digest(value: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def _numbers(value: object) -> list[int] | None:
+    """A list of whole numbers; None for anything else."""
+    if isinstance(value, list) and all(type(number) is int for number in value):
+        return value
+    return None
 
 
 def _told(value: Any) -> str:

@@ -88,7 +88,7 @@ class Anchor:
         off every stroke.
         """
         top, left = (side.start or 0 for side in part)
-        way = resize_flow(self.flow, size)[part] + np.float32((left, top))
+        way = resize_flow(self.flow, size)[part] + np.array((left, top), np.float32)
         return warp_sharp(self.painting, upload(way, self.painting.device)[None])
 
 

@@ -5,10 +5,11 @@ names have the frames' numbers in them, in the notation of the original programs
 """
 
 import re
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import cv2
 import numpy as np
@@ -49,13 +50,16 @@ class Motion:
         )
 
 
+Moved: TypeAlias = Motion | Sequence[Motion]  # of a picture, or of each of a sphere's faces
+
+
 class MotionSource(Protocol):
     """Where motion comes from: an estimator, or files. Called from several threads at once."""
 
     def __call__(
         self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
-    ) -> Motion:
-        """Motion of ``frame`` (H, W, 3), which has this index, from ``previous``."""
+    ) -> Moved:
+        """Motion of ``frame`` (H, W, 3) or faces, which has this index, from ``previous``."""
         ...
 
 
@@ -123,7 +127,7 @@ class FileMotion:
 
     def __call__(
         self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
-    ) -> Motion:
+    ) -> Moved:
         """Motion of frame ``index``; BrushflowError if its files are missing or do not fit."""
         return self.read(
             pair_path(self.flow_pattern, index - self.step, index),

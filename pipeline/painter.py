@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -70,28 +71,27 @@ class Painter:
         if model.network.in_channels == 7 and not options.independent:
             estimator = load_estimator(options.flow, device, options.flow_weights)
             self.motion = EstimatedMotion(estimator, options.occlusion, options.flow_size)
-        kind, motion, sphere = Stylizer, self.motion, {}
+        settings: dict[str, Any] = {
+            "first_frame_model": first_frame_model,
+            "min_filter_width": options.min_filter,
+            "fill": options.fill,
+            "independent": options.independent,
+            "long_term": options.long_term,
+            "device": device,
+            "precision": precision,
+        }
         if options.spherical in LAYOUTS:
-            kind = SphericalStylizer
-            motion = motion and EachFace(motion)
-            sphere = {
-                "layout": options.spherical,
-                "face_size": options.face_size,
-                "overlap": options.overlap,
-                "border_consistency": options.border_consistency,
-            }
-        self.stylizer = kind(
-            model,
-            first_frame_model=first_frame_model,
-            motion=motion,
-            min_filter_width=options.min_filter,
-            fill=options.fill,
-            independent=options.independent,
-            long_term=options.long_term,
-            device=device,
-            precision=precision,
-            **sphere,
-        )
+            self.stylizer = SphericalStylizer(
+                model,
+                motion=EachFace(self.motion) if self.motion is not None else None,
+                layout=options.spherical,
+                face_size=options.face_size,
+                overlap=options.overlap,
+                border_consistency=options.border_consistency,
+                **settings,
+            )
+        else:
+            self.stylizer = Stylizer(model, motion=self.motion, **settings)
 
     @property
     def recurrent(self) -> bool:

@@ -144,7 +144,7 @@ class ShotPainter:
         frames = read_segments(
             self.source, self.scan.pts, segments, self.step, lead, self.size, self.options.bit_depth
         )
-        frame_range = sorted((first + dropped * self.step, segments[-1].exit(self.step)))
+        ends = first + dropped * self.step, segments[-1].exit(self.step)
         latest: list[State | None] = [None]
         written = itertools.count()
         # What the segment at hand goes on from is needed until its file has appeared.
@@ -155,7 +155,7 @@ class ShotPainter:
             if latest[0] is not None:
                 states.append(segment.exit(self.step))
                 self.folder.save_state(states[-1], latest[0].tensors())
-                self.folder.drop_states(*frame_range, but=states[-2:])
+                self.folder.drop_states(min(ends), max(ends), but=states[-2:])
 
         encoder = SegmentEncoder(segments, self.step, self._writer, complete, self.folder.seal)
 

@@ -1,7 +1,7 @@
 """The recurrence on a sphere: six faces of a cube, painted as the parts of one picture."""
 
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import replace
@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from brushflow.models import StyleModel, preprocess
 from brushflow.pipeline.finishing import median
-from brushflow.pipeline.motion import Motion, MotionSource
+from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
 
 Known = tuple[Tensor, Tensor]
-FacesMotionSource = Callable[[np.ndarray, np.ndarray, int, Executor], Sequence[Motion]]
 
 
 class CubeStylizer(Stylizer):
@@ -53,16 +52,22 @@ class CubeStylizer(Stylizer):
         overlap: int | tuple[int, int],
         turned_poles: bool = False,
         border_consistency: bool = True,
-        motion: FacesMotionSource | None = None,
+        motion: MotionSource | None = None,
         **options: Any,
     ) -> None:
         super().__init__(model, *arguments, motion=motion, shared=border_consistency, **options)
-        if motion is None and self.motion is not None:
+        if motion is None and isinstance(self.motion, EstimatedMotion):
             self.motion = EachFace(self.motion)
         self.overlap = overlap
         self.turned_poles = turned_poles
         self.border_consistency = border_consistency
-        self.overlaps: Overlaps | None = None
+        self._overlaps: Overlaps | None = None
+
+    @property
+    def overlaps(self) -> Overlaps:
+        """How the faces at hand overlap; there is none before the first frame."""
+        assert self._overlaps is not None
+        return self._overlaps
 
     def stylize(
         self,
@@ -71,7 +76,8 @@ class CubeStylizer(Stylizer):
         first: int = 0,
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
-    ) -> Iterator[Stylized]:
+        seed: Tensor | None = None,
+    ) -> Generator[Stylized, None, None]:
         """See ``Stylizer.stylize``. UsageError for faces that cannot overlap this much."""
         frames = iter(frames)
         head = next(frames, None)
@@ -80,23 +86,29 @@ class CubeStylizer(Stylizer):
         across, down = np.broadcast_to(self.overlap, 2).tolist()
         height, width = head.shape[1:3]
         cube = Cube(width, across, height, down, self.turned_poles).check()
-        if self.overlaps is None or self.overlaps.cube != cube:
-            self.overlaps = Overlaps(cube, self.device)
-        with closing(super().stylize(chain([head], frames), cuts, first, step, state)) as painted:
+        if self._overlaps is None or self._overlaps.cube != cube:
+            self._overlaps = Overlaps(cube, self.device)
+        frames = chain([head], frames)
+        with closing(super().stylize(frames, cuts, first, step, state, seed)) as painted:
             for stylized in painted:
-                motion = stylized.motion and dict(zip(FACES, stylized.motion, strict=True))
+                motion = stylized.motion
+                if isinstance(motion, Sequence):
+                    motion = dict(zip(FACES, motion, strict=True))
                 yield replace(stylized, motion=motion)
 
     def _picture(self, frame: np.ndarray) -> Tensor:
         return torch.cat([preprocess(face, self.device) for face in frame])
 
-    def _still(self, frame: np.ndarray) -> Sequence[Motion]:
-        return [super(CubeStylizer, self)._still(face) for face in frame]
+    def _still(self, frame: np.ndarray) -> Moved:
+        known = super()._still(frame[0])
+        assert isinstance(known, Motion)
+        return [known] * len(frame)
 
     def _parts(self, whole: Any) -> Sequence[Any]:
         return list(whole)
 
-    def _carried(self, motion: Sequence[Motion], previous: Tensor) -> Known:
+    def _carried(self, motion: Moved, previous: Tensor) -> Known:
+        assert isinstance(motion, Sequence)
         each = map(super()._carried, motion, previous.split(1))
         priors, certainties = zip(*each, strict=True)
         return torch.cat(priors), torch.cat(certainties)
@@ -104,7 +116,7 @@ class CubeStylizer(Stylizer):
     def _run(
         self,
         network: nn.Module,
-        index: int,
+        index: int | tuple[int, ...],
         picture: Tensor,
         previous: Tensor | None,
         known: Known | None,
@@ -147,7 +159,8 @@ class SphericalStylizer(CubeStylizer):
         first: int = 0,
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
-    ) -> Iterator[Stylized]:
+        seed: Tensor | None = None,
+    ) -> Generator[Stylized, None, None]:
         """See ``Stylizer.stylize``.
 
         Raises:
@@ -166,7 +179,7 @@ class SphericalStylizer(CubeStylizer):
                 held.append(frame)
                 yield panorama.faces_of(frame)
 
-        with closing(super().stylize(faces(), cuts, first, step, state)) as painted:
+        with closing(super().stylize(faces(), cuts, first, step, state, seed)) as painted:
             for number, stylized in enumerate(painted):
                 if number == 0 and state is not None:
                     held.popleft()  # the frame of the state
@@ -209,7 +222,7 @@ def smoothed(faces: Tensor, median_filter: int) -> Tensor:
 class EachFace:
     """Motion of six faces, each on its own."""
 
-    def __init__(self, motion: MotionSource) -> None:
+    def __init__(self, motion: Callable[[np.ndarray, np.ndarray, int, Executor], Motion]) -> None:
         self.motion = motion
 
     def __call__(

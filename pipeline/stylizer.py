@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from brushflow.models.inference.folding import fold
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.long_term import Anchors, Memory, State
 from brushflow.pipeline.looks import AS_IT_IS, Look
-from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource
+from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
 
 FILLS = ("mean", "noise")
 # Standard deviations, of 255, of a frame that has nothing to paint, and of one that is a picture.
@@ -44,7 +44,7 @@ class Stylized:
     index: int
     frame: np.ndarray
     output: Tensor | None
-    motion: Motion | Mapping[str, Motion] | None
+    motion: Moved | Mapping[str, Motion] | None
     state: State | None = None
     seen: np.ndarray | None = None
     look: Look = AS_IT_IS
@@ -134,7 +134,7 @@ class Stylizer:
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
         seed: Tensor | None = None,
-    ) -> Iterator[Stylized]:
+    ) -> Generator[Stylized, None, None]:
         """Paint frames, uint8 or uint16 (H, W, 3) RGB of one size, in the order they come.
 
         ``cuts``: indices whose frame has nothing to do with the one that came before it; nor has
@@ -151,8 +151,9 @@ class Stylizer:
                 known = State.of(state, self.device) if state is not None else None
                 painted = next(prepared, None) if state is not None else None
                 before = painted and painted[1]
-                seeded = state is None and seed is not None
-                known = State(seed.to(self.device)) if seeded else known
+                seeded = False
+                if state is None and seed is not None:
+                    known, seeded = State(seed.to(self.device)), True
                 for index, frame, pending in prepared:
                     if before is not None and contents(before) == 0:
                         known = pending = None
@@ -170,9 +171,9 @@ class Stylizer:
         first: int,
         step: int,
         pool: Executor,
-    ) -> Iterator[tuple[int, np.ndarray, "Future[Motion] | None"]]:
+    ) -> Generator[tuple[int, np.ndarray, "Future[Moved] | None"], None, None]:
         """Every frame with its motion begun; at most ``lookahead`` frames ahead."""
-        ahead: deque[tuple[int, np.ndarray, Future[Motion] | None]] = deque()
+        ahead: deque[tuple[int, np.ndarray, Future[Moved] | None]] = deque()
         previous = None
         try:
             for index, frame in zip(itertools.count(first, step), frames, strict=False):
@@ -196,7 +197,7 @@ class Stylizer:
         index: int,
         frame: np.ndarray,
         before: np.ndarray | None,
-        motion: Motion | None,
+        motion: Moved | None,
         previous: State | None,
     ) -> State:
         picture = self._picture(frame)
@@ -229,7 +230,7 @@ class Stylizer:
         return resize_bicubic(painted, picture.shape[-2:])
 
     def _remembered(
-        self, frame: np.ndarray, before: np.ndarray, motion: Motion, previous: State
+        self, frame: np.ndarray, before: np.ndarray, motion: Moved, previous: State
     ) -> tuple[tuple[Anchors, ...], Tensor, Tensor]:
         """The anchors that the next frame may use, what the present ones show of this frame
         (N, 3, H, W), and where they do (N, 1, H, W)."""
@@ -257,8 +258,9 @@ class Stylizer:
         """What the network sees of a frame, (1, 3, H, W)."""
         return preprocess(frame, self.device)
 
-    def _carried(self, motion: Motion, previous: Tensor) -> tuple[Tensor, Tensor]:
+    def _carried(self, motion: Moved, previous: Tensor) -> tuple[Tensor, Tensor]:
         """The painting before, moved (1, 3, H, W), and where it is believed (1, 1, H, W)."""
+        assert isinstance(motion, Motion)
         shrunk = min_filter(motion.reliability, self.min_filter_width)
         flow, certainty = (upload(array, self.device) for array in (motion.flow, shrunk))
         return warp(previous, flow[None], outside=self.outside), certainty[None, None]
@@ -296,7 +298,7 @@ class Stylizer:
         noise = random.integers(0, 256, (len(like), *like.shape[-2:], 3), np.uint8)
         return torch.cat([preprocess(picture, self.device) for picture in noise])
 
-    def _still(self, frame: np.ndarray) -> Motion:
+    def _still(self, frame: np.ndarray) -> Moved:
         """No motion, known wherever it would be."""
         size = frame.shape[:2]
         known = np.ones(size, np.float32)

@@ -7,6 +7,7 @@ import os
 import pickle
 import queue
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -159,7 +160,7 @@ class _Process:
 @contextlib.contextmanager
 def _deaf() -> Iterator[None]:
     """Have processes that are started here not hear Ctrl-C, even while they import modules."""
-    if not hasattr(signal, "pthread_sigmask"):
+    if sys.platform == "win32":  # where signals cannot be held back
         yield
         return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

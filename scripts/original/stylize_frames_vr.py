@@ -56,12 +56,12 @@ class FaceFileMotion(FileMotion):
     """Motion of six faces; the number left in a pattern, outside [] and {}, is the face's."""
 
     def __call__(
-        self, faces: np.ndarray, previous: np.ndarray, index: int, executor: Executor
+        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
     ) -> Sequence[Motion]:
         """Motion of the faces of frame ``index`` as they are painted."""
         before = index - self.step
         motions = []
-        for name, face in zip(FACES, faces, strict=True):
+        for name, face in zip(FACES, frame, strict=True):
             flow_path, map_path = (
                 frame_path(str(pair_path(pattern, before, index)), FILES[name])
                 for pattern in (self.flow_pattern, self.occlusions_pattern)
