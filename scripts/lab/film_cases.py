@@ -50,7 +50,7 @@ def pan(name: str, count: int = _FRAMES, size: tuple[int, int] = (WIDTH, HEIGHT)
     return [picture[60 : 60 + height, 80 + i : 80 + i + width].copy() for i in range(count)]
 
 
-def faded(frames: Frames, gains: Sequence[float], colour: tuple[int, int, int]) -> Frames:
+def faded(frames: Frames, gains: Iterable[float], colour: tuple[int, int, int]) -> Frames:
     """Frames times a gain, and the rest of the colour."""
     flat = np.array(colour, np.float32)
     return [
@@ -200,7 +200,8 @@ def _spheres() -> dict[str, Case]:
         picture = getattr(data, name)()
         x = (mirrored * (picture.shape[1] - 1)).astype(np.float32)
         y = np.linspace(0, picture.shape[0] - 1, height // 2, dtype=np.float32)
-        scene = cv2.remap(picture, *np.meshgrid(x, y), cv2.INTER_AREA)
+        across, down = np.meshgrid(x, y)
+        scene = cv2.remap(picture, across, down, cv2.INTER_AREA)
         sphere = np.full((height, width, 3), ground, np.uint8)
         rows = slice(height // 6, height // 6 + height // 2)
         sphere[: rows.start] = scene[:1]

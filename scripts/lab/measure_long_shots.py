@@ -59,7 +59,11 @@ def command(
             painted.append(appearance(finish(stylized)))
             seen.append(appearance(stylized.frame))
         drifts = [
-            drift_percent(*([getattr(a, name) for a in each] for each in (painted, seen)), _RATE)
+            drift_percent(
+                [getattr(each, name) for each in painted],
+                [getattr(each, name) for each in seen],
+                _RATE,
+            )
             for name in ("luminance", "contrast")
         ]
         results = [finish(stylized) for stylized in stylizer.stylize(shot)]
