@@ -34,7 +34,7 @@ class StreamReader:
             self.size = raw
             return
         try:
-            self._container = av.open(stream, format=_Y4M)
+            self._container = av.open(stream, "r", format=_Y4M)
             video = self._container.streams.video[0]
         except (av.FFmpegError, EOFError, IndexError, ValueError) as error:
             raise UsageError(
@@ -101,5 +101,5 @@ class StreamWriter:
     def _planes(self, frame: np.ndarray) -> Iterator[bytes]:
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
         for plane in picture.reformat(format=self._like.format).planes:
-            lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+            lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
             yield lines[: plane.height, : plane.width].tobytes()
