@@ -116,7 +116,7 @@ class CubeStylizer(Stylizer):
     def _run(
         self,
         network: nn.Module,
-        index: int | tuple[int, ...],
+        index: int,
         picture: Tensor,
         previous: Tensor | None,
         known: Known | None,
