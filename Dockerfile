@@ -7,8 +7,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 
 # Before the project's files, so that they may change without all of it being fetched again.
-RUN pip install --no-cache-dir torch==2.13.0 torchvision==0.28.0 \
-        --index-url https://download.pytorch.org/whl/cpu
+RUN pip install --no-cache-dir torch==2.13.0 torchvision==0.28.0
 
 WORKDIR /opt/brushflow
 COPY . .

@@ -7,6 +7,8 @@
 #               clips/val, photos/train, styles (the paintings) and weights (raft-small.pth and
 #               vgg19-caffe-conv1_1-conv3_4.safetensors, see docs/models.md)
 
+# make gpu     parity, speed and training on a GPU, in under 28 minutes without a network; see
+#               scripts/gpu.sh. make gpu-wheels, before, where there is a network
 # make styles   the bundled styles anew, from nothing, in hours, with the same data, in local/styles
 
 PYTHON ?= python3
@@ -16,7 +18,7 @@ TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
 
-.PHONY: demo test types test-media bench results styles
+.PHONY: demo test types test-media bench gpu gpu-wheels results styles
 
 demo: .venv/installed
 	$(BIN)/brushflow demo demo --restart
@@ -49,6 +51,15 @@ bench: .venv/installed
 	$(BIN)/python scripts/benchmarks/benchmark.py pipeline --style paper --frames 60 --json local/bench/pipeline-paper.json
 	$(BIN)/python scripts/benchmarks/benchmark.py flow --flow-size 427 --json local/bench/flow.json
 	$(BIN)/python scripts/benchmarks/benchmark.py scaling --json local/bench/scaling.json
+
+# By the interpreter that has PyTorch for the GPU: it is not installed anew.
+gpu:
+	PYTHON=$(PYTHON) scripts/gpu.sh
+
+gpu-wheels:
+	$(PYTHON) -m pip download --no-deps --only-binary=:all: --dest local/gpu/wheels \
+	    av opencv-contrib-python ffmpeg-python future imageio-ffmpeg scikit-image safetensors \
+	    filelock psutil click tqdm pytest iniconfig pluggy pygments lazy-loader imageio tifffile
 
 # All three commands go on where they were interrupted.
 VGG = $(BRUSHFLOW_DATA)/weights/vgg19-caffe-conv1_1-conv3_4.safetensors

@@ -40,6 +40,8 @@ def test_every_folder_of_code_is_installed():
     assert set(packages) == {"brushflow", *(".".join(("brushflow", *p.parts)) for p in there)}
     assert {p.parts[0] for p in there} == set(FLOOR_OF)
     assert config["metadata"]["version"] == brushflow.__version__
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {brushflow.__version__}\n" in citation
 
 
 def test_what_code_reads_is_installed_beside_it():
@@ -81,6 +83,12 @@ def test_the_root_holds_the_commands_and_nothing_that_shadows_a_module():
     code = "import importlib.util as u; print([n for n in ('files', 'errors') if u.find_spec(n)])"
     told = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert told.stdout.strip() == "[]", told
+
+
+def test_no_script_is_called_as_a_module_that_python_brings():
+    """Libraries would import the script in its place, as PyTorch does with profile."""
+    names = {path.stem for path in ROOT.glob("scripts/**/*.py")} - {"__init__"}
+    assert not names & sys.stdlib_module_names
 
 
 def test_only_the_warp_samples_grids_and_only_video_starts_ffmpeg():

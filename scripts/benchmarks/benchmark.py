@@ -8,7 +8,7 @@ from brushflow.scripts.benchmarks import convolutions as benchmark_convolutions
 from brushflow.scripts.benchmarks import flow as benchmark_flow
 from brushflow.scripts.benchmarks import network as benchmark_network
 from brushflow.scripts.benchmarks import pipeline as benchmark_pipeline
-from brushflow.scripts.benchmarks import profile as benchmark_profile
+from brushflow.scripts.benchmarks import profiling as benchmark_profiling
 from brushflow.scripts.benchmarks import shots as benchmark_shots
 from brushflow.scripts.benchmarks import training as benchmark_training
 
@@ -19,7 +19,7 @@ def command() -> None:
 
 
 command.add_command(benchmark_network.command)
-command.add_command(benchmark_profile.command)
+command.add_command(benchmark_profiling.command)
 command.add_command(benchmark_convolutions.command)
 command.add_command(benchmark_pipeline.pipeline)
 command.add_command(benchmark_flow.command)
