@@ -216,7 +216,7 @@ class Codec(click.ParamType):
 
 
 class Size(click.ParamType):
-    """Width and height in pixels, as in 1280x720."""
+    """Width and height in pixels, as in 854x480."""
 
     name = "WxH"
 
@@ -227,5 +227,5 @@ class Size(click.ParamType):
             return value
         match = re.fullmatch(r"([1-9]\d{0,4})[x×]([1-9]\d{0,4})", str(value))
         if match is None:
-            self.fail(f"{value!r} is no size such as 1280x720", param, ctx)
+            self.fail(f"{value!r} is not a size like 854x480", param, ctx)
         return int(match[1]), int(match[2])
