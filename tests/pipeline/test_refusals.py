@@ -26,7 +26,7 @@ def frames_of(path):
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (("clip.mp4", "--style", "painting.jpg"), "train_video.py --style painting.jpg makes one"),
+        (("clip.mp4", "--style", "painting.jpg"), "There is no painting painting.jpg"),
         (("",), "The name of a source is empty"),
     ],
 )
