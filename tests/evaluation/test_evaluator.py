@@ -124,6 +124,7 @@ def test_content_and_style_on_request(clips, loss_weights):
         "content",
         "style",
         "edge_ssim",
+        "sharpness",
     ]
 
 
