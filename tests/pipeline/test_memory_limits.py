@@ -142,13 +142,13 @@ def test_a_picture_without_memory_is_told_a_size_and_no_restart(
 
 @pytest.mark.parametrize("face_size", [None, 64])
 def test_a_shortage_is_foreseen(face_size, clip, tiny_model_file, tmp_path, monkeypatch, caplog):
-    """In flat frames, and in faces, of which two are painted at once."""
+    """In flat frames, and in faces, all six of which are painted at once."""
     options = StylizeOptions(style=str(tiny_model_file), device="cpu", end=Fraction(1, 5))
     info = open_source(clip).info
     pixels = info.width * info.height
     if face_size:
         options = replace(options, spherical="equirect", face_size=face_size)
-        pixels = 2 * face_size**2
+        pixels = 6 * face_size**2
     for free, told in ((1, True), (0, False)):
         free = memory_limits.memory_to_paint(pixels) - free
         monkeypatch.setattr(memory_limits, "available_memory", lambda free=free: free)
