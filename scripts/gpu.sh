@@ -75,7 +75,7 @@ fi
 arch=$("$python" -c 'from brushflow.models import PAPER_ARCH; print(PAPER_ARCH)')
 lengths=() rehearse=()
 if [ -n "${REHEARSE:-}" ]; then
-    lengths=(--iterations 2 --identity-iterations 1 --sizes 64 --batch-sizes 1 --val-batches 1)
+    lengths=(--iterations 2 --identity-iterations 1 --sizes 64 --batch-sizes 1 --num-val-batches 1)
     arch=c3s1-8,d16,R16,U2,c3s1-3
     rehearse=(--rehearse)
 fi
