@@ -43,10 +43,10 @@ from brushflow.cli.stylizing import Work, make_folder, write_still
 from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import DEVICES, PRECISIONS
 from brushflow.models import DEFAULT_STYLE, available
+from brushflow.models.network_input import FILLS
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.finishing import COARSEST, FINEST
 from brushflow.pipeline.options import KEEPS, SPHERICAL
-from brushflow.pipeline.stylizer import FILLS
 from brushflow.video import open_source
 from brushflow.video.capture_devices import is_device
 
@@ -404,7 +404,7 @@ def command(
             work.estimate(many)
         else:
             learning.learn(many[0][0], many[0][1])
-            work.paint_many(many, folder)
+            work.stylize_many(many, folder)
         return
     source = sources[0]
     opened = open_source(source, options.fps)
@@ -432,7 +432,7 @@ def command(
         work.estimate([(source, place)])
     else:
         learning.learn(source, place)
-        work.paint(opened, place)
+        work.stylize_one(opened, place)
 
 
 def main() -> None:

@@ -15,16 +15,16 @@ from brushflow.cli.progress import ProgressDisplay
 from brushflow.cli.summaries import tell_done, tell_estimates, tell_outcomes, tell_report
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.wording import counted
+from brushflow.flow.opencv import one_opencv_thread
 from brushflow.live.showing import show_while
 from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
 from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.many_videos import stylize_videos
-from brushflow.pipeline.outputs import is_done, is_made
+from brushflow.pipeline.outputs import forget_run, is_done, is_made
 from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
 from brushflow.pipeline.parallel.processes import painting_processes, usable_cores
 from brushflow.pipeline.parallel.rows import ShotExecutor
 from brushflow.pipeline.preview import preview, stylize_image
-from brushflow.pipeline.run import forget_run, one_opencv_thread
 from brushflow.video import Source, open_source
 
 
@@ -53,7 +53,7 @@ class Work:
         self.cluster = cluster
         self.quiet = quiet
 
-    def paint(self, source: Source, output: Path) -> None:
+    def stylize_one(self, source: Source, output: Path) -> None:
         """Paint one video, and measure it if that is wanted."""
         if self.report:
             # Not at the top: what it brings along takes longer to import than all the rest.
@@ -104,7 +104,7 @@ class Work:
         if not self.quiet:
             click.echo(printable(f"Look at {page}."))
 
-    def paint_many(self, work: list[tuple[str, Path]], folder: Path | None) -> None:
+    def stylize_many(self, work: list[tuple[str, Path]], folder: Path | None) -> None:
         """Paint several videos; those that fail do not stop the rest."""
         if self.report:
             raise UsageError("--report measures one video; name one.")

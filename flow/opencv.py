@@ -1,6 +1,8 @@
 """The estimators that OpenCV brings: no weights, no GPU."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import cv2
 import numpy as np
@@ -44,3 +46,18 @@ class OpenCvEstimator:
 def _brightness(frame: Frame) -> np.ndarray:
     gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
     return gray if gray.dtype == np.uint8 else cv2.convertScaleAbs(gray, alpha=1 / 257)
+
+
+@contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Give OpenCV one thread while the block runs.
+
+    Motion of several frames is found at once, each in one thread: OpenCV's own threads would
+    fight them, and would make the result of DIS depend on the number of cores.
+    """
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)

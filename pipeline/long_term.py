@@ -170,7 +170,7 @@ class Memory:
         (H, W, 3); ``found``: flow and reliability between them, on the grid of the anchors.
         """
         flow, reliability = found
-        grid, size = flow.shape[:2], painting.shape[-2:]
+        grid, size = flow.shape[:2], (painting.shape[-2], painting.shape[-1])
         moved = [
             anchor.moved(flow, reliability)
             if anchor

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
+from brushflow.flow.opencv import one_opencv_thread
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import check_destination, is_done, run_folder
@@ -22,7 +23,6 @@ from brushflow.pipeline.preview import stylize_image
 from brushflow.pipeline.run import (
     ProgressCallback,
     RunReport,
-    one_opencv_thread,
     stylize_video,
 )
 from brushflow.video import Source, open_source

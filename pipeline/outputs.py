@@ -73,6 +73,13 @@ def run_folder(output: Path, work_dir: Path | None) -> Path:
     return (work_dir or output.parent) / shortened(name, ending)
 
 
+def forget_run(output: Path, options: StylizeOptions) -> None:
+    """Remove the note that ``keep_note`` has left."""
+    folder = RunFolder(run_folder(output, options.work_dir))
+    with folder.locked():
+        folder.remove()
+
+
 def kept_folder(output: Path, options: StylizeOptions) -> Path | None:
     """Where by-products of the run go, None if none are wanted."""
     return output.with_name(f"{output.stem}.kept") if options.keep else None

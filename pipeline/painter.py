@@ -11,10 +11,11 @@ from torch import Tensor
 
 from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import UsageError
+from brushflow.common.sizes import resized
 from brushflow.common.torch_devices import choose_precision, usable_device
 from brushflow.flow import load_estimator
 from brushflow.models import load
-from brushflow.pipeline.finishing import finish, painted_size, resized, stroke_for
+from brushflow.pipeline.finishing import finish, painted_size, stroke_for
 from brushflow.pipeline.looks import Look, Looks, plain_look
 from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.options import StylizeOptions

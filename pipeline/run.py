@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.flow.opencv import one_opencv_thread
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.memory_limits import (
     ShortOfMemory,
@@ -38,7 +38,7 @@ from brushflow.pipeline.parallel.worker import RunDescription, describe_run
 from brushflow.pipeline.plan import Row, Segment, find_joints, plan_rows, plan_video
 from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.shots.scan import ProgressCallback, Scan, check_cuts, scan_source
-from brushflow.video import Source, check_encoder, check_output, open_source, try_settings
+from brushflow.video import Fates, Source, check_encoder, check_output, open_source, try_settings
 from brushflow.video.tags import maker
 
 logger = logging.getLogger(__name__)
@@ -89,34 +89,23 @@ def stylize_video(
         UsageError: options that do not fit, an output that exists, an unfinished other run.
         BrushflowError: a source that cannot be read or an output that cannot be written.
     """
+    started = time.monotonic()
     options = options or StylizeOptions()
     with one_opencv_thread():
         if isinstance(source, str | Path):
             source = open_source(source, options.fps)
         run = Run(source, output, options, progress, stop or threading.Event(), executor, watch)
-        return run.complete(keep_note)
-
-
-def forget_run(output: Path, options: StylizeOptions) -> None:
-    """Remove the note that ``keep_note`` has left."""
-    folder = RunFolder(run_folder(output, options.work_dir))
-    with folder.locked():
-        folder.remove()
-
-
-@contextmanager
-def one_opencv_thread() -> Iterator[None]:
-    """Give OpenCV one thread while the block runs.
-
-    Motion of several frames is found at once, each in one thread: OpenCV's own threads would
-    fight them, and would make the result of DIS depend on the number of cores.
-    """
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    try:
-        yield
-    finally:
-        cv2.setNumThreads(threads)
+        with run.begun(keep_note) as summary:
+            painted = 0
+            if summary is None:
+                run.check_means()
+                scan = run.scan()
+                plan = plan_video(scan, run.options, source.info)
+                fates = run.settle(scan)
+                painted = run.paint_missing(scan, plan)
+                summary = run.join(scan, plan, fates)
+    seconds = time.monotonic() - started
+    return RunReport(output, painted=painted, seconds=seconds, kept=run.kept, **summary)
 
 
 class Run:
@@ -149,6 +138,8 @@ class Run:
         self.total = 0
         self.shortages: list[str] = []
         self._check_early()
+        self.painter = self._painter(options)
+        self.settings = settings_of(source, options, self.painter.digests)
 
     def _check_early(self) -> None:
         """Find what would only be found after the scan, or by other processes."""
@@ -167,29 +158,19 @@ class Run:
         if unusual or not all(side in _SURE_SIDES for side in (width, height)):
             try_settings(encoding, width, height, info.output_color, self.output.suffix)
 
-    def complete(self, keep_note: bool = False) -> RunReport:
-        """See that the output is there, by all stages that are left, in order."""
-        started = time.monotonic()
-        painter = self._painter(self.options)
-        settings = settings_of(self.source, self.options, painter.digests)
+    @contextmanager
+    def begun(self, keep_note: bool) -> Iterator[dict[str, Any] | None]:
+        """Keep others out of the run's folder, and remove it in the end, when the output is there.
+
+        Gives the summary of the run if it has only to be tidied up. A folder in which nothing has
+        come about is removed if the block fails.
+        """
         fresh = not self.folder.path.exists()
         if fresh and not self.options.restart and self.kept and self.kept.exists():
             raise already_there(self.kept)
         with self.folder.locked():
             try:
-                painted, summary = 0, self._summary_of_earlier(settings)
-                if summary is None:
-                    self._check_means(painter)
-                    scan = self._scan()
-                    plan = plan_video(scan, self.options, self.source.info)
-                    fates = None
-                    if not self.folder.painted:
-                        fates = settle_early(
-                            self.source, self.options, scan, self.output, self._check_stop
-                        )
-                    painted = self.paint_missing(painter, scan, plan)
-                    summary = self._join(scan, plan, settings, fates)
-                    self.folder.mark_complete(summary)
+                yield self._summary_of_earlier()
             except BrushflowError as error:
                 refused = isinstance(error, UsageError) and not self.folder.painted
                 if fresh and (refused or self.folder.empty):
@@ -200,19 +181,18 @@ class Run:
                 self.folder.tidy()
             else:
                 self.folder.remove()
-        seconds = time.monotonic() - started
-        return RunReport(self.output, painted=painted, seconds=seconds, kept=self.kept, **summary)
 
-    def _summary_of_earlier(self, settings: dict[str, Any]) -> dict[str, Any] | None:
+    def _summary_of_earlier(self) -> dict[str, Any] | None:
         """Begin the run, or go on with it; its summary if it has only to be tidied up."""
         there = self.output.exists()
         if there and not self.options.restart:
-            self._check_ours(settings)
+            self._check_ours()
         else:
-            self.folder.begin(settings, self.options.restart, self.output if there else None)
+            replaced = self.output if there else None
+            self.folder.begin(self.settings, self.options.restart, replaced)
         return self.folder.complete if there else None
 
-    def _check_ours(self, settings: dict[str, Any]) -> None:
+    def _check_ours(self) -> None:
         """Raise UsageError unless the output that exists is what this very run has written.
 
         A run may be stopped when its output is in place and its folder not yet gone, or when it was
@@ -221,25 +201,26 @@ class Run:
         if self.folder.abandoned:
             self.folder.remove()
             raise already_there(self.output)
-        if self.folder.complete is not None and not self.folder.is_of(settings):
+        if self.folder.complete is not None and not self.folder.is_of(self.settings):
             raise already_there(self.output)
-        self.folder.begin(settings, restart=False)
+        self.folder.begin(self.settings, restart=False)
         if self.folder.complete is not None or self.folder.may_replace(self.output):
             return
-        if maker(self.output).startswith(mark_of(settings)):
+        if maker(self.output).startswith(mark_of(self.settings)):
             return
         if self.folder.empty:
             self.folder.remove()
         raise already_there(self.output)
 
-    def _check_means(self, painter: Painter) -> None:
+    def check_means(self) -> None:
         """Raise if those who are to paint cannot; warn if there may be too little memory."""
         if self.executor is not None:
             self.executor.check(self._description(self.options))
-        elif painter.on_cpu:
-            warn_of_shortage(painter.pixels(self.size), self.options)
+        elif self.painter.on_cpu:
+            warn_of_shortage(self.painter.pixels(self.size), self.options)
 
-    def _scan(self) -> Scan:
+    def scan(self) -> Scan:
+        """What is known of the source's frames, from an earlier start if there was one."""
         scan = self.folder.load_scan()
         if scan is None:
             cuts, end = self.options.cuts, self.options.end
@@ -249,19 +230,23 @@ class Run:
         self.source.problem = scan.problem
         return scan
 
-    def _join(
-        self, scan: Scan, plan: Sequence[Segment], settings: dict[str, Any], fates: Any
-    ) -> dict[str, Any]:
+    def settle(self, scan: Scan) -> Fates | None:
+        """Try what the output takes over from the source, before any work is spent on it."""
+        if self.folder.painted:
+            return None
+        return settle_early(self.source, self.options, scan, self.output, self._check_stop)
+
+    def join(self, scan: Scan, plan: Sequence[Segment], fates: Fates | None) -> dict[str, Any]:
         """Put the output together; the summary of the run."""
         self.progress("assemble", self.total, self.total)
-        if self.source.identity() != settings["source"]:
+        if self.source.identity() != self.settings["source"]:
             raise BrushflowError(
                 f"{self.source.info.path} has changed since the run began; --restart looks at it "
                 f"anew."
             )
         filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
         # What is made of a damaged source may be made again one day.
-        mark = mark_of(settings) + "-part" * (scan.problem is not None)
+        mark = mark_of(self.settings) + "-part" * (scan.problem is not None)
         ours = self.output.exists() and (
             self.folder.may_replace(self.output) or maker(self.output).startswith(mark)
         )
@@ -269,9 +254,11 @@ class Run:
             self.source, self.options, self.folder, scan, plan, self.output, fates, ours, mark
         )
         notes = [*self.source.notes, *filled, *self.shortages, *said]
-        return {"frames": self.total, "notes": notes, "problem": scan.problem}
+        summary = {"frames": self.total, "notes": notes, "problem": scan.problem}
+        self.folder.mark_complete(summary)
+        return summary
 
-    def paint_missing(self, painter: Painter, scan: Scan, plan: Sequence[Segment]) -> int:
+    def paint_missing(self, scan: Scan, plan: Sequence[Segment]) -> int:
         """Paint what no earlier start has finished; returns the number of frames.
 
         Where memory does not suffice, fewer processes paint, and then motion is found on smaller
@@ -281,20 +268,34 @@ class Run:
         painted = self.total - self._count_finished(plan)
         if painted < self.total and painted:
             logger.info("Going on after %d of %d frames.", self.done, self.total)
-        if self._paint_rest(painter, self.options, scan, plan):
-            return painted
-        release()
-        smaller = with_smaller_flow(self.options, painter.longest_for_motion(self.size))
-        if smaller is None:
-            raise too_large(self.size, self.options)
-        self.shortages.append(
-            f"There was too little memory to find motion on full frames; after frame "
-            f"{self._count_finished(plan)} it was found at {smaller.flow_size} pixels."
-        )
-        logger.warning(self.shortages[-1])
-        if not self._paint_rest(self._painter(smaller), smaller, scan, plan):
-            raise too_large(self.size, self.options)
-        return painted
+        options, painter = self.options, self.painter
+        while True:
+            try:
+                if self.executor is None:
+                    here = ShotPainter(
+                        self.source, scan, self.output, options, painter, self.folder
+                    )
+                    here.make_segments(plan, self._count_frame, self._check_stop)
+                else:
+                    cuts, longest = scan.cuts, options.max_shot
+                    joints = find_joints(plan[0].first, plan[-1].last, cuts, longest)
+                    rows = plan_rows(plan, scan, painter.recurrent, joints)
+                    self._have_painted(self.executor, options, rows)
+                return painted
+            except ShortOfMemory:
+                smaller = None
+                if not self.shortages:
+                    longest = painter.longest_for_motion(self.size)
+                    smaller = with_smaller_flow(options, longest)
+            if smaller is None:
+                raise too_large(self.size, self.options)
+            release()
+            self.shortages.append(
+                f"There was too little memory to find motion on full frames; after frame "
+                f"{self._count_finished(plan)} it was found at {smaller.flow_size} pixels."
+            )
+            logger.warning(self.shortages[-1])
+            options, painter = smaller, self._painter(smaller)
 
     def _painter(self, options: StylizeOptions) -> Painter:
         """What paints; where others do that, only what they must agree with."""
@@ -309,23 +310,7 @@ class Run:
         self.done = sum(map(len, self.folder.finished(plan)))
         return self.done
 
-    def _paint_rest(
-        self, painter: Painter, options: StylizeOptions, scan: Scan, plan: Sequence[Segment]
-    ) -> bool:
-        """Paint the segments that are not finished; False if memory ran out on the way."""
-        try:
-            if self.executor is None:
-                here = ShotPainter(self.source, scan, self.output, options, painter, self.folder)
-                here.paint(plan, self._count_frame, self._check_stop)
-            else:
-                joints = find_joints(plan[0].first, plan[-1].last, scan.cuts, self.options.max_shot)
-                rows = plan_rows(plan, scan, painter.recurrent, joints)
-                self._paint_elsewhere(self.executor, options, rows)
-        except ShortOfMemory:
-            return False
-        return True
-
-    def _paint_elsewhere(
+    def _have_painted(
         self, executor: ShotExecutor, options: StylizeOptions, rows: Sequence[Row]
     ) -> None:
         """Have what is missing of the rows painted by an executor."""

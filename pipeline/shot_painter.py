@@ -4,8 +4,9 @@ The frames of segments are read, painted, and encoded into a file for each segme
 """
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +33,22 @@ from brushflow.video import SegmentWriter, Source
 
 BURN_IN = 24  # frames painted before a part of a divided shot, and dropped
 QUEUED_FRAMES = 4  # between decoding and motion, and between network and encoding
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Neighbouring segments that are painted in one go, in the order of work, from ``entry`` on.
+
+    ``lead``: frames that are read before, so that the recurrence burns in, or because ``state`` is
+    that of the last one of them; ``again``: how many of the first frames were there, and are only
+    wanted for their state.
+    """
+
+    segments: Sequence[Segment]
+    entry: int
+    lead: int
+    again: int
+    state: Mapping[str, Tensor] | None
 
 
 class ShotPainter:
@@ -62,29 +79,38 @@ class ShotPainter:
         # A part that begins in the middle of a shot goes on from no state: its recurrence burns in.
         self.joints = {joint if self.step > 0 else joint - 1 for joint in joints}
 
-    def paint(
+    def make_segments(
         self,
         segments: Sequence[Segment],
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
     ) -> int:
-        """Paint those of ``segments`` that are not there yet; returns the number of frames.
+        """Make those of ``segments`` that are not there yet; returns the number of frames.
 
         They are segments of one or several whole shots that follow one another, in the order of
         the video. ``painted`` is called with every picture that was missing; ``check_stop`` before
         it, and may raise. ShortOfMemory if memory runs out.
+
+        Frames are decoded, painted and encoded at the same time, each in its own thread.
         """
-        order = segments[:: self.step]
         finished = set(self.folder.finished(segments))
-        for missing in self._undivided(order, missing_runs(order, finished)):
-            position, state = missing.start, None
-            if self.painter.recurrent:
-                position, state = self._resume_point(order, missing.start)
+        for stretch in self._stretches(segments[:: self.step], finished):
+            first = stretch.entry - stretch.lead * self.step
             short = False
             try:
-                parts = order[position : missing.stop]
-                again = sum(map(len, order[position : missing.start]))
-                self._paint(parts, again, state, painted, check_stop)
+                with (
+                    closing(prefetch(self._frames(stretch), QUEUED_FRAMES)) as read,
+                    closing(
+                        self.painter.paint(
+                            read, self.cuts, first, self.step, stretch.state, self.looks
+                        )
+                    ) as stream,
+                    self._encoder(stretch, painted, check_stop) as sink,
+                ):
+                    for stylized in stream:
+                        check_stop()
+                        if (stylized.index - stretch.entry) * self.step >= 0:
+                            sink.put(stylized)
             except Exception as error:
                 if not out_of_memory(error):
                     raise
@@ -93,6 +119,20 @@ class ShotPainter:
                 raise ShortOfMemory
         self.folder.drop_states(segments[0].first, segments[-1].last)
         return sum(len(segment) for segment in segments if segment not in finished)
+
+    def _stretches(
+        self, order: Sequence[Segment], finished: Collection[Segment]
+    ) -> Iterator[Stretch]:
+        """What is missing of ``order``, and what must be painted again to begin there."""
+        for missing in self._undivided(order, missing_runs(order, finished)):
+            position, state = missing.start, None
+            if self.painter.recurrent:
+                position, state = self._resume_point(order, missing.start)
+            segments = order[position : missing.stop]
+            entry = segments[0].entry(self.step)
+            lead = self._burn_in(entry) if state is None else 1
+            again = sum(map(len, order[position : missing.start]))
+            yield Stretch(segments, entry, lead, again, state)
 
     def _undivided(self, order: Sequence[Segment], runs: Iterable[range]) -> Iterator[range]:
         """The runs, ended where another part of a divided shot begins."""
@@ -125,30 +165,26 @@ class ShotPainter:
             position -= 1
         return position, None
 
-    def _paint(
+    def _frames(self, stretch: Stretch) -> Iterator[np.ndarray]:
+        segments, lead = stretch.segments, stretch.lead
+        depth = self.options.bit_depth
+        return read_segments(
+            self.source, self.scan.pts, segments, self.step, lead, self.size, depth
+        )
+
+    @contextmanager
+    def _encoder(
         self,
-        segments: Sequence[Segment],
-        again: int,
-        state: Mapping[str, Tensor] | None,
+        stretch: Stretch,
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
-    ) -> None:
-        """Decode, paint and encode segments that follow one another, each in its own thread.
-
-        ``again``: how many of their first frames were there, and are only wanted for their state.
-        """
-        entry = segments[0].entry(self.step)
-        dropped = self._burn_in(entry) if state is None else 0
-        lead = dropped if state is None else 1
-        first = entry - lead * self.step
-        frames = read_segments(
-            self.source, self.scan.pts, segments, self.step, lead, self.size, self.options.bit_depth
-        )
-        ends = first + dropped * self.step, segments[-1].exit(self.step)
+    ) -> Iterator[Sink[Stylized]]:
+        """Takes what is painted of a stretch, in another thread, and makes files of it."""
+        # What the segment at hand goes on from is needed until its file has appeared.
+        states = [stretch.entry - self.step] if stretch.state is not None else []
+        ends = (*states, stretch.entry)[0], stretch.segments[-1].exit(self.step)
         latest: list[State | None] = [None]
         written = itertools.count()
-        # What the segment at hand goes on from is needed until its file has appeared.
-        states = [first] if state is not None else []
 
         def complete(segment: Segment) -> None:
             check_stop()
@@ -157,7 +193,9 @@ class ShotPainter:
                 self.folder.save_state(states[-1], latest[0].tensors())
                 self.folder.drop_states(min(ends), max(ends), but=states[-2:])
 
-        encoder = SegmentEncoder(segments, self.step, self._writer, complete, self.folder.seal)
+        encoder = SegmentEncoder(
+            stretch.segments, self.step, self._writer, complete, self.folder.seal
+        )
 
         def encode(stylized: Stylized) -> None:
             picture = self.painter.finish(stylized)
@@ -167,21 +205,11 @@ class ShotPainter:
                 picture = np.hstack([stylized.frame, picture])
             latest[0] = stylized.state
             encoder.write(picture)
-            if next(written) >= again:
+            if next(written) >= stretch.again:
                 painted(picture)
 
-        with (
-            closing(prefetch(frames, QUEUED_FRAMES)) as read,
-            closing(
-                self.painter.paint(read, self.cuts, first, self.step, state, self.looks)
-            ) as stream,
-            encoder,
-            Sink(encode, QUEUED_FRAMES) as sink,
-        ):
-            for stylized in stream:
-                check_stop()
-                if (stylized.index - entry) * self.step >= 0:
-                    sink.put(stylized)
+        with encoder, Sink(encode, QUEUED_FRAMES) as sink:
+            yield sink
 
     def _writer(self, segment: Segment) -> SegmentWriter:
         info = self.source.info

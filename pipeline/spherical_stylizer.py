@@ -113,7 +113,7 @@ class CubeStylizer(Stylizer):
         priors, certainties = zip(*each, strict=True)
         return torch.cat(priors), torch.cat(certainties)
 
-    def _run(
+    def _run_network(
         self,
         network: nn.Module,
         index: int,
@@ -122,7 +122,7 @@ class CubeStylizer(Stylizer):
         known: Known | None,
     ) -> Tensor:
         """All six faces, (6, 3, H, W) float32."""
-        faces = super()._run(network, index, picture, previous, known)
+        faces = super()._run_network(network, index, picture, previous, known)
         return self.overlaps.blend(faces) if self.border_consistency else faces
 
 

@@ -6,7 +6,7 @@ from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -19,12 +19,12 @@ from brushflow.flow.estimators import FlowEstimator
 from brushflow.models import StyleModel, StyleNetwork, from_rgb, preprocess, upload
 from brushflow.models.inference.cuda_graph import Graphed
 from brushflow.models.inference.folding import fold
+from brushflow.models.network_input import input_for
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.long_term import Anchors, Memory, State
 from brushflow.pipeline.looks import AS_IT_IS, Look
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
 
-FILLS = ("mean", "noise")
 # Standard deviations, of 255, of a frame that has nothing to paint, and of one that is a picture.
 _FLAT, _PICTURE = 2.0, 10.0
 _EVERY = 4  # of how many rows one is looked at
@@ -160,7 +160,7 @@ class Stylizer:
                     motion = pending.result() if pending else None
                     motion, seeded = self._still(frame) if seeded else motion, False
                     alone = self.independent or index in cuts
-                    known = self._paint(index, frame, before, motion, None if alone else known)
+                    known = self._next_state(index, frame, before, motion, None if alone else known)
                     yield Stylized(index, frame, known.output, motion, known)
                     before = frame
 
@@ -192,7 +192,7 @@ class Stylizer:
                     pending.cancel()
 
     @torch.inference_mode()
-    def _paint(
+    def _next_state(
         self,
         index: int,
         frame: np.ndarray,
@@ -204,13 +204,13 @@ class Stylizer:
         if previous is None:
             return State(self._first(index, frame, picture))
         if motion is None:
-            return State(self._run(self.network, index, picture, previous.output, None))
+            return State(self._run_network(self.network, index, picture, previous.output, None))
         known = self._carried(motion, previous.output)
         if not self.long_term or before is None:
-            return State(self._run(self.network, index, picture, previous.output, known))
+            return State(self._run_network(self.network, index, picture, previous.output, known))
         anchors, moved, sight = self._remembered(frame, before, motion, previous)
         known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
-        output = self._run(self.network, index, picture, previous.output, known)
+        output = self._run_network(self.network, index, picture, previous.output, known)
         return State(torch.lerp(output, moved, self.long_term * sight), anchors)
 
     def _first(self, index: int, frame: np.ndarray, picture: Tensor) -> Tensor:
@@ -218,15 +218,15 @@ class Stylizer:
         output = self._painted_alone(index, picture)
         for _ in range(self.settle if contents(frame) > 0 else 0):
             known = self._carried(self._still(frame), output)
-            output = self._run(self.network, index, picture, output, known)
+            output = self._run_network(self.network, index, picture, output, known)
         return output
 
     def _painted_alone(self, index: int, picture: Tensor) -> Tensor:
         if self.first_scale == 1:
-            return self._run(self.first_network, index, picture, None, None)
+            return self._run_network(self.first_network, index, picture, None, None)
         size = [max(1, int(side * self.first_scale)) for side in picture.shape[-2:]]
         small = resize_bicubic(picture, size)
-        painted = self._run(self.first_network, index, small, None, None)
+        painted = self._run_network(self.first_network, index, small, None, None)
         return resize_bicubic(painted, picture.shape[-2:])
 
     def _remembered(
@@ -265,7 +265,7 @@ class Stylizer:
         flow, certainty = (upload(array, self.device) for array in (motion.flow, shrunk))
         return warp(previous, flow[None], outside=self.outside), certainty[None, None]
 
-    def _run(
+    def _run_network(
         self,
         network: nn.Module,
         index: int,
@@ -277,26 +277,13 @@ class Stylizer:
 
         ``known``: what is known of the painting already (N, 3, H, W), and where (N, 1, H, W).
         """
-        if network.in_channels == 3:
-            x = picture
-        elif network.in_channels == 6:
-            before = torch.zeros_like(picture) if previous is None else previous
-            x = torch.cat([picture, before], 1)
-        else:
-            prior, certainty = known or (torch.zeros_like(picture), picture.new_zeros(1))
-            certainty = certainty.expand(len(picture), 1, *picture.shape[-2:])
-            prior = prior * certainty
-            if self.fill == "noise":
-                prior = prior + self._noise(index, picture) * (1 - certainty)
-            x = torch.cat([picture, prior, certainty], 1)
+        prior, certainty = known or (None, None)
+        # It depends on the index only, so that runs can resume.
+        noise = np.random.default_rng(index) if self.fill == "noise" else None
+        channels = cast(int, network.in_channels)
+        x = input_for(channels, picture, prior, certainty, previous, noise)
         with autocast(self.device, self.precision):
             return network(x).float()
-
-    def _noise(self, index: int, like: Tensor) -> Tensor:
-        """Uniform RGB noise that depends on the index only, so that runs can resume."""
-        random = np.random.default_rng(index)
-        noise = random.integers(0, 256, (len(like), *like.shape[-2:], 3), np.uint8)
-        return torch.cat([preprocess(picture, self.device) for picture in noise])
 
     def _still(self, frame: np.ndarray) -> Moved:
         """No motion, known wherever it would be."""

@@ -14,11 +14,11 @@ from PIL import Image
 
 from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
+from brushflow.flow.opencv import one_opencv_thread
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.preview import stylize_image
-from brushflow.pipeline.run import one_opencv_thread
 from brushflow.video import Source, open_source
 
 THUMBNAIL = 400  # pixels of the longest side

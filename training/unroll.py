@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from brushflow.flow.warp import warp
-from brushflow.models.preprocessing import from_rgb
+from brushflow.models.network_input import input_for
 from brushflow.training.data.batches import Batch
 
 
@@ -77,7 +77,7 @@ class Recurrence:
             prior = warp(before, flow)
             certainty = shrink(reliable, self.min_filter)
             with torch.set_grad_enabled(learning):
-                x = _network_input(network, frame, prior, certainty, before, noise)
+                x = input_for(network.in_channels, frame, prior, certainty, before, noise)
                 steps.append(Step(frame, x, prior, certainty, reliable, network(x).float()))
         return steps
 
@@ -93,7 +93,7 @@ class Recurrence:
                 output = self.first_network(x)
         else:
             with torch.set_grad_enabled(learning):
-                x = _network_input(network, frame, nothing, unknown, nothing, noise)
+                x = input_for(network.in_channels, frame, noise=noise)
                 output = network(x)
         return Step(frame, x, nothing, unknown, unknown, output.float())
 
@@ -105,37 +105,9 @@ class Recurrence:
         certainty = shrink(reliable, self.min_filter)
         output = step.output
         for _ in range(times):
-            x = _network_input(network, step.frame, output, certainty, output, None)
+            x = input_for(network.in_channels, step.frame, output, certainty, output)
             output = network(x).float()
         return replace(step, output=output) if times else step
-
-
-def _network_input(
-    network: Network,
-    frame: Tensor,
-    prior: Tensor,
-    certainty: Tensor,
-    before: Tensor,
-    noise: np.random.Generator | None,
-) -> Tensor:
-    """What a network of 3, 6 or 7 input channels sees, (N, in_channels, H, W)."""
-    channels = network.in_channels
-    if channels == 3:
-        return frame
-    if channels == 6:
-        # Only the first frame of a vr sequence has another size than the one after it.
-        same = before.shape == frame.shape
-        return torch.cat([frame, before if same else torch.zeros_like(frame)], 1)
-    masked = prior * certainty
-    if noise is not None:
-        masked = masked + _random_picture(frame, noise) * (1 - certainty)
-    return torch.cat([frame, masked, certainty], 1)
-
-
-def _random_picture(like: Tensor, random: np.random.Generator) -> Tensor:
-    """Uniform RGB noise in network space, of the shape and on the device of ``like``."""
-    rgb = random.random(tuple(like.shape), np.float32) * 255
-    return from_rgb(torch.from_numpy(rgb)).to(like.device)
 
 
 def shrink(certainty: Tensor, width: int) -> Tensor:

@@ -220,7 +220,7 @@ def painting_processes(
     as memory goes. PyTorch's threads are divided among those at work.
     """
     chosen = choose_device(device)
-    gpus = _visible_gpus() if chosen.type == "cuda" and chosen.index is None else []
+    gpus: list[str] = _visible_gpus() if chosen.type == "cuda" and chosen.index is None else []
     if jobs == "auto":
         jobs = len(gpus) if chosen.type != "cpu" else usable_cores()
         jobs = max(1, min(jobs, _that_fit(size)))

@@ -88,7 +88,7 @@ def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
             if run.threads is None:
                 take_idle_threads()
 
-        return painter.paint(segments, lambda picture: row.painted(), look)
+        return painter.make_segments(segments, lambda picture: row.painted(), look)
 
 
 def _divide_threads(run: RunDescription) -> None:

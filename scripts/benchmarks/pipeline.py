@@ -157,7 +157,7 @@ def timed_run(
     with ExitStack() as stack:
         for owner, method, stage in (
             (EstimatedMotion, "__call__", "motion"),
-            (Stylizer, "_paint", "paint"),
+            (Stylizer, "_next_state", "paint"),
             (Painter, "finish", "finish"),
             (SegmentWriter, "write", "encode"),
         ):

@@ -7,6 +7,7 @@ import torch
 from skimage import data
 
 from brushflow.common.errors import BrushflowError
+from brushflow.common.sizes import resized
 from brushflow.flow import read_flo
 from brushflow.models import preprocess
 from brushflow.pipeline import StylizeOptions, stylize_video
@@ -15,7 +16,6 @@ from brushflow.pipeline.finishing import (
     finish,
     keep,
     painted_size,
-    resized,
     stroke_for,
 )
 from brushflow.pipeline.motion import EstimatedMotion

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brushflow.pipeline.grounds import plain_ground
+from brushflow.pipeline.finishing import plain_ground
 
 SIZE = (144, 256)
 

@@ -104,14 +104,14 @@ def test_a_second_shortage_stops_and_names_the_size_to_try(hungry_flow, clip, op
 def test_a_network_without_memory_stops_and_names_the_size_to_try(
     error, clip, options, monkeypatch, tmp_path
 ):
-    paint = Stylizer._paint
+    paint = Stylizer._next_state
 
     def hungry(self, index, *arguments):
         if index == 20:
             raise error
         return paint(self, index, *arguments)
 
-    monkeypatch.setattr(Stylizer, "_paint", hungry)
+    monkeypatch.setattr(Stylizer, "_next_state", hungry)
     with pytest.raises(BrushflowError, match=r"frames of 320×64; --max-size 160"):
         stylize_video(clip, tmp_path / "out.mp4", options)
     assert not (tmp_path / "out.mp4").exists()
@@ -133,7 +133,7 @@ def test_a_picture_without_memory_is_told_a_size_and_no_restart(
     def starved(*arguments):
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(Stylizer, "_paint", starved)
+    monkeypatch.setattr(Stylizer, "_next_state", starved)
     write_image(tmp_path / "p.png", drifting(1, 320, 64)[0])
     with pytest.raises(BrushflowError, match="--max-size 160 makes") as caught:
         stylize_image(open_source(tmp_path / "p.png"), tmp_path / "out.png", options)
