@@ -29,6 +29,16 @@ def photographs(pictures, tmp_path):
     return shutil.copytree(pictures / "photographs", tmp_path / "photographs")
 
 
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory, make_clip, drifting):
+    """Three clips of 12 frames, 96×64, that move; the second has a cut after its fifth frame."""
+    folder = tmp_path_factory.mktemp("videos")
+    make_clip(folder / "a.mp4", drifting(12))
+    make_clip(folder / "b.mp4", drifting(5) + drifting(7, picture="coffee"))
+    make_clip(folder / "c.mp4", drifting(12, picture="chelsea", speed=1))
+    return folder
+
+
 def options_in(folder, images, pictures, loss_weights):
     return TrainOptions(
         style=(Path(shutil.copy(pictures / "painting.png", folder)),),
