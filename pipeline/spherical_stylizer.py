@@ -13,12 +13,16 @@ import torch
 from torch import Tensor, nn
 
 from brushflow.models import StyleModel, preprocess
+from brushflow.occlusion import min_filter
 from brushflow.pipeline.finishing import median
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
 
 Known = tuple[Tensor, Tensor]
+
+# Faces of a group share no border, so that they are painted at once (the paper's order).
+GROUPS = ((0,), (1, 2), (3,), (4, 5))
 
 
 class CubeStylizer(Stylizer):
@@ -29,9 +33,8 @@ class CubeStylizer(Stylizer):
     they are blended into one painting, which is both the output and the next state; so in the next
     frame's prior, and where a shot's first frame settles, neighbours agree.
 
-    That differs from REFERENCE D3, which paints faces one after another, each with its painted
-    neighbours' strips in its prior and normalized by itself; and the blend weighs a direction by
-    how far inside each face sees it, so that all faces agree everywhere and nothing jumps at
+    That differs from the paper, for which see ``FaceAfterFace``; and the blend weighs a direction
+    by how far inside each face sees it, so that all faces agree everywhere and nothing jumps at
     borders or in corners.
 
     Frames are (6, H, W, 3), in the order of ``FACES``; the state and ``Stylized.output`` are
@@ -45,6 +48,8 @@ class CubeStylizer(Stylizer):
         Others as for ``Stylizer``.
     """
 
+    together = True  # whether the faces are parts of one picture
+
     def __init__(
         self,
         model: StyleModel,
@@ -55,7 +60,8 @@ class CubeStylizer(Stylizer):
         motion: MotionSource | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(model, *arguments, motion=motion, shared=border_consistency, **options)
+        shared = border_consistency and self.together
+        super().__init__(model, *arguments, motion=motion, shared=shared, **options)
         if motion is None and isinstance(self.motion, EstimatedMotion):
             self.motion = EachFace(self.motion)
         self.overlap = overlap
@@ -116,7 +122,7 @@ class CubeStylizer(Stylizer):
     def _run_network(
         self,
         network: nn.Module,
-        index: int,
+        index: int | tuple[int, int],
         picture: Tensor,
         previous: Tensor | None,
         known: Known | None,
@@ -124,6 +130,58 @@ class CubeStylizer(Stylizer):
         """All six faces, (6, 3, H, W) float32."""
         faces = super()._run_network(network, index, picture, previous, known)
         return self.overlaps.blend(faces) if self.border_consistency else faces
+
+
+class FaceAfterFace(CubeStylizer):
+    """Paints one face after another, each normalized by itself, as published (REFERENCE D3).
+
+    What a face sees of neighbours that are painted already is its prior there: alone where nothing
+    is carried over from the frame before, else fading from the neighbours' painting at the face's
+    edge to its own earlier one inside. The strips are exact geometry, not an approximation; and a
+    neighbour's painting also takes the place of an earlier one that cannot be relied on, where
+    there only the border's ramp decides. Only video models (7 channels) take priors at borders.
+    """
+
+    together = False
+
+    def _run_network(
+        self,
+        network: nn.Module,
+        index: int | tuple[int, int],
+        picture: Tensor,
+        previous: Tensor | None,
+        known: Known | None,
+    ) -> Tensor:
+        """All six faces, (6, 3, H, W) float32."""
+        known = known or (torch.zeros_like(picture), torch.zeros_like(picture[:, :1]))
+        painted: dict[int, Tensor] = {}
+        for group in map(list, GROUPS):
+            prior, certainty = known[0][group], known[1][group]
+            if painted and self.border_consistency and self.network.in_channels == 7:
+                network = self.network  # an image model paints the first face only
+                beside = [
+                    self._beside(face, prior[i, None], certainty[i, None], painted)
+                    for i, face in enumerate(group)
+                ]
+                prior, certainty = (torch.cat(part) for part in zip(*beside, strict=True))
+            before = None if previous is None else previous[group]
+            output = Stylizer._run_network(
+                self, network, (index, group[0]), picture[group], before, (prior, certainty)
+            )
+            painted |= zip(group, output.split(1), strict=True)
+        faces = torch.cat([painted[face] for face in range(len(FACES))])
+        return self.overlaps.blend(faces) if self.border_consistency else faces
+
+    def _beside(
+        self, face: int, prior: Tensor, certainty: Tensor, painted: dict[int, Tensor]
+    ) -> Known:
+        """A face's prior and certainty with what its painted neighbours show of it."""
+        around, weights = self.overlaps.seen(face, painted)
+        seen = (weights > 0).float()
+        share = torch.maximum(self.overlaps.share(weights), 1 - certainty) * seen
+        shrunk = min_filter(seen.cpu().numpy(), self.min_filter_width)
+        shrunk = torch.from_numpy(shrunk).to(certainty)
+        return torch.lerp(prior, around, share), torch.maximum(certainty, shrunk)
 
 
 class SphericalStylizer(CubeStylizer):

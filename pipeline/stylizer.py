@@ -268,7 +268,7 @@ class Stylizer:
     def _run_network(
         self,
         network: nn.Module,
-        index: int,
+        index: int | tuple[int, int],
         picture: Tensor,
         previous: Tensor | None,
         known: tuple[Tensor, Tensor] | None,

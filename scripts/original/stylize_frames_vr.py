@@ -33,7 +33,7 @@ from brushflow.pipeline.motion import (
     frame_path,
     pair_path,
 )
-from brushflow.pipeline.spherical_stylizer import CubeStylizer, smoothed
+from brushflow.pipeline.spherical_stylizer import FaceAfterFace, smoothed
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.scripts.original.stylize_frames import (
     MEDIAN_FILTER,
@@ -164,7 +164,7 @@ def command(
     indices = numbers_of_frames(input_pattern, start_frame, num_frames)[::step]
     todo = frames_to_do(indices, continue_with)
     chosen = choose_device(device)
-    stylizer = CubeStylizer(
+    stylizer = FaceAfterFace(
         load(model_vid),
         first_frame_model=None if model_img == "self" else load(model_img),
         motion=motion,

@@ -7,7 +7,7 @@ import torch
 from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, load, to_rgb
 from brushflow.pipeline.motion import Motion
-from brushflow.pipeline.spherical_stylizer import SphericalStylizer
+from brushflow.pipeline.spherical_stylizer import FaceAfterFace, SphericalStylizer
 from brushflow.spherical import FACES
 from brushflow.spherical.cube import facing
 
@@ -190,3 +190,44 @@ def test_cubemaps_come_out_as_cubemaps(spheres, smooth):
     # right, left, up; down, front, back
     assert torch.allclose(colours, torch.tensor([120.0, 110, 140, 150, 100, 130]))
     assert facing(stylizer.overlaps.cube.rays(2))[32, 32] == 2
+
+
+def as_published(**options):
+    """A recorder that paints faces of 64 pixels one after another."""
+    network = Recorder()
+    plain = {"overlap": 16, "settle": 0, "motion": still, "min_filter_width": 1}
+    return network, FaceAfterFace(StyleModel(network, "recorder"), **(plain | options))
+
+
+CUBES = [np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), np.uint8)] * 2
+
+
+def test_as_published_faces_of_a_first_frame_see_the_neighbours_that_are_painted():
+    network, stylizer = as_published()
+    list(stylizer.stylize(CUBES[:1]))
+    front, sides, back, poles = network.inputs
+    assert [len(x) for x in network.inputs] == [1, 2, 1, 2]
+    assert not front[:, 3:].any()
+    left, right = sides
+    # The front lies to the right of the left face; both see it in a strip as wide as the overlap.
+    for face, strip in ((left, np.s_[..., 20:44, -14:]), (right, np.s_[..., 20:44, :14])):
+        assert face[6][strip].all() and torch.allclose(face[3:6][strip], torch.tensor(100.0))
+        assert 0.15 < face[6].mean() < 0.25
+    assert back[0, 6, 32, :14].all() and back[0, 6, 32, -14:].all() and not back[0, 6, 32, 32]
+    for pole in poles:
+        assert pole[6, :14].all() and pole[6, -14:].all()
+        assert not pole[6, 20:44, 20:44].any()
+
+
+def test_as_published_borders_fade_into_what_is_carried_over():
+    network, stylizer = as_published()
+    painted = list(stylizer.stylize(CUBES))
+    before = painted[0].output
+    front, sides, _, _ = network.inputs[4:]
+    assert front[:, 6, :-1, :-1].all()
+    assert torch.allclose(front[:, 3:6, :-1, :-1], before[:1, :, :-1, :-1], atol=1e-3)
+    left = sides[0]
+    assert torch.allclose(left[3:6, 32, 20:44], before[1, :, 32, 20:44], atol=1e-3)
+    # At its right edge the left face sees what the front was painted in just now: pass 5.
+    assert left[3, 32, -2] > 480
+    assert (left[3, 32, -15:-1].diff() > 0).all()
