@@ -1,36 +1,29 @@
 """``stylize_video.py camera:…`` from the command line, on a display that nobody sees."""
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import cv2
 import numpy as np
 import pytest
 
-import brushflow
 from brushflow.cli.live import offered
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.video import ffmpeg, open_source
+from brushflow.video import capture_devices, ffmpeg, open_source
 from brushflow.video.capture_devices import is_device, open_device
 
-ROOT = Path(brushflow.__file__).parent
 
+@pytest.fixture
+def start(start_command):
+    def start(*arguments, display=""):
+        return start_command("stylize_video.py", *arguments, environment={"DISPLAY": display})
 
-def start(*arguments, display=""):
-    environment = {**os.environ, "DISPLAY": display}
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "stylize_video.py"), *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-    )
+    return start
 
 
 def ended(process):
@@ -43,7 +36,7 @@ def clip(make_clip, drifting, tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", drifting(50))
 
 
-def test_without_a_display_it_says_so_and_offers_the_page(tiny_style, clip):
+def test_without_a_display_it_says_so_and_offers_the_page(start, tiny_style, clip):
     code, out, err = ended(start(f"camera:{clip}", "--style", tiny_style))
     assert code == 1 and out == ""
     assert err.startswith("Error: There is no display") and "scripts/serve.py" in err
@@ -51,7 +44,7 @@ def test_without_a_display_it_says_so_and_offers_the_page(tiny_style, clip):
 
 
 @pytest.mark.slow
-def test_a_recorded_camera_is_painted_in_a_window(display, tiny_style, clip, tmp_path):
+def test_a_recorded_camera_is_painted_in_a_window(start, display, tiny_style, clip, tmp_path):
     arguments = ("--style", tiny_style, "--live-size", 64, "--record", tmp_path / "out.mp4")
     code, out, err = ended(start(f"camera:{clip}", *arguments, display=display))
     assert (code, err) == (0, "")
@@ -63,7 +56,9 @@ def test_a_recorded_camera_is_painted_in_a_window(display, tiny_style, clip, tmp
 
 
 @pytest.mark.slow
-def test_a_file_is_shown_while_every_frame_of_it_is_kept(display, tiny_style, clip, tmp_path):
+def test_a_file_is_shown_while_every_frame_of_it_is_kept(
+    start, display, tiny_style, clip, tmp_path
+):
     painted = tmp_path / "out.mp4"
     arguments = (clip, "--style", tiny_style, "--show", "-o", painted)
     code, out, err = ended(start(*arguments))
@@ -75,7 +70,7 @@ def test_a_file_is_shown_while_every_frame_of_it_is_kept(display, tiny_style, cl
 
 @pytest.mark.slow
 def test_the_window_shows_takes_keys_and_keeps_what_ctrl_c_ends(
-    display, tiny_style, make_clip, drifting, tmp_path, monkeypatch
+    start, display, tiny_style, make_clip, drifting, tmp_path, monkeypatch
 ):
     """Looked at through the device that reads the screen."""
     xdotool = shutil.which("xdotool")
@@ -101,7 +96,6 @@ def test_the_window_shows_takes_keys_and_keeps_what_ctrl_c_ends(
         subprocess.run(press, check=True)
         while not (tmp_path / "out.png").exists():
             assert process.poll() is None
-            time.sleep(0.1)
         process.send_signal(signal.SIGINT)
         code, out, err = ended(process)
     finally:
@@ -195,13 +189,22 @@ def test_a_file_of_that_name_is_a_file(tmp_path, monkeypatch):
     assert not is_device("camera:0")
 
 
-def test_a_played_video_takes_as_long_as_it_lasts(clip):
+def test_a_played_video_takes_as_long_as_it_lasts(clip, monkeypatch):
+    """By a clock on which nothing but waiting takes time."""
+    now = [1000.0]
+    monkeypatch.setattr(
+        capture_devices,
+        "time",
+        SimpleNamespace(
+            monotonic=lambda: now[0],
+            sleep=lambda seconds: now.append(now.pop() + seconds),
+        ),
+    )
     device = open_device(f"camera:{clip}")
-    began, first = time.monotonic(), device.read()
+    first = device.read()
     assert first.shape == (64, 96, 3) and first.dtype == np.uint8
-    for _ in range(20):
-        device.read()
-    assert time.monotonic() - began >= 0.8  # 20 frames at 25 per second
+    came = [now[0]] + [(device.read(), now[0])[1] for _ in range(20)]
+    assert came == pytest.approx([came[0] + k / 25 for k in range(21)])  # 25 per second
     device.close()
 
 

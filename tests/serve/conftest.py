@@ -35,9 +35,9 @@ def options():
 
 @pytest.fixture(scope="session")
 def clip(make_clip, drifting, tmp_path_factory):
-    """24 frames of 95×64, an odd width."""
+    """10 frames of 95×64, an odd width."""
     path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    return make_clip(path, drifting(24, width=95), sound=True)
+    return make_clip(path, drifting(10, width=95), sound=True)
 
 
 @pytest.fixture(scope="session")

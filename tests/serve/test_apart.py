@@ -34,12 +34,11 @@ def die(*, tell):
 def sleep(*, tell):
     time.sleep(600)
 
-def take(megabytes, *, tell):
-    taken = []
-    for _ in range(megabytes // 10):
-        taken.append(b"x" * (10 << 20))
+def take(megabytes, hold, *, tell):
+    taken = b"x" * (megabytes << 20)
+    while hold:
         time.sleep(0.02)
-    return len(taken)
+    return len(taken) >> 20
 """
 
 
@@ -107,7 +106,7 @@ def test_closing_ends_what_is_at_work(tasks):
 
 def test_memory_is_bounded(tasks, worker, monkeypatch):
     monkeypatch.setattr(apart, "available_memory", lambda: 400 << 20)
-    assert worker.call(tasks.take, 50) == 5
+    assert worker.call(tasks.take, 50, False) == 50
     with pytest.raises(TooMuchMemory):
-        worker.call(tasks.take, 2000)
-    assert worker.call(tasks.take, 50) == 5
+        worker.call(tasks.take, 600, True)
+    assert worker.call(tasks.take, 50, False) == 50
