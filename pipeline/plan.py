@@ -81,7 +81,7 @@ def plan_video(scan: Scan, options: StylizeOptions, info: VideoInfo) -> list[Seg
     """
     first, last = frames_between(scan, options, info)
     joints = find_joints(first, last, scan.cuts, options.max_shot)
-    return plan_segments(first, last, [*scan.cuts, *joints])
+    return plan_segments(first, last, [*scan.cuts, *joints], SEGMENT_FRAMES)
 
 
 def frames_between(scan: Scan, options: StylizeOptions, info: VideoInfo) -> tuple[int, int]:

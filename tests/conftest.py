@@ -20,7 +20,8 @@ from safetensors.torch import save_file
 from skimage import data
 
 from brushflow.models import StyleModel, build
-from brushflow.tests.warm import Command
+from brushflow.pipeline import plan
+from brushflow.tests.warm import Command, shorten_segments
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 cv2.setNumThreads(1)
@@ -101,6 +102,15 @@ def make_clip(tmp_path_factory):
         return path
 
     return make
+
+
+@pytest.fixture(scope="module")
+def short_segments():
+    """Runs of this module are divided into segments of 12 frames, not 48."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "SEGMENT_FRAMES", plan.SEGMENT_FRAMES)
+        shorten_segments()
+        yield
 
 
 @pytest.fixture

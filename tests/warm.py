@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import brushflow
+from brushflow.pipeline import plan
 
 ROOT = Path(brushflow.__file__).parent
 # The first of them is what commands import first. The last is what training imports by the way.
@@ -64,6 +65,11 @@ class Command:
     def kill(self):
         self._process.kill()
         self._process.join()
+
+
+def shorten_segments():
+    """A command's runs are divided into segments of 12 frames from here on."""
+    plan.SEGMENT_FRAMES = 12
 
 
 def _run(script, arguments, outputs, environment, prepare):

@@ -4,21 +4,17 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-import brushflow
 from brushflow.stylize_video import main
 from brushflow.video.ffmpeg import ffmpeg_binary
-
-ROOT = Path(brushflow.__file__).parent
 
 
 @pytest.fixture(scope="session")
 def two_shots(make_clip, drifting, tmp_path_factory):
-    """110 frames, 96×64, a hard cut at 70, with sound."""
-    frames = drifting(70) + drifting(40, picture="coffee")
+    """44 frames, 96×64, a hard cut at 28, with sound."""
+    frames = drifting(28) + drifting(16, picture="coffee")
     return make_clip(tmp_path_factory.mktemp("source") / "clip.mp4", frames, sound=True)
 
 
@@ -33,25 +29,9 @@ def run_ffmpeg():
     return run
 
 
-@pytest.fixture(scope="session")
-def command_line():
-    """Start ``python stylize_video.py ARGUMENTS`` as a user would."""
-
-    def start(*arguments, **attributes):
-        return subprocess.Popen(
-            [sys.executable, str(ROOT / "stylize_video.py"), *map(str, arguments)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **attributes,
-        )
-
-    return start
-
-
 @pytest.fixture
 def run_command(monkeypatch, capsys):
-    """The same, to the end and in this process: (exit code, stdout, stderr)."""
+    """``python stylize_video.py ARGUMENTS`` in this process: (exit code, stdout, stderr)."""
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["stylize_video.py", *map(str, arguments)])

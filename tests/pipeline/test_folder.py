@@ -3,7 +3,6 @@
 import shutil
 import signal
 import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -12,12 +11,15 @@ from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.painter import Painter, model_digests
+from brushflow.tests.warm import shorten_segments
+
+pytestmark = pytest.mark.usefixtures("short_segments")
 
 
 @pytest.fixture(scope="module")
 def long_shot(make_clip, drifting, tmp_path_factory):
-    """220 frames in one shot: five segments, each of which needs the state of the one before."""
-    frames = drifting(110) + drifting(110)[::-1]
+    """56 frames in one shot: five segments, each of which needs the state of the one before."""
+    frames = drifting(28) + drifting(28)[::-1]
     return make_clip(tmp_path_factory.mktemp("source") / "long.mp4", frames, sound=True)
 
 
@@ -27,7 +29,7 @@ def options(tiny_model_file):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(long_shot, options, tmp_path_factory):
+def undisturbed(long_shot, options, short_segments, tmp_path_factory):
     output = tmp_path_factory.mktemp("whole") / "out.mp4"
     stylize_video(long_shot, output, options)
     return output.read_bytes()
@@ -51,12 +53,12 @@ def interrupted(source, output, options, frame, message="goes on from there"):
 
 def test_stopped_runs_end_in_the_same_file(long_shot, options, undisturbed, tmp_path):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 60)
-    interrupted(long_shot, output, options, 150)
+    interrupted(long_shot, output, options, 15)
+    interrupted(long_shot, output, options, 38)
     assert not output.exists()
     done = []
     report = stylize_video(long_shot, output, options, lambda s, d, t: done.append((s, d)))
-    assert report.painted < 130
+    assert report.painted < 33
     assert ("scan", 1) not in done
     assert output.read_bytes() == undisturbed
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
@@ -65,15 +67,15 @@ def test_stopped_runs_end_in_the_same_file(long_shot, options, undisturbed, tmp_
 def test_a_backward_run_resumes_as_well(long_shot, options, tmp_path):
     options = replace(options, backward=True)
     stylize_video(long_shot, tmp_path / "whole.mp4", options)
-    interrupted(long_shot, tmp_path / "out.mp4", options, 100)
+    interrupted(long_shot, tmp_path / "out.mp4", options, 25)
     report = stylize_video(long_shot, tmp_path / "out.mp4", options)
-    assert report.painted < 180
+    assert report.painted < 45
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 def test_damaged_or_lost_parts_are_made_again(long_shot, options, undisturbed, tmp_path):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 210)
+    interrupted(long_shot, output, options, 52)
     folder = tmp_path / "out.mp4.brushflow"
     segments = sorted((folder / "segments").glob("*.mkv"))
     assert len(segments) == 4
@@ -83,7 +85,7 @@ def test_damaged_or_lost_parts_are_made_again(long_shot, options, undisturbed, t
         state.write_bytes(b"no state")
     counted = []
     stylize_video(long_shot, output, options, watch=lambda picture: counted.append(1))
-    assert len(counted) == 220 - 2 * 48  # not what is only painted again for its state
+    assert len(counted) == 56 - 2 * 12  # not what is only painted again for its state
     assert output.read_bytes() == undisturbed
 
 
@@ -91,7 +93,7 @@ def test_another_request_does_not_touch_an_unfinished_run(
     long_shot, options, undisturbed, two_shots, tmp_path
 ):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 100)
+    interrupted(long_shot, output, options, 25)
     with pytest.raises(UsageError, match=r"options crf 18, and now it is 30.*--restart"):
         stylize_video(long_shot, output, replace(options, crf=30))
     with pytest.raises(UsageError, match=r"source path .*clip\.mp4"):
@@ -102,9 +104,9 @@ def test_another_request_does_not_touch_an_unfinished_run(
 
 def test_files_that_have_changed_are_another_request(two_shots, options, tmp_path):
     cuts, output = tmp_path / "cuts.txt", tmp_path / "out.mp4"
-    cuts.write_text("55")
-    interrupted(two_shots, output, replace(options, cuts=str(cuts)), 60)
-    cuts.write_text("50")
+    cuts.write_text("22")
+    interrupted(two_shots, output, replace(options, cuts=str(cuts)), 24)
+    cuts.write_text("20")
     with pytest.raises(UsageError, match="list of cuts"):
         stylize_video(two_shots, output, replace(options, cuts=str(cuts)))
     weights = tmp_path / "weights.pth"
@@ -118,9 +120,9 @@ def test_files_that_have_changed_are_another_request(two_shots, options, tmp_pat
 
 def test_restart_forgets_an_unfinished_run(long_shot, two_shots, options, tmp_path):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 100)
+    interrupted(long_shot, output, options, 25)
     report = stylize_video(two_shots, output, replace(options, restart=True))
-    assert report.painted == report.frames == 110
+    assert report.painted == report.frames == 44
 
 
 def test_an_interrupted_restart_goes_on_and_replaces_the_output(
@@ -129,10 +131,10 @@ def test_an_interrupted_restart_goes_on_and_replaces_the_output(
     output = tmp_path / "out.mp4"
     stylize_video(two_shots, output, options)
     before = output.read_bytes()
-    interrupted(long_shot, output, replace(options, restart=True), 100, "without --restart goes on")
+    interrupted(long_shot, output, replace(options, restart=True), 25, "without --restart goes on")
     assert output.read_bytes() == before
     report = stylize_video(long_shot, output, options)
-    assert report.painted < 220
+    assert report.painted < 56
     assert output.read_bytes() == undisturbed
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
@@ -142,7 +144,7 @@ def test_an_interrupted_restart_does_not_replace_another_file(
 ):
     output = tmp_path / "out.mp4"
     stylize_video(two_shots, output, options)
-    interrupted(long_shot, output, replace(options, restart=True), 100, "without --restart goes on")
+    interrupted(long_shot, output, replace(options, restart=True), 25, "without --restart goes on")
     output.write_bytes(b"precious")
     with pytest.raises(UsageError, match="exists already"):
         stylize_video(long_shot, output, options)
@@ -159,14 +161,14 @@ def test_a_run_that_has_painted_nothing_is_no_hindrance(two_shots, options, tmp_
         stylize_video(two_shots, output, options, fail)
     assert (tmp_path / "out.mp4.brushflow" / "run.json").exists()
     report = stylize_video(two_shots, output, replace(options, crf=30))
-    assert report.painted == report.frames == 110
+    assert report.painted == report.frames == 44
 
 
 def test_what_a_segment_goes_on_from_is_there_until_the_segment_is(
     long_shot, options, undisturbed, monkeypatch, tmp_path
 ):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 100)
+    interrupted(long_shot, output, options, 25)
     seal = RunFolder.seal
 
     def fail(folder, segment):
@@ -178,7 +180,7 @@ def test_what_a_segment_goes_on_from_is_there_until_the_segment_is(
     monkeypatch.setattr(RunFolder, "seal", seal)
     written = []
     stylize_video(long_shot, output, options, watch=lambda picture: written.append(1))
-    assert len(written) == 220 - 96
+    assert len(written) == 56 - 24
     assert output.read_bytes() == undisturbed
 
 
@@ -228,34 +230,33 @@ def test_a_run_killed_after_its_output_was_in_place_is_only_tidied_up(
             stylize_video(two_shots, output, options)
     else:
         report = stylize_video(two_shots, output, options)
-        assert (report.frames, report.painted) == (110, 0)
+        assert (report.frames, report.painted) == (44, 0)
     assert output.read_bytes() == whole
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
 def test_a_file_that_came_in_between_is_not_overwritten(long_shot, options, tmp_path):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 100)
+    interrupted(long_shot, output, options, 25)
     output.write_bytes(b"precious")
     with pytest.raises(UsageError, match="exists already"):
         stylize_video(long_shot, output, options)
     assert output.read_bytes() == b"precious"
     output.unlink()
-    assert stylize_video(long_shot, output, options).painted < 220
+    assert stylize_video(long_shot, output, options).painted < 56
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_cleanly_and_says_how_to_go_on(
-    number, long_shot, tiny_model_file, undisturbed, command_line, run_command, tmp_path
+    number, long_shot, tiny_model_file, undisturbed, start_command, run_command, tmp_path
 ):
     output = tmp_path / "out.mp4"
     arguments = (long_shot, "-o", output, "--style", tiny_model_file, "--device", "cpu")
-    process = command_line(*arguments)
+    process = start_command("stylize_video.py", *arguments, prepare=shorten_segments)
     segments = tmp_path / "out.mp4.brushflow" / "segments"
     while not list(segments.glob("0*.mkv")):
         assert process.poll() is None
-        time.sleep(0.02)
     process.send_signal(number)
     _, err = process.communicate()
     assert process.returncode == 130
@@ -264,5 +265,5 @@ def test_an_interrupt_ends_cleanly_and_says_how_to_go_on(
     assert not output.exists()
     code, out, err = run_command(*arguments)
     assert code == 0, err
-    assert "220 frames" in out
+    assert "56 frames" in out
     assert output.read_bytes() == undisturbed

@@ -17,7 +17,7 @@ def test_a_run_is_measured_at_its_own_size_and_cuts(
     code, out, _ = run_command(two_shots, *options, "--report")
     assert code == 0 and "out.report/report.html" in out
     measured = json.loads((tmp_path / "out.report/metrics.json").read_text(encoding="utf-8"))
-    assert measured["frames"] == 25 and measured["settings"]["cuts"] == [70]
+    assert measured["frames"] == 25 and measured["settings"]["cuts"] == [28]
     assert [video["role"] for video in measured["videos"]] == ["floor", "result"]
     assert "<video" in (tmp_path / "out.report/report.html").read_text(encoding="utf-8")
 
