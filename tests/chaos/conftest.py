@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -28,12 +29,12 @@ def tiny_style(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def film(make_clip, drifting, tmp_path_factory):
-    """128 frames, 64×48, three shots of which the first takes two segments; sound, subtitles."""
+    """34 frames, 64×48, three shots of which the first takes two segments; sound, subtitles."""
     folder = tmp_path_factory.mktemp("film")
-    frames = drifting(64, 64, 48) + drifting(34, 64, 48, "coffee") + drifting(30, 64, 48, "rocket")
+    frames = drifting(18, 64, 48) + drifting(8, 64, 48, "coffee") + drifting(8, 64, 48, "rocket")
     clip = make_clip(folder / "clip.mp4", frames, sound=True)
     words = folder / "words.srt"
-    words.write_text("1\n00:00:01,000 --> 00:00:02,000\nAh!\n")
+    words.write_text("1\n00:00:00,200 --> 00:00:01,000\nAh!\n")
     film = folder / "film.mkv"
     command = [ffmpeg_binary(), "-v", "error", "-i", clip, "-i", words, "-c", "copy", film]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
@@ -46,12 +47,12 @@ def choices(tiny_style):
     return {"style": str(tiny_style), "device": "cpu", "preset": "veryfast"}
 
 
-@pytest.fixture(scope="session")
-def undisturbed(film, choices, tmp_path_factory):
+@pytest.fixture(scope="module")
+def undisturbed(film, choices, short_segments, tmp_path_factory):
     """The bytes that every run must end in."""
     output = tmp_path_factory.mktemp("undisturbed") / "out.mp4"
     report = stylize_video(film, output, StylizeOptions(**choices))
-    assert report.frames == 128
+    assert report.frames == 34
     return output.read_bytes()
 
 
@@ -66,18 +67,35 @@ class Run:
     @property
     def stage(self):
         """scan, stylize or assemble; before any of them, start."""
+        return self.progress[0]
+
+    @property
+    def progress(self):
+        """The stage, and how far it is."""
         text = self._status.read_bytes().split() if self._status.exists() else []
-        return text[0].decode() if text else "start"
+        return (text[0].decode(), int(text[1])) if text else ("start", 0)
 
     @property
     def message(self):
         return self._status.with_suffix(".message").read_text()
 
     def over(self):
+        return self._state() in ("Z", "")
+
+    def wait_until_it_stops(self):
+        """Return when it has stopped itself."""
+        while self._state() != "T":
+            assert not self.over(), self.message
+            time.sleep(0.001)
+
+    def go_on(self):
+        os.kill(self.pid, signal.SIGCONT)
+
+    def _state(self):
         try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            return Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
         except OSError:
-            return True
+            return ""
 
     def children(self):
         """Process ids of its ffmpegs."""
@@ -115,7 +133,12 @@ class Nursery:
         self._process.stdin.flush()
         return json.loads(self._process.stdout.readline())
 
-    def start(self, source, output, options, limit=None):
+    def start(self, source, output, options, limit=None, stop_at=(), killed_after=0):
+        """Start a run.
+
+        It may write files of ``limit`` bytes, stops itself (SIGSTOP) as soon as it is in each of
+        the stages ``stop_at``, and kills itself when so many segments are finished.
+        """
         self._count += 1
         status = self._folder / f"{self._count}.status"
         request = {
@@ -124,6 +147,8 @@ class Nursery:
             "options": options,
             "status": str(status),
             "limit": limit,
+            "stop_at": stop_at,
+            "killed_after": killed_after,
         }
         return Run(self, self.ask(start=request), status)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from brushflow.cli.commands import stop_on_interrupt
 from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.tests.warm import shorten_segments
 
 
 def work(request):
@@ -28,8 +29,16 @@ def work(request):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["limit"],) * 2)
 
+    stops = list(request["stop_at"])
+    segments = Path(request["output"] + ".brushflow") / "segments"
+
     def progress(stage, done, total):
         os.pwrite(status, f"{stage} {done}".ljust(24).encode(), 0)
+        if stage in stops:
+            stops.remove(stage)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        if 0 < request["killed_after"] <= len(list(segments.glob("0*.sha256"))):
+            os.kill(os.getpid(), signal.SIGKILL)
 
     options = StylizeOptions(**request["options"])
     if options.work_dir is not None:
@@ -56,6 +65,7 @@ def work(request):
 
 
 def main():
+    shorten_segments()
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:

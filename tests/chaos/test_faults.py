@@ -12,25 +12,14 @@ import pytest
 from brushflow.pipeline import StylizeOptions, stylize_video
 
 
-def until(run, stage):
-    while run.stage != stage:
-        assert not run.over(), run.message
-        time.sleep(0.001)
-
-
 def stopped_after(nursery, film, output, choices, segments):
     """A run that is killed when so many segments are finished."""
-    run = nursery.start(film, output, choices)
-    folder = output.with_name(f"{output.name}.brushflow")
-    while len(list((folder / "segments").glob("0*.sha256"))) < segments:
-        assert not run.over(), run.message
-        time.sleep(0.002)
-    os.kill(run.pid, signal.SIGKILL)
-    run.wait()
-    return folder
+    run = nursery.start(film, output, choices, killed_after=segments)
+    assert run.wait() == -signal.SIGKILL
+    return output.with_name(f"{output.name}.brushflow")
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(5))
 def test_a_disk_that_fills_up_at_a_random_moment(
     seed, nursery, film, choices, undisturbed, finish, nobody_left, tmp_path
 ):
@@ -48,11 +37,10 @@ def test_a_source_that_disappears(stage, nursery, film, choices, finish, nobody_
     (tmp_path / "out").mkdir()
     source, away, output = tmp_path / "film.mkv", tmp_path / "away.mkv", tmp_path / "out" / "o.mp4"
     shutil.copy2(film, source)
-    run = nursery.start(source, output, choices)
-    until(run, stage)
-    os.kill(run.pid, signal.SIGSTOP)
+    run = nursery.start(source, output, choices, stop_at=[stage])
+    run.wait_until_it_stops()
     source.rename(away)
-    os.kill(run.pid, signal.SIGCONT)
+    run.go_on()
     code = run.wait()
     nobody_left(tmp_path / "out")
     if code == 0:  # it was opened for the last time just before
@@ -69,11 +57,10 @@ def test_a_source_that_disappears(stage, nursery, film, choices, finish, nobody_
 def test_a_source_that_changes_meanwhile(nursery, film, choices, tmp_path):
     source, output = tmp_path / "film.mkv", tmp_path / "out.mp4"
     shutil.copy2(film, source)
-    run = nursery.start(source, output, choices)
-    until(run, "stylize")
-    os.kill(run.pid, signal.SIGSTOP)
+    run = nursery.start(source, output, choices, stop_at=["stylize"])
+    run.wait_until_it_stops()
     os.utime(source, (1, 1))
-    os.kill(run.pid, signal.SIGCONT)
+    run.go_on()
     assert run.wait() == 1
     assert "has changed since the run began" in run.message
     assert not output.exists()
@@ -108,14 +95,14 @@ def test_what_is_damaged_between_two_starts_is_made_again(
 
 def test_the_second_of_two_runs_is_told_so(nursery, film, choices, finish, tmp_path):
     output = tmp_path / "out.mp4"
-    first = nursery.start(film, output, choices)
-    for stage in ("scan", "stylize", "assemble"):
-        until(first, stage)
-        os.kill(first.pid, signal.SIGSTOP)
+    stages = ["scan", "stylize", "assemble"]
+    first = nursery.start(film, output, choices, stop_at=stages)
+    for _ in stages:
+        first.wait_until_it_stops()
         second = nursery.start(film, output, choices)
         assert second.wait() == 2
         assert "Another run is writing the same output" in second.message
-        os.kill(first.pid, signal.SIGCONT)
+        first.go_on()
     assert first.wait() == 0
     output.unlink()
     finish(output)
@@ -165,8 +152,8 @@ def test_a_place_for_the_work_on_another_file_system(
     work.resolve().mkdir()
     try:
         options = {**choices, "work_dir": str(work)}
-        run = nursery.start(film, tmp_path / "out.mp4", options)
-        until(run, "stylize")
+        run = nursery.start(film, tmp_path / "out.mp4", options, stop_at=["stylize"])
+        run.wait_until_it_stops()
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
         assert nursery.start(film, tmp_path / "out.mp4", options).wait() == 0

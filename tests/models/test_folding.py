@@ -50,23 +50,22 @@ def make(arch, channels=7, padding_type="reflect", norm="instance", margin=0):
     return network
 
 
-def difference(network, x, transforms=True):
-    """Largest of folded minus plain, of an output range of 300."""
+def difference(network, x):
+    """Largest of folded minus plain, of an output range of 300; with transforms and without."""
     with torch.no_grad():
         plain = network(x)
-    folded = fold(network, transforms)(x)
-    assert folded.shape == plain.shape
-    return float((folded - plain).abs().max())
+    folded = [fold(network, transforms)(x) for transforms in (False, True)]
+    assert all(picture.shape == plain.shape for picture in folded)
+    return max(float((picture - plain).abs().max()) for picture in folded)
 
 
 @pytest.mark.parametrize("padding_type", PADDING_TYPES)
 @pytest.mark.parametrize("arch", ARCHS)
-@pytest.mark.parametrize("transforms", [False, True])
-def test_folded_equals_plain(arch, padding_type, transforms):
+def test_folded_equals_plain(arch, padding_type):
     torch.manual_seed(1)
     for margin, norm in ((0, "instance"), (8, "batch")):
         network = make(arch, 3, padding_type, norm, margin)
-        assert difference(network, 40 * torch.randn(2, 3, 57, 62), transforms) < 0.05
+        assert difference(network, 40 * torch.randn(2, 3, 41, 46)) < 0.05
 
 
 @pytest.mark.parametrize("padding_type", PADDING_TYPES)
@@ -74,7 +73,7 @@ def test_folded_equals_plain(arch, padding_type, transforms):
 def test_folded_equals_plain_at_full_width(arch, padding_type):
     torch.manual_seed(1)
     margin = 16 if arch == SMALL else 0
-    x = 40 * torch.randn(1, 7, 75, 98)
+    x = 40 * torch.randn(1, 7, 59, 66)
     assert difference(make(arch, 7, padding_type, margin=margin), x) < 0.05
 
 
