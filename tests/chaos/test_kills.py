@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-KILLS = 32
+KILLS = 24
 
 
 def wait_for(run, stage, chance):
