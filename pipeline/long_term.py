@@ -207,7 +207,7 @@ def _box(where: np.ndarray) -> tuple[slice, slice]:
 def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:
     """Those that show enough, and the frame at hand where all together do not."""
     kept = [i for i, share in enumerate(shares) if share >= _SHARE]
-    if coverage >= _COVERAGE or anchors[-1].age < _PAUSE:
+    if kept and (coverage >= _COVERAGE or anchors[-1].age < _PAUSE):
         return tuple(anchors[i] for i in kept)
     most = sorted(kept, key=lambda i: shares[i])[-(MOST_ANCHORS - 1) :]
     return (*(anchors[i] for i in sorted(most)), None)

@@ -157,7 +157,7 @@ def test_named_weights_are_downloaded(alexnet, monkeypatch):
         ("alexnet-owt-7be5be79.pth", None),
         ("alex.pth", "lpips-v0.1-alex-df73285e.pth"),
     ]
-    with pytest.raises(UsageError, match="choose squeeze, alex, vgg, or give both files"):
+    with pytest.raises(UsageError, match="there are squeeze, alex, vgg"):
         Lpips("resnet")
 
 

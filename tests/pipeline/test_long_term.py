@@ -219,3 +219,10 @@ def test_an_anchor_does_not_hold_the_surroundings_of_what_moved():
     certainty = memory.anchors[0].certainty
     assert not certainty[18:32, 18:22].any() and not certainty[18:32, 38:42].any()
     assert (certainty[:12] == 1).all() and (certainty[38:] == 1).all()
+
+
+def test_where_no_anchor_shows_anything_the_painting_at_hand_is_the_next():
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 256, (4, HEIGHT, WIDTH, 3), np.uint8)
+    for stylized in list(stylizer(moving(0, 0)).stylize(frames))[1:]:
+        assert stylized.state.anchors == ((None,),)

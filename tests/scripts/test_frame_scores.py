@@ -117,7 +117,7 @@ def test_a_run_that_goes_on_completes_the_table(tmp_path, losses, frames, output
 def test_another_file_is_not_written_over(tmp_path, losses):
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n")
-    with pytest.raises(BrushflowError, match="--evaluation-file"):
+    with pytest.raises(BrushflowError, match="no table of this command's scores"):
         FrameScores(path, losses, shifted_by_two, False, CPU)
     assert path.read_text() == "my notes\n"
 
