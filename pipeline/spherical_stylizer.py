@@ -153,6 +153,7 @@ class FaceAfterFace(CubeStylizer):
         known: Known | None,
     ) -> Tensor:
         """All six faces, (6, 3, H, W) float32."""
+        assert isinstance(index, int), "of a frame, as faces are numbered here"
         known = known or (torch.zeros_like(picture), torch.zeros_like(picture[:, :1]))
         painted: dict[int, Tensor] = {}
         for group in map(list, GROUPS):
