@@ -14,7 +14,7 @@ from brushflow.flow import load_estimator, read_flo, write_flo
 from brushflow.models import deprocess, preprocess
 from brushflow.occlusion import read_pgm, reliability, write_pgm
 from brushflow.pipeline.motion import Motion
-from brushflow.pipeline.spherical_stylizer import CubeStylizer
+from brushflow.pipeline.spherical_stylizer import FaceAfterFace
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.scripts.original import stylize_frames_vr
 from brushflow.spherical import Cube, Overlaps, Panorama
@@ -92,7 +92,7 @@ def test_files_give_what_the_recurrence_gives(place, run, tiny_model, tmp_path):
         np.stack([read_image(place / f"frame_{i:05d}-{n}.png") for n in NUMBERS])
         for i in range(1, 5)
     ]
-    stylizer = CubeStylizer(
+    stylizer = FaceAfterFace(
         tiny_model,
         motion=motion,
         overlap=16,
