@@ -403,6 +403,8 @@ def command(
         if dry_run:
             work.estimate(many)
         else:
+            if folder is not None:
+                make_folder(folder)
             learning.learn(many[0][0], many[0][1])
             work.stylize_many(many, folder)
         return

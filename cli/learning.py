@@ -13,9 +13,10 @@ from brushflow.cli.commands import printable, stop_on_interrupt
 from brushflow.cli.progress import ProgressDisplay
 from brushflow.common.errors import UsageError
 from brushflow.common.sizes import fit_size, resized
+from brushflow.common.wording import counted
 from brushflow.models import StyleModel
 from brushflow.models.model_file import BASE
-from brushflow.pipeline import Stylizer
+from brushflow.pipeline import Stylizer, check_destination
 from brushflow.pipeline.finishing import USUAL_HEIGHT, finish
 from brushflow.video import IMAGE_SUFFIXES, Source, open_source, write_image
 
@@ -84,6 +85,8 @@ class Learning:
         from brushflow.training.learning import learn_style
 
         look = output.with_name(f"{output.stem}.learning.jpg")
+        if source is not None:
+            check_destination(source, look, replace=True)
         self._announce()
         with stop_on_interrupt() as stop, ProgressDisplay(self.quiet) as display:
             learn_style(
@@ -104,7 +107,8 @@ class Learning:
         if not self.quiet:
             names = " and ".join(painting.name for painting in self.paintings)
             minutes = EFFORTS[self.effort].minutes
-            text = f"{names}: not known yet, and learned first; {minutes} minutes on two cores."
+            text = f"{names}: not known yet, and learned first; "
+            text += f"{counted(minutes, 'minute')} on two cores."
             click.echo(printable(text), err=True)
 
 
@@ -130,7 +134,7 @@ class _Watch:
         if len(self.times) == _TRIAL + 1 and not self.quiet:
             each = (self.times[-1] - self.times[0]) / _TRIAL
             minutes = max(1, round(_AS_LONG * each * (last - done) / 60))
-            text = f"It takes about {minutes} minute{'s' * (minutes > 1)} here."
+            text = f"It takes about {counted(minutes, 'minute')} here."
             if self.frame is not None:
                 text += f" {self.look} shows how it becomes."
             click.echo(printable(text), err=True)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -24,8 +23,6 @@ from brushflow.training.loop import Progress, train
 from brushflow.training.options import TrainOptions
 from brushflow.training.recipes import STROKES
 from brushflow.video import Source, open_source, write_image
-
-logger = logging.getLogger(__name__)
 
 _SIDE = 288  # pixels of the shorter side of what is learned from; windows are 192
 _PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # of scikit-image

@@ -153,3 +153,31 @@ def test_an_estimate_learns_nothing(quickly, painting, make_clip, drifting):
 def test_what_cannot_be_learned_is_said_before_anything_is_done(arguments, words):
     result = CliRunner().invoke(command, ["clip.mp4", *arguments])
     assert words in str(result.exception)
+
+
+def test_where_nothing_can_be_written_nothing_is_learned(quickly, painting, make_clip, drifting):
+    clip = painting.with_name("clip.mp4")
+    make_clip(clip, drifting(4, picture="coffee"))
+    arguments = [
+        str(clip),
+        "--style",
+        str(painting),
+        "-o",
+        str(clip.with_name("missing") / "a.mp4"),
+    ]
+    result = CliRunner().invoke(command, arguments)
+    assert "There is no folder" in str(result.exception) and "not known" not in result.output
+    assert not (painting.parent / "cache").exists()
+
+
+def test_several_clips_into_a_new_folder_are_painted_too(
+    quickly, painting, loss_weights, make_clip, drifting
+):
+    clips = [painting.with_name(f"{name}.mp4") for name in "ab"]
+    for clip in clips:
+        make_clip(clip, drifting(4, picture="coffee"))
+    out = painting.with_name("out")
+    arguments = [*clips, "--style", painting, "--loss-weights", loss_weights, "-o", f"{out}/"]
+    result = CliRunner().invoke(command, [str(a) for a in [*arguments, "--device", "cpu"]])
+    assert result.exit_code == 0, result.output
+    assert sorted(p.name for p in out.iterdir()) == ["a.waves.mp4", "b.waves.mp4"]
