@@ -3,8 +3,8 @@
 import contextlib
 import logging
 import sys
-from collections.abc import Callable
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Collection
+from dataclasses import MISSING, Field, fields
 from functools import partial
 from typing import Any, NoReturn
 
@@ -14,8 +14,10 @@ from tqdm import tqdm
 import brushflow
 from brushflow.cli.advice import know_options
 from brushflow.cli.ending import EXIT_INTERRUPTED, end_with, printable, stop_on_interrupt
+from brushflow.cli.option_types import type_of
 from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import NOT_ENOUGH, keep_freed_memory, out_of_memory
+from brushflow.common.option_fields import option_of
 
 __all__ = [
     "EXIT_INTERRUPTED",
@@ -24,6 +26,8 @@ __all__ = [
     "aligned",
     "complete",
     "option_for",
+    "option_names",
+    "options_of",
     "printable",
     "run_to_the_end",
     "set_up_logging",
@@ -130,11 +134,17 @@ def set_up_logging(quiet: bool = False, verbose: bool = False) -> None:
 
 
 class GroupedOption(click.Option):
-    """An option that ``--help`` lists under the heading ``group``."""
+    """An option that ``--help`` lists under the heading ``group``.
 
-    def __init__(self, *args: Any, group: str, **attributes: Any) -> None:
+    ``kinds``: what it is of use for, see ``OptionField``; None if for anything.
+    """
+
+    def __init__(
+        self, *args: Any, group: str, kinds: Collection[str] | None = None, **attributes: Any
+    ) -> None:
         super().__init__(*args, **attributes)
         self.group = group
+        self.kinds = kinds
 
 
 class GroupedCommand(click.Command):
@@ -151,34 +161,58 @@ class GroupedCommand(click.Command):
                 formatter.write_dl(records, col_max=34)
 
 
-def option_for(options: type, group: str) -> Callable[..., Any]:
-    """A maker of click options that fill fields of the dataclass ``options``, with its defaults.
+def options_of(options: type, group: str, but: Collection[str] = ()) -> Callable[..., Any]:
+    """A decorator: click options for all fields of a dataclass in this group, in their order.
 
-    Called with the field's name, the help sentence, and, where they differ from the field's name
-    with dashes, the option's names.
+    ``but``: names of fields that have been given theirs by ``option_for``.
     """
-    defaults = {field.name: field.default for field in fields(options)}
+    wanted = [f.name for f in fields(options) if option_of(f).group == group and f.name not in but]
 
-    def make(field: str, help: str, *names: str, **attributes: Any) -> Any:
-        default = defaults[field]
-        if default is MISSING:
-            default = None
-        if isinstance(default, bool):
-            attributes |= {"is_flag": True}
-        elif default is not None:
-            attributes = {"type": type(default), **attributes}
-        return click.option(
-            *(names or (f"--{field.replace('_', '-')}",)),
-            field,
-            cls=GroupedOption,
-            group=group,
-            default=default,
-            show_default=default not in (None, False, ()),
-            help=help,
-            **attributes,
-        )
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for name in reversed(wanted):
+            command = option_for(options, name)(command)
+        return command
 
-    return make
+    return add
+
+
+def option_for(options: type, name: str) -> Callable[..., Any]:
+    """A decorator: the click option that fills this field of a dataclass of ``option_field``s."""
+    field = next(each for each in fields(options) if each.name == name)
+    option = option_of(field)
+    default = None if field.default is MISSING else field.default
+    attributes: dict[str, Any] = {"show_default": default not in (None, False, ())}
+    if isinstance(default, bool):
+        names = option_names(field)
+        attributes["is_flag"] = True
+        if default and "/" not in names[0]:  # it can only be switched off
+            attributes |= {"flag_value": False, "show_default": False}
+    else:
+        attributes["type"] = type_of(field)
+        if option.bare is not None:
+            attributes |= {"is_flag": False, "flag_value": option.bare}
+        if option.repeated:
+            attributes["multiple"] = True
+            default = default if isinstance(default, tuple | None) else (default,)
+    if option.metavar is not None:
+        attributes["metavar"] = option.metavar
+    called = {each.name: option_names(each)[-1].split("/")[0] for each in fields(options)}
+    return click.option(
+        *option_names(field),
+        name,
+        cls=GroupedOption,
+        group=option.group,
+        kinds=option.kinds,
+        default=default,
+        help=option.help.format(**called),
+        **attributes,
+    )
+
+
+def option_names(field: "Field[Any]") -> list[str]:
+    """What the option of a field is called; of a switch, both its ways as ``--on/--off``."""
+    names = option_of(field).names or (field.name.replace("_", "-"),)
+    return ["/".join(f"{'-' * min(len(n), 2)}{n}" for n in name.split("/")) for name in names]
 
 
 class _AboveProgressBar(logging.Handler):

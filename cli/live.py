@@ -1,13 +1,11 @@
 """What ``stylize_video.py camera:0`` does: options in, a window, and lines about what was done."""
 
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 
 import click
 
 from brushflow.cli.commands import printable, stop_on_interrupt
-from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import out_of_memory
 from brushflow.common.wording import counted
 from brushflow.live.capture import Capture
@@ -22,24 +20,6 @@ from brushflow.video.capture_devices import open_device
 from brushflow.video.recording import finish_recording
 
 DEFAULT_RECORDING = Path("live.mp4")
-# Options that say something about a whole video, which is not there yet.
-_UNFIT = (
-    "start",
-    "end",
-    "max_size",
-    "crop_bars",
-    "cuts",
-    "max_shot",
-    "backward",
-    "bit_depth",
-    "keep",
-    "restart",
-    "work_dir",
-    "spherical",
-    "face_size",
-    "overlap",
-    "border_consistency",
-)
 
 
 def paint_live(
@@ -48,19 +28,15 @@ def paint_live(
     record: Path | None,
     size: int | None,
     quiet: bool,
-    others: Mapping[str, object],
 ) -> None:
     """Paint the device ``source`` in a window until somebody quits.
 
-    ``others``: values of further options by name, which must not be given.
-
     Raises:
-        UsageError: options that a device has no use for.
+        UsageError: a recording that cannot be written like this.
         BrushflowError: no display, no such device, or one that went away; what was recorded is
             there by then.
         KeyboardInterrupt: Ctrl-C, likewise.
     """
-    _check_options(options, others)
     place = record or DEFAULT_RECORDING
     encoding = options.encoding(place)
     check_encoder(encoding)
@@ -103,18 +79,6 @@ def offered(style: str) -> tuple[str, dict[str, str]]:
     if name in names:  # a file that is called like a bundled style is not that one
         name = style
     return name, {name: style, **names}
-
-
-def _check_options(options: StylizeOptions, others: Mapping[str, object]) -> None:
-    defaults = {field.name: field.default for field in fields(StylizeOptions)}
-    given = [f"--{name.replace('_', '-')}" for name in _UNFIT
-             if getattr(options, name) != defaults[name]]  # fmt: skip
-    given += [name for name, value in others.items() if value is not None]
-    if given:
-        raise UsageError(
-            f"{given[0]} is for videos that are there already; a camera or screen has --record, "
-            f"--live-size and --fps."
-        )
 
 
 def _tell(report: SessionReport, capture: Capture) -> None:

@@ -2,12 +2,15 @@
 
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import Field
 from fractions import Fraction
-from typing import Any, ClassVar
+from pathlib import Path
+from typing import Any, ClassVar, cast, get_args, get_origin
 
 import click
 
+from brushflow.common.option_fields import OptionField, option_of
 from brushflow.video import HARDWARE, hardware_encoder
 
 
@@ -171,11 +174,30 @@ class Jobs(click.ParamType):
         self.fail(f"{value!r} is no number of processes; write one from 1 on, or auto", param, ctx)
 
 
-def odd_width(ctx: click.Context, param: click.Parameter, value: int) -> int:
-    """Filter windows have a centre."""
-    if value % 2 == 0:
-        raise click.BadParameter("the width of a filter is an odd number; 1 means none")
-    return value
+class OddWidth(click.IntRange):
+    """The width of a filter's window, which has a centre."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        width: int = super().convert(value, param, ctx)
+        if width % 2 == 0:
+            self.fail("the width of a filter is an odd number; 1 means none", param, ctx)
+        return width
+
+
+class OneOf(click.Choice):
+    """One of some values, text or numbers, which may have other spellings ``also``."""
+
+    def __init__(self, choices: Iterable[Any], also: Mapping[str, str] | None = None) -> None:
+        self._values = {str(value): value for value in choices}
+        self._also = also or {}
+        super().__init__(list(self._values))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = self._also.get(str(value), str(value))
+        return self._values[super().convert(text, param, ctx)]
 
 
 class Listed(click.ParamType):
@@ -229,3 +251,38 @@ class Size(click.ParamType):
         if match is None:
             self.fail(f"{value!r} is not a size like 854x480", param, ctx)
         return int(match[1]), int(match[2])
+
+
+# By ``OptionField.written``: made of what stands with the field.
+_WRITTEN: dict[str, Callable[[OptionField], click.ParamType]] = {
+    "time": lambda option: Seconds(),
+    "rate": lambda option: FrameRate(),
+    "side": lambda option: Pixels(int(option.least or 1)),
+    "share": lambda option: Share(),
+    "stroke": lambda option: Stroke(option.least, option.most),
+    "bars": lambda option: Bars(),
+    "odd": lambda option: OddWidth(),
+    "codec": lambda option: Codec(),
+}
+
+
+def type_of(field: "Field[Any]") -> click.ParamType:
+    """How an option's value is read, as its field's type says, and what stands with it."""
+    option = option_of(field)
+    if option.written:
+        return _WRITTEN[option.written](option)
+    inner = [kind for kind in get_args(field.type) if kind not in (type(None), Ellipsis)]
+    several = get_origin(field.type) is tuple
+    kind: Any = inner[0] if inner else field.type
+    least, most = option.least, option.most
+    if option.choices:
+        return Names(option.choices) if several else OneOf(option.choices, option.also)
+    if several and not option.repeated:
+        return Listed(kind)
+    if kind is Path:
+        return click.Path(path_type=Path)
+    if kind is float and (least, most) != (None, None):
+        return Finite(least, most)
+    if kind is int and (least, most) != (None, None):
+        return click.IntRange(cast("int | None", least), cast("int | None", most))
+    return click.types.convert_type(kind)

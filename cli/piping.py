@@ -3,9 +3,9 @@
 import os
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 import click
@@ -20,41 +20,19 @@ from brushflow.pipeline.painter import Painter
 from brushflow.shots.cuts import detect_cuts, scan_size
 from brushflow.video.streams import StreamReader, StreamWriter
 
-# Options of how a picture is painted; all others are about files, or about whole videos.
-_FIT = {
-    *("style", "image_model", "strength", "stroke", "keep_colors", "flow", "flow_weights"),
-    *("flow_size", "occlusion", "min_filter", "median_filter", "fill", "cuts", "independent"),
-    *("long_term", "device", "precision"),
-}
 _SEEN = 6  # frames among which a cut stands out
 
 
-def paint_piped(
-    options: StylizeOptions,
-    raw: tuple[int, int] | None,
-    quiet: bool,
-    others: Mapping[str, object],
-) -> None:
-    """Paint what comes in until it ends.
-
-    ``raw``: (width, height) of bare frames, None for y4m. ``others``: values of further options by
-    name, which must not be given.
+def paint_piped(options: StylizeOptions, raw: tuple[int, int] | None, quiet: bool) -> None:
+    """Paint what comes in until it ends. ``raw``: (width, height) of bare frames, None for y4m.
 
     Raises:
-        UsageError: options that a stream has no use for, or no frames of that kind.
+        UsageError: cuts from a file, or no frames of that kind.
         BrushflowError: the stream broke off, or nobody reads the paintings.
         KeyboardInterrupt: Ctrl-C.
     """
-    given = [
-        f"--{field.name.replace('_', '-')}"
-        for field in fields(options)
-        if field.name not in _FIT and getattr(options, field.name) != field.default
-    ]
-    given += [name for name, value in others.items() if value]
     if options.cuts not in ("auto", "none"):
-        given.append("--cuts with a file")
-    if given:
-        raise UsageError(f"{given[0]} is for files; painting from stream to stream has none.")
+        raise UsageError("--cuts with a file is for files; of a stream, it is auto or none.")
     if sys.stdin.isatty() or os.isatty(1):
         raise UsageError("- stands for streams of frames, and here a terminal is one of them.")
     with stop_on_interrupt() as stop, os.fdopen(os.dup(1), "wb") as target:

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
@@ -104,26 +105,28 @@ class Work:
         if not self.quiet:
             click.echo(printable(f"Look at {page}."))
 
-    def stylize_many(self, work: list[tuple[str, Path]], folder: Path | None) -> None:
-        """Paint several videos; those that fail do not stop the rest."""
+    def stylize_many(
+        self, work: list[tuple[str, Path]], opened: Mapping[str, Source], folder: Path | None
+    ) -> None:
+        """Paint several videos, some ``opened``; those that fail do not stop the rest."""
         if self.report:
             raise UsageError("--report measures one video; name one.")
         started = time.monotonic()
         if folder is not None:
             make_folder(folder)
-        opened = self._opened(work)
-        self._check_use(opened)
-        with self._ready(opened) as (display, stop, executor):
+        with self._ready([*opened.values()]) as (display, stop, executor):
             # This machine scans and joins, however many others paint.
             at_once = 1 if executor is None else min(executor.count, usable_cores()) + 1
-            outcomes = stylize_videos(work, self.options, display.show, stop, executor, at_once)
+            outcomes = stylize_videos(
+                work, self.options, display.show, stop, executor, at_once, opened
+            )
         if not self.quiet:
             tell_outcomes(outcomes, time.monotonic() - started)
         failed = sum(outcome.failed for outcome in outcomes)
         if failed:
             raise BrushflowError(f"{failed} of {counted(len(outcomes), 'source')} failed.")
 
-    def estimate(self, work: list[tuple[str, Path]]) -> None:
+    def estimate(self, work: list[tuple[str, Path]], opened: Mapping[str, Source]) -> None:
         """Say what painting would take; videos that cannot be read do not stop the rest."""
         estimates, problems, notes = [], [], []
         with (
@@ -133,12 +136,12 @@ class Work:
         ):
             for source, output in work:
                 try:
-                    opened = open_source(source, self.options.fps)
-                    if opened.kind == "image":
+                    video = opened.get(source) or open_source(source, self.options.fps)
+                    if video.kind == "image":
                         notes.append(f"{source}: a picture, which takes no time to speak of.")
                         continue
                     found = estimate_run(
-                        opened, output, self.options, display.show, partial(_check, stop)
+                        video, output, self.options, display.show, partial(_check, stop)
                     )
                 except BrushflowError as error:
                     if len(work) == 1:
@@ -154,27 +157,6 @@ class Work:
             raise BrushflowError(
                 f"{len(problems)} of {counted(len(work), 'source')} could not be estimated."
             )
-
-    def _opened(self, work: list[tuple[str, Path]]) -> list[Source]:
-        """Those that can be opened; what is wrong with the others is said in their turn."""
-        sources = []
-        for source, _ in work:
-            with suppress(BrushflowError):
-                sources.append(open_source(source, self.options.fps))
-        return sources
-
-    def _check_use(self, sources: Sequence[Source]) -> None:
-        """UsageError for options that none of the sources has a use for."""
-        problem = None
-        for source in sources:
-            try:
-                self.options.check_use(source)
-            except UsageError as error:
-                problem = error
-            else:
-                return
-        if problem is not None:
-            raise problem
 
     @contextmanager
     def _ready(
@@ -194,6 +176,15 @@ class Work:
         if self.cluster is not None:
             return ClusterExecutor(self.cluster)
         return painting_processes(self.jobs, self.options.device, size)
+
+
+def open_those_there(work: Sequence[tuple[str, Path]], fps: Fraction) -> dict[str, Source]:
+    """Sources that can be opened, by name; what is wrong with others is said in their turn."""
+    opened = {}
+    for source, _ in work:
+        with suppress(BrushflowError):
+            opened[source] = open_source(source, fps)
+    return opened
 
 
 def _check(stop: threading.Event) -> None:

@@ -7,12 +7,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from brushflow.common.errors import BrushflowError, UsageError, told
+from brushflow.common.errors import BrushflowError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
 from brushflow.flow.opencv import one_opencv_thread
 from brushflow.pipeline.folder import RunFolder
@@ -52,12 +52,14 @@ def stylize_videos(
     stop: threading.Event,
     executor: ShotExecutor | None = None,
     at_once: int = 1,
+    opened: Mapping[str, Source] | None = None,
 ) -> list[Outcome]:
     """Paint each source into its output; outcomes in the same order.
 
     ``at_once`` videos are scanned and joined at a time, so that an ``executor`` never waits for
     the next one's shots; without one it is 1. An output that is there stays as it is, unless
     ``options.restart`` is set; it counts as done if it was made of the same with the same options.
+    ``opened``: sources that are open already. What only videos have is not for pictures among them.
     KeyboardInterrupt when ``stop`` is set.
     """
     common = _CommonProgress(progress)
@@ -68,13 +70,13 @@ def stylize_videos(
         if stop.is_set():
             raise KeyboardInterrupt
         try:
-            opened = open_source(source, options.fps)
-            if is_done(opened, output, options):
+            place = (opened or {}).get(source) or open_source(source, options.fps)
+            if is_done(place, output, options):
                 return Outcome(source, output)
-            if opened.kind == "image":
+            if place.kind == "image":
                 with one_picture:
-                    return Outcome(source, output, _paint_picture(opened, output, options))
-            report = stylize_video(opened, output, options, common.part(source), stop, executor)
+                    return Outcome(source, output, _paint_picture(place, output, options))
+            report = stylize_video(place, output, options, common.part(source), stop, executor)
         except BrushflowError as error:
             return Outcome(source, output, error=str(error))
         except OSError as error:
@@ -115,8 +117,6 @@ def _announce(work: Sequence[tuple[str, Path]], options: StylizeOptions) -> list
 
 
 def _paint_picture(source: Source, output: Path, options: StylizeOptions) -> RunReport:
-    if options.keep:
-        raise UsageError(f"--keep is for videos, and {source.info.path} is a picture.")
     folder = RunFolder(run_folder(output, options.work_dir))
     announced = folder.path.is_dir() and output.exists() and folder.may_replace(output)
     check_destination(source.info.path, output, options.restart or announced)

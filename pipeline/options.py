@@ -1,69 +1,213 @@
-"""The settings of a stylization run."""
+"""The settings of a stylization run, and what each of them is: see ``OptionField``."""
 
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from brushflow.common.errors import UsageError
+from brushflow.common.option_fields import option_field
+from brushflow.common.torch_devices import DEVICES, PRECISIONS
+from brushflow.flow.estimators import ESTIMATOR_NAMES, PTLFLOW_PREFIX
+from brushflow.models.network_input import FILLS
+from brushflow.pipeline.finishing import COARSEST, FINEST
 from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.shots.bars import NO_BARS, Sides, sides_of
 from brushflow.spherical import LAYOUTS
 from brushflow.video import EncodeSettings, Source, VideoInfo, default_codec, encoder_meant
 
 KEEPS = ("frames", "flow", "reliability")
-# What frames are: whatever the file says of itself, the layout of a sphere, or flat pictures.
-SPHERICAL = ("auto", *LAYOUTS, "off")
+
+# What an option may be of use for: kinds of source (an animation is a video), a contact sheet of
+# one, and what the frames show.
+VIDEO, IMAGES, IMAGE, LIVE, STREAM = "video", "images", "image", "live", "stream"
+SHEET, FLAT, SPHERE = "sheet", "flat", "sphere"
+VIDEOS = frozenset({VIDEO, IMAGES, FLAT, SPHERE})
+MOVING = VIDEOS | {SHEET}  # also what a sheet takes, so that it shows what the video will be
+FILES = MOVING | {IMAGE}
+ANYTHING = FILES | {LIVE, STREAM}
+
+_what = partial(option_field, group="What", kinds=ANYTHING)
+_motion = partial(option_field, group="Motion", kinds=ANYTHING - {IMAGE})
+_output = partial(option_field, group="Output", kinds=MOVING | {LIVE})
+_sphere = partial(option_field, group="Sphere", kinds=FILES - {FLAT})
+_run = partial(option_field, group="Run", kinds=ANYTHING)
 
 
 @dataclass(frozen=True)
 class StylizeOptions:
-    """What ``stylize_video`` does; every field is explained by the command's option of that name.
+    """What ``stylize_video`` does; every field says of itself what it means, and for what.
 
-    ``start`` and ``end`` are seconds from the first frame, ``fps`` is for images only.
+    ``start`` and ``end`` are seconds from the first frame.
     """
 
-    style: str = "starry-night"
-    image_model: Path | None = None
-    start: Fraction | None = None
-    end: Fraction | None = None
-    fps: Fraction = Fraction(25)
-    max_size: int | None = None
-    strength: float = 1.0
-    stroke: float | None = None
-    keep_colors: bool = False
-    crop_bars: str = "auto"
+    style: str = _what(
+        "starry-night",
+        "Bundled style, a model file (.safetensors, or .t7 or .pth of other programs), or a "
+        "painting (.jpg, .png): it is learned first, once. Several paintings are blended.",
+        repeated=True,
+    )
+    image_model: Path | None = _what(
+        None,
+        "Model that paints the first frame of every shot; without it, the video model does, once "
+        "with no prior and twice more with its own painting.",
+    )
+    start: Fraction | None = _what(
+        None, "Begin here, in seconds or hh:mm:ss.", written="time", kinds=MOVING
+    )
+    end: Fraction | None = _what(None, "Stop before this time.", written="time", kinds=MOVING)
+    fps: Fraction = _what(
+        Fraction(25),
+        "Frames per second: of a folder or pattern of images, or to hold while painting live.",
+        written="rate",
+        kinds={IMAGES, LIVE, SHEET, FLAT, SPHERE},
+    )
+    max_size: int | None = _what(
+        None,
+        "Shrink the video so that its longest side is at most this; never enlarges. 720p is 1280.",
+        written="side",
+        least=16,
+        metavar="N",
+        kinds=FILES,
+    )
+    strength: float = _what(1.0, "From 0, the source, to 1, the painting.", written="share")
+    stroke: float | None = _what(
+        None,
+        "How many times as wide strokes are as the style has them; auto [default]: as wide on any "
+        "size of frame as on 540 lines.",
+        written="stroke",
+        least=FINEST,
+        most=COARSEST,
+        metavar="N|auto",
+    )
+    keep_colors: bool = _what(
+        False, "Keep the video's own colours; take only brush strokes from the style."
+    )
+    crop_bars: str = _what(
+        "auto",
+        "Black or other bars around the picture, which stay as they are: auto finds those of every "
+        "shot, none paints them, or how many pixels at the top, bottom, left and right.",
+        written="bars",
+        metavar="auto|none|T:B:L:R",
+        kinds=FILES - {SPHERE},
+    )
 
-    flow: str = "dis"
-    flow_weights: Path | None = None
-    flow_size: int | None = None
-    occlusion: str = "fast"
-    min_filter: int = 7
-    median_filter: int = 3
-    fill: str = "mean"
-    cuts: str = "auto"
-    max_shot: int | None = None
-    backward: bool = False
-    independent: bool = False
-    long_term: float = LONG_TERM
+    flow: str = _motion(
+        "dis", f"How motion is found: {', '.join(ESTIMATOR_NAMES)} or {PTLFLOW_PREFIX}NAME."
+    )
+    flow_weights: Path | None = _motion(
+        None, "Weights of a flow network, instead of downloading them."
+    )
+    flow_size: int | None = _motion(
+        None,
+        "Find motion on frames whose longest side is at most this [default: half of theirs, "
+        "but 320 to 1024].",
+        written="side",
+        least=16,
+        metavar="N",
+    )
+    occlusion: str = _motion(
+        "fast",
+        "How it is decided what can be carried over: fast lets motion edges pass, "
+        "slow leaves them out and is soft.",
+        choices=("fast", "slow"),
+    )
+    min_filter: int = _motion(
+        7, "Shrink what is carried over by a window of this odd width.", written="odd"
+    )
+    median_filter: int = _motion(
+        3,
+        "Smooth the written picture with this odd window; 1 for none.",
+        choices=(1, 3, 5),
+        kinds=ANYTHING,
+    )
+    fill: str = _motion(
+        "mean",
+        "What the network sees where nothing is carried over.",
+        choices=FILLS,
+        kinds=ANYTHING,
+    )
+    cuts: str = _motion(
+        "auto",
+        "Where shots begin: auto finds them, none is a single shot, or a file with frame "
+        "numbers (from 0) or a PySceneDetect list.",
+        kinds=MOVING | {STREAM},
+    )
+    max_shot: int | None = _motion(
+        None,
+        "Divide longer shots into parts that can be painted side by side; changes the picture a "
+        "little where they meet.",
+        least=2,
+        metavar="N",
+        kinds=MOVING,
+    )
+    backward: bool = _motion(False, "Paint from the last frame to the first.", kinds=MOVING)
+    independent: bool = _motion(
+        False, "Paint every frame alone, for comparison: this flickers.", kinds=ANYTHING
+    )
+    long_term: float = _motion(
+        LONG_TERM,
+        "Share of an older painting of what is still in sight; 0: only the frame before counts.",
+        least=0,
+        most=1,
+    )
 
-    spherical: str = "auto"
-    face_size: int | None = None
-    overlap: int | None = None
-    border_consistency: bool = True
+    spherical: str = _sphere(
+        "auto",
+        "The frames show a whole sphere; without a value (give it behind the "
+        "files), equirectangular. auto is what the file says.",
+        choices=("auto", *LAYOUTS, "off"),
+        bare="equirect",
+        kinds=FILES,
+    )
+    face_size: int | None = _sphere(
+        None,
+        "Side of the six faces that are painted, overlap included [default: as fine as the "
+        "frames].",
+        least=32,
+        metavar="N",
+    )
+    overlap: int | None = _sphere(
+        None,
+        "Pixels of a face that its neighbours see too, over both sides [default: a sixth].",
+        least=16,
+        metavar="N",
+    )
+    border_consistency: bool = _sphere(
+        True,
+        "Faces know nothing of each other, for comparison: this shows their borders.",
+        names=("no-border-consistency",),
+    )
 
-    codec: str | None = None
-    crf: float = 18
-    preset: str | None = None
-    pix_fmt: str | None = None
-    bit_depth: int = 8
-    compare: bool = False
-    keep: tuple[str, ...] = ()
+    codec: str | None = _output(
+        None,
+        "h264, hevc, av1, vp9, prores, ffv1, or any video encoder by ffmpeg's name; auto-hw: a "
+        "GPU's own for h264, if one works here [default: what suits the file].",
+        written="codec",
+    )
+    crf: float = _output(18, "Quality on the encoder's scale, lower is better.", least=0)
+    preset: str | None = _output(
+        None, "Speed of the encoder, by its own names [default: veryfast for x264 and x265]."
+    )
+    pix_fmt: str | None = _output(None, "Stored pixel format [default: 4:2:0].")
+    bit_depth: int = _output(8, "Bits per sample of the result.", choices=(8, 10), kinds=FILES)
+    compare: bool = _output(False, "Put source and result side by side.", kinds=FILES | {LIVE})
+    keep: tuple[str, ...] = _output(
+        (),
+        f"Also write files, into the folder NAME.kept: any of {','.join(KEEPS)}.",
+        choices=KEEPS,
+        kinds=VIDEOS,
+    )
 
-    device: str = "auto"
-    precision: str = "auto"
-    restart: bool = False
-    work_dir: Path | None = None
+    device: str = _run("auto", DEVICES)
+    precision: str = _run("auto", "auto is fp16 on CUDA and XPU, else fp32.", choices=PRECISIONS)
+    restart: bool = _run(
+        False, "Start over: forget an unfinished run, replace an existing output.", kinds=FILES
+    )
+    work_dir: Path | None = _run(
+        None, "Where an unfinished run is kept [default: beside the output].", kinds=FILES
+    )
 
     def encoding(self, output: Path) -> EncodeSettings:
         """How segments of this output are encoded; UsageError for a suffix that is no video's."""
@@ -87,16 +231,17 @@ class StylizeOptions:
 
         UsageError for those that leave nothing. Pictures of spheres have none.
         """
-        if self.crop_bars == "auto":
-            return None if self.spherical == "off" else NO_BARS
-        if self.crop_bars == "none":
+        if self.crop_bars == "none" or self.for_source(info).spherical != "off":
             return NO_BARS
+        if self.crop_bars == "auto":
+            return None
         sides = sides_of(int(side) for side in self.crop_bars.split(":"))
         top, bottom, left, right = sides
         if info.height - top - bottom < 2 or info.width - left - right < 2:
             raise UsageError(
-                f"--crop-bars {self.crop_bars} leaves nothing of the {info.width}×{info.height} "
-                f"pixels of {info.path}."
+                f"Bars of {self.crop_bars} pixels leave nothing of the {info.width}×{info.height} "
+                f"of {info.path}.",
+                about="crop_bars",
             )
         return sides
 
@@ -106,29 +251,11 @@ class StylizeOptions:
             return self
         return replace(self, spherical=info.sphere.layout if info.sphere else "off")
 
-    def check_use(self, source: Source) -> None:
-        """UsageError for options that this source has no use for."""
-        path = source.info.path
-        if source.kind != "images" and self.fps != StylizeOptions.fps:
-            raise UsageError(f"--fps is for images that make a video; {path} is none of that.")
-        of_spheres = {
-            "--face-size": self.face_size,
-            "--overlap": self.overlap,
-            "--no-border-consistency": not self.border_consistency,
-        }
+    def uses(self, source: Source) -> frozenset[str]:
+        """What this source is, in the words of ``OptionField.kinds``: its kind, and its frames."""
+        kind = source.kind if source.kind in (IMAGES, IMAGE) else VIDEO
         flat = self.for_source(source.info).spherical == "off"
-        if self.crop_bars not in ("auto", "none"):
-            if not flat:
-                raise UsageError(
-                    f"--crop-bars is for flat frames, and those of {path} show a whole sphere."
-                )
-            self.bars(source.info)
-        unfit = [name for name, given in of_spheres.items() if given]
-        if unfit and flat:
-            raise UsageError(
-                f"{unfit[0]} is for spherical frames, and those of {path} are taken for flat "
-                f"ones; leave it out or add --spherical."
-            )
+        return frozenset({kind, FLAT if flat else SPHERE})
 
     def settings(self) -> dict[str, Any]:
         """What decides the result, as JSON values by field name."""

@@ -151,6 +151,7 @@ class Run:
         check_encoder(encoding)
         check_output(self.output, encoding.codec)
         check_cuts(options.cuts)
+        options.bars(info)
         width, height = self.size
         width *= 1 + options.compare
         chosen = (options.codec, options.preset, options.pix_fmt)

@@ -109,7 +109,7 @@ def test_the_window_shows_takes_keys_and_keeps_what_ctrl_c_ends(
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        (("camera:0", "--output", "a.mp4"), "--output is for videos"),
+        (("camera:0", "--output", "a.mp4"), "--output is for files"),
         (("camera:0", "--backward"), "--backward is for videos"),
         (("camera:0", "--max-shot", "60"), "--max-shot is for videos"),
         (("camera:0", "--record", "a.txt"), "must end in"),
@@ -117,7 +117,8 @@ def test_the_window_shows_takes_keys_and_keeps_what_ctrl_c_ends(
         (("clip.mp4", "--show", "--dry-run"), "--show shows what is painted"),
         (("clip.mp4", "--show", "--jobs", "2"), "--show shows what this process paints"),
         (("a.mp4", "b.mp4", "--show"), "--show shows one video"),
-        (("clip.mp4", "--record", "a.mp4"), "--record and --live-size are for cameras"),
+        (("camera:0", "--jobs", "1"), "--jobs is for videos"),
+        (("camera:0", "--fps", "25", "--overlap", "32"), "--overlap is for files"),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, words, monkeypatch, capsys):

@@ -137,7 +137,7 @@ def test_wrong_options_are_found_before_anything_is_done(
     [
         (("--start", "99"), "no frame between --start"),
         (("--codec", "nosuch"), "no encoder nosuch"),
-        (("--fps", "12"), "--fps is for images that make a video"),
+        (("--fps", "25"), "--fps is for images that make a video"),
         (("--face-size", "512"), "--face-size is for spherical"),
     ],
 )

@@ -9,6 +9,7 @@ import pytest
 
 from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.options import FLAT, SPHERE, VIDEO
 from brushflow.pipeline.preview import preview
 from brushflow.stylize_video import command
 from brushflow.video import EncodeSettings, SegmentWriter, assemble, open_source, probe, read_image
@@ -132,9 +133,8 @@ def test_off_paints_flat_and_matroska_is_told_about(marked, spheres, options, tm
     assert any(".mkv files are not marked as spherical" in note for note in sphere.notes)
     options = replace(options, spherical="off")
     report = stylize_video(source, tmp_path / "flat.mp4", options)
-    with pytest.raises(UsageError, match="--face-size is for spherical frames"):
-        options.check_use(open_source(source))
-    replace(options, spherical="auto").check_use(open_source(source))
+    assert options.uses(open_source(source)) == {VIDEO, FLAT}
+    assert replace(options, spherical="auto").uses(open_source(source)) == {VIDEO, SPHERE}
     assert report.notes == [] and probe(tmp_path / "flat.mp4").sphere is None
     flat, round_ = pictures(tmp_path / "flat.mp4"), pictures(tmp_path / "a.mkv")
     assert not np.array_equal(flat[0], round_[0])
