@@ -29,7 +29,7 @@ from brushflow.cli.sources import (
 )
 from brushflow.cli.stylizing import Work, make_folder, open_those_there, write_still
 from brushflow.common.errors import UsageError
-from brushflow.models import available
+from brushflow.models import available, learned_styles
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.options import FILES, LIVE, STREAM, VIDEOS
 from brushflow.video import open_source
@@ -41,9 +41,7 @@ PATH = click.Path(path_type=Path)
 def list_styles(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     """Print the bundled styles, and the paintings that were learned, and leave."""
     if value:
-        from brushflow.training.learning import learned_styles
-
-        for name in [*available(), *map(str, learned_styles())]:
+        for name in [*available(), *learned_styles()]:
             click.echo(name)
         ctx.exit()
 

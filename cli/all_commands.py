@@ -30,6 +30,7 @@ PARTS = {
     EVERY_DAY: {
         "paint": Part("stylize_video", "Turn a video into a moving painting."),
         "train": Part("train_video", "Train a style from a painting."),
+        "styles": Part("scripts.styles", "Name, rename and delete the styles of your own."),
         "demo": Part("scripts.demo", "Paint a sample clip, to see what it is like."),
         "serve": Part("scripts.serve", "Open a page for the browser."),
         "evaluate": Part("scripts.evaluate", "Measure how stable and faithful paintings are."),

@@ -14,7 +14,7 @@ from brushflow.cli.progress import ProgressDisplay
 from brushflow.common.errors import UsageError
 from brushflow.common.sizes import fit_size, resized
 from brushflow.common.wording import counted
-from brushflow.models import StyleModel
+from brushflow.models import StyleModel, learned_styles
 from brushflow.models.model_file import BASE
 from brushflow.pipeline import Stylizer, check_destination
 from brushflow.pipeline.finishing import USUAL_HEIGHT, finish
@@ -56,7 +56,8 @@ class Learning:
             raise UsageError("--style-blend is for paintings, as in --style a.jpg --style b.jpg.")
         self.blend, self.effort, self.loss_weights = blend, effort, loss_weights
         self.device, self.quiet = device, quiet
-        self.style = styles[0]
+        # Other processes may have another cache.
+        self.style = str(learned_styles().get(styles[0], styles[0]))
         if self.paintings:
             # Not at the top: what it brings along takes longer to import than all the rest.
             from brushflow.training.learning import learned_place

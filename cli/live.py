@@ -13,7 +13,7 @@ from brushflow.live.controls import Controls
 from brushflow.live.frame_by_frame import Studio
 from brushflow.live.session import Session, SessionReport
 from brushflow.live.window import Window
-from brushflow.models import available
+from brushflow.models import available, learned_styles
 from brushflow.pipeline import StylizeOptions, check_destination
 from brushflow.video import check_encoder, check_output
 from brushflow.video.capture_devices import open_device
@@ -75,8 +75,11 @@ def paint_live(
 def offered(style: str) -> tuple[str, dict[str, str]]:
     """What to call this style, and all styles by name, this one first."""
     names = {name: name for name in available()}
+    names |= {name: str(path) for name, path in learned_styles().items()}
     name = style if style in names else Path(style).stem
-    if name in names:  # a file that is called like a bundled style is not that one
+    if (
+        names.get(name, style) != style
+    ):  # a file that is called like a bundled style is not that one
         name = style
     return name, {name: style, **names}
 

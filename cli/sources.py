@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from brushflow.common.errors import UsageError
-from brushflow.models import available
+from brushflow.models import available, learned_styles
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.outputs import shortened
 from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_output, is_still, natural_key
@@ -113,7 +113,7 @@ def is_video_folder(place: str) -> bool:
     if not videos:
         return False
     pictures = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-    if any(not _is_painting(path, videos, available()) for path in pictures):
+    if any(not _is_painting(path, videos, (*available(), *learned_styles())) for path in pictures):
         raise UsageError(
             f"The folder {place} holds videos and pictures; name the videos "
             f"({Path(place) / f'*{videos[0].suffix}'}), or the pictures by a pattern."
@@ -129,11 +129,11 @@ def find_videos(
     That lies beside it, or in ``folder``.
 
     A folder of videos stands for those right in it, except what earlier commands have painted
-    of them in this style or a bundled one; nor is what this command writes one of its sources.
+    of them in this style or another; nor is what this command writes one of its sources.
     UsageError for two with the same output.
     """
     sources: dict[str, None] = {}
-    styles = (_style(options), *available())
+    styles = (_style(options), *available(), *learned_styles())
     for place in places:
         found = [place]
         if is_video_folder(place):

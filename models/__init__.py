@@ -1,7 +1,7 @@
 """The stylization networks, their files, and the networks that judge them."""
 
 from brushflow.models.arch import PADDING_TYPES, parse_arch
-from brushflow.models.model_file import DEFAULT_STYLE, StyleModel, available, load
+from brushflow.models.model_file import DEFAULT_STYLE, StyleModel, load
 from brushflow.models.network import PAPER_ARCH, StyleNetwork, build
 from brushflow.models.preprocessing import (
     VGG_MEAN_BGR,
@@ -11,6 +11,7 @@ from brushflow.models.preprocessing import (
     to_rgb,
     upload,
 )
+from brushflow.models.styles import available, delete_style, learned_styles, rename_style
 
 __all__ = [
     "DEFAULT_STYLE",
@@ -21,11 +22,14 @@ __all__ = [
     "StyleNetwork",
     "available",
     "build",
+    "delete_style",
     "deprocess",
     "from_rgb",
+    "learned_styles",
     "load",
     "parse_arch",
     "preprocess",
+    "rename_style",
     "to_rgb",
     "upload",
 ]

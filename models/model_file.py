@@ -18,13 +18,12 @@ from brushflow.common.memory import out_of_memory
 from brushflow.common.tensor_files import safetensors_bytes, tensors_digest
 from brushflow.models.importers.detect import network_from_other
 from brushflow.models.network import StyleNetwork
+from brushflow.models.styles import PRETRAINED, SUFFIXES, available, learned_styles
 from brushflow.models.weights import network_from_state
 
 FORMAT = "brushflow-1"
-PRETRAINED = Path(__file__).parent / "pretrained"
 BASE = Path(__file__).parent / "base.safetensors"  # where learning another painting begins
 DEFAULT_STYLE = "starry-night"
-SUFFIXES = (".safetensors", ".pth", ".pt", ".model", ".t7", ".tar")  # .tar of .pth.tar
 _LARGEST_FILE = 256 * 2**20  # bytes; the paper's network takes 7 million
 
 
@@ -86,13 +85,8 @@ def _description(network: StyleNetwork) -> dict[str, str]:
     }
 
 
-def available() -> list[str]:
-    """Names of the bundled styles, sorted."""
-    return sorted(path.stem for path in PRETRAINED.glob("*.safetensors"))
-
-
 def load(path_or_name: Path | str) -> StyleModel:
-    """Load a bundled style by name, a ``.safetensors`` file, or one of another program's.
+    """Load a bundled or learned style by name, a ``.safetensors`` file, or another program's.
 
     Those are ``.t7`` and ``.pth``, also called ``.pt``, ``.model`` or ``.pth.tar``: see
     ``imported``. Loading runs no code from the file. UsageError for a name that is no style and no
@@ -114,6 +108,9 @@ def load(path_or_name: Path | str) -> StyleModel:
 def _find(name: str) -> Path:
     if name in available():
         return PRETRAINED / f"{name}.safetensors"
+    learned = learned_styles()
+    if name in learned:
+        return learned[name]
     path = Path(name)
     if path.suffix.lower() in SUFFIXES:
         if path.is_file():
@@ -125,7 +122,7 @@ def _find(name: str) -> Path:
         )
     if path.is_file():
         raise UsageError(f"{name} is not called as model files are: {', '.join(SUFFIXES)}.")
-    near = difflib.get_close_matches(name, available(), n=3, cutoff=0.3)
+    near = difflib.get_close_matches(name, (*available(), *learned), n=3, cutoff=0.3)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     raise UsageError(f"There is no style called {name!r}{hint}", about="style")
 

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import save_file
 from skimage import data
 
-from brushflow.models import StyleModel, build
+from brushflow.models import StyleModel, build, styles
 from brushflow.pipeline import plan
 from brushflow.tests.warm import Command, shorten_segments
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
@@ -62,6 +62,18 @@ def process_as_it_was():
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     torch.set_rng_state(chance)
+
+
+@pytest.fixture(scope="session")
+def no_cache(tmp_path_factory):
+    """A folder that is not there."""
+    return tmp_path_factory.mktemp("user") / "cache"
+
+
+@pytest.fixture(autouse=True)
+def nothing_learned(monkeypatch, no_cache):
+    """Tests know nothing of the styles that somebody has learned on this computer."""
+    monkeypatch.setattr(styles, "cache", lambda: no_cache)
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import platformdirs
 from skimage import data
 
 from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import UsageError
-from brushflow.models import StyleModel, load
+from brushflow.models import StyleModel, load, styles
 from brushflow.models.model_file import BASE
 from brushflow.training.data.clips import scaled_size
 from brushflow.training.data.prepare import PrepareSettings, prepare_video
@@ -56,11 +55,13 @@ def learned_place(
     effort: str = "normal",
     blend: Sequence[float] = (),
     loss_weights: str = "vgg16",
+    name: str | None = None,
 ) -> Path:
     """Where the model of these paintings is, or will be, in the user's cache.
 
     The folder bears a digest of all that decides the model but the frames it is learned from: the
-    next clip begins at once. UsageError if there is no such painting or effort.
+    next clip begins at once. The style is called as its painting, or ``name``, or as it has been
+    renamed. UsageError if there is no such painting or effort.
     """
     if effort not in EFFORTS:
         raise UsageError(f"There is no effort {effort!r}; choose one of {', '.join(EFFORTS)}.")
@@ -75,21 +76,11 @@ def learned_place(
         "blend": [weight / sum(blend) for weight in blend],
         "base": file_digest(BASE),
         "judge": file_digest(judge) if judge.is_file() else loss_weights,
-        **_recipe(EFFORTS[effort]),
+        **recipe_of(EFFORTS[effort]),
     }
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-    name = "+".join(painting.stem for painting in paintings)
-    return cache() / digest[:16] / f"{name}.safetensors"
-
-
-def cache() -> Path:
-    """The folder of all learned styles."""
-    return platformdirs.user_cache_path("brushflow") / "styles"
-
-
-def learned_styles() -> list[Path]:
-    """The models in the cache, by name."""
-    return sorted(cache().glob("*/*.safetensors"), key=lambda path: (path.stem, path))
+    wanted = name or "+".join(painting.stem for painting in paintings)
+    return styles.place_of(digest[:16], wanted)
 
 
 def learn_style(
@@ -99,6 +90,7 @@ def learn_style(
     *,
     blend: Sequence[float] = (),
     loss_weights: str = "vgg16",
+    name: str | None = None,
     device: str = "auto",
     progress: Callable[[Progress], None] = lambda _: None,
     stop: threading.Event | None = None,
@@ -113,6 +105,7 @@ def learn_style(
         frames: a video, a folder or pattern of images, or a picture; None: photographs only.
         effort: of ``EFFORTS``.
         loss_weights: of VGG, as in ``TrainOptions``; by a name they are downloaded once.
+        name: of the style; without it, that of the painting.
         device: where to train.
         progress: called after every iteration; ``stop``: set, it ends the run with a checkpoint.
 
@@ -120,9 +113,9 @@ def learn_style(
         UsageError, BrushflowError: as ``train``; KeyboardInterrupt after ``stop``.
     """
     paintings = (paintings,) if isinstance(paintings, Path) else tuple(paintings)
-    place = learned_place(paintings, effort, blend, loss_weights)
+    place = learned_place(paintings, effort, blend, loss_weights, name)
     if not place.exists():
-        photographs, videos = _material(place.parent / "material", frames)
+        photographs, videos = material(place.parent / "material", frames)
         options = TrainOptions(
             style=paintings,
             output=place,
@@ -134,7 +127,7 @@ def learn_style(
             loss_weights=loss_weights,
             device=device,
             style_blend=tuple(blend),
-            **_recipe(EFFORTS[effort]) | ({} if videos else {"data_mix": _STILL}),
+            **recipe_of(EFFORTS[effort]) | ({} if videos else {"data_mix": _STILL}),
         )
         train(options, progress, stop)
         for folder in (place.parent / "material", place.with_name(f"{place.name}.training")):
@@ -142,7 +135,8 @@ def learn_style(
     return load(place)
 
 
-def _recipe(effort: Effort) -> dict[str, Any]:
+def recipe_of(effort: Effort) -> dict[str, Any]:
+    """The fields of ``TrainOptions`` that are the effort's."""
     last, slow = effort.iterations, effort.iterations * 9 // 10
     return {
         **STROKES,
@@ -154,7 +148,7 @@ def _recipe(effort: Effort) -> dict[str, Any]:
     }
 
 
-def _material(folder: Path, frames: Path | str | None) -> tuple[Path, Path | None]:
+def material(folder: Path, frames: Path | str | None) -> tuple[Path, Path | None]:
     """Photographs, and sequences of frames that move if there are some.
 
     What is whole is kept, also if it is of other frames: an interrupted run goes on with it.

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from brushflow.cli.piping import noting_cuts
-from brushflow.models import DEFAULT_STYLE, available
+from brushflow.models import DEFAULT_STYLE, available, learned_styles
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.stylizer import State
@@ -45,7 +45,7 @@ class PaintFrames:
         return {
             "required": {
                 "images": ("IMAGE",),
-                "style": (available(), {"default": DEFAULT_STYLE}),
+                "style": ([*available(), *learned_styles()], {"default": DEFAULT_STYLE}),
                 "strength": ("FLOAT", {"default": 1.0, **share}),
                 "stroke": ("FLOAT", {"default": 1.0, "min": 0.5, "max": 6.0, "step": 0.5}),
                 "keep_colors": ("BOOLEAN", {"default": False}),

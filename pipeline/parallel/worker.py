@@ -17,7 +17,7 @@ import torch
 
 import brushflow
 from brushflow.common.errors import BrushflowError
-from brushflow.models import available
+from brushflow.models import available, learned_styles
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painter import Painter
@@ -165,7 +165,7 @@ def describe_run(
     """The description of a run that other processes, wherever they were started, can follow."""
     style = options.style
     if options.strength > 0 and style not in available():
-        style = str(Path(style).absolute())
+        style = str(learned_styles().get(style, Path(style)).absolute())
     options = replace(
         options,
         style=style,

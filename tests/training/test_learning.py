@@ -10,11 +10,11 @@ from skimage import data, io
 
 from brushflow.cli import learning as command_part
 from brushflow.common.errors import UsageError
-from brushflow.models import load
+from brushflow.models import available, learned_styles, load, rename_style, styles
 from brushflow.models.model_file import BASE
 from brushflow.stylize_video import command
 from brushflow.training import learning
-from brushflow.training.learning import Effort, learn_style, learned_place, learned_styles
+from brushflow.training.learning import Effort, learn_style, learned_place
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def quickly(monkeypatch, tmp_path):
     monkeypatch.setattr(learning, "EFFORTS", efforts)
     small = {**learning.STROKES, "size_schedule": "32", "style_size": 96, "settle": 1}
     monkeypatch.setattr(learning, "STROKES", small)
-    monkeypatch.setattr(learning, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(styles, "cache", lambda: tmp_path / "cache")
     monkeypatch.setattr(command_part, "_TRIAL", 1)
 
 
@@ -55,7 +55,7 @@ def test_a_painting_is_learned_once_and_kept(quickly, painting, loss_weights, ma
     again = learn_style(painting, None, loss_weights=str(loss_weights), progress=steps.append)
     assert again.digest == first.digest and len(steps) == 4
     place = learned_place([painting], loss_weights=str(loss_weights))
-    assert [path for path in learned_styles() if path.stem == "waves"] == [place]
+    assert learned_styles() == {"waves": place}
     # Only the model stays.
     assert [path.name for path in place.parent.iterdir()] == ["waves.safetensors"]
 
@@ -130,7 +130,16 @@ def test_one_command_learns_and_paints(quickly, painting, loss_weights, make_cli
     second = CliRunner().invoke(command, [str(a) for a in arguments])
     assert second.exit_code == 0, second.output
     assert "not known" not in second.output and made.exists()
-    assert "waves.safetensors" in CliRunner().invoke(command, ["--list-styles"]).output
+    named = CliRunner().invoke(command, ["--list-styles"]).output.split()
+    assert named == [*available(), "waves"]
+    rename_style("waves", "Sea, at night")
+    made.unlink()
+    third = CliRunner().invoke(command, [str(clip), "--style", "Sea, at night", "--device", "cpu"])
+    assert third.exit_code == 0, third.output
+    assert clip.with_name("clip.Sea, at night.mp4").exists()
+    # The painting still means it, whatever it is called now.
+    fourth = CliRunner().invoke(command, [str(a) for a in arguments])
+    assert "is done already" in fourth.output or "not known" not in fourth.output
 
 
 def test_an_estimate_learns_nothing(quickly, painting, make_clip, drifting):
