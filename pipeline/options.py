@@ -44,7 +44,7 @@ class StylizeOptions:
 
     style: str = _what(
         "starry-night",
-        "Bundled style, a model file (.safetensors, or .t7 or .pth of other programs), or a "
+        "A style by its name, a model file (.safetensors, or .t7 or .pth of other programs), or a "
         "painting (.jpg, .png): it is learned first, once. Several paintings are blended.",
         repeated=True,
     )
