@@ -12,7 +12,7 @@ import click
 from tqdm import tqdm
 
 import brushflow
-from brushflow.cli.advice import know_options
+from brushflow.cli.advice import know_options, with_advice
 from brushflow.cli.ending import EXIT_INTERRUPTED, end_with, printable, stop_on_interrupt
 from brushflow.cli.option_types import type_of
 from brushflow.common.errors import BrushflowError, UsageError, told
@@ -216,5 +216,8 @@ def option_names(field: "Field[Any]") -> list[str]:
 
 
 class _AboveProgressBar(logging.Handler):
+    """Writes lines, those that are ``about`` something with advice, like errors."""
+
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        line = with_advice(self.format(record), getattr(record, "about", ""))
+        tqdm.write(line, file=sys.stderr)

@@ -76,7 +76,7 @@ def _tell(error: BaseException) -> int:
     """Say what has ended a command; its exit code. A defect of the program is raised again."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
         # click wraps the interrupt, which may know how to go on.
-        click.echo(str(error.__cause__ or error) or "Interrupted.", err=True)
+        click.echo(advised(error.__cause__ or error) or "Interrupted.", err=True)
         return EXIT_INTERRUPTED
     if interrupts.came:  # Ctrl-C reaches others too, and what they say of it is no news
         click.echo("Interrupted.", err=True)

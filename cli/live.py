@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from brushflow.cli.commands import printable, stop_on_interrupt
-from brushflow.common.errors import BrushflowError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.memory import out_of_memory
 from brushflow.common.wording import counted
 from brushflow.live.capture import Capture
@@ -41,7 +41,10 @@ def paint_live(
     encoding = options.encoding(place)
     check_encoder(encoding)
     check_output(place, encoding.codec)
-    check_destination(source, place, replace=True)
+    try:
+        check_destination(source, place, replace=True)
+    except UsageError as error:
+        raise UsageError(str(error), about="recording") from error
     rescued = finish_recording(place)
     if rescued and not quiet:
         click.echo(printable(f"Finished {rescued}, a recording that had been interrupted."))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from brushflow.cli.advice import advised
 from brushflow.cli.commands import aligned, printable
 from brushflow.common.wording import counted
 from brushflow.pipeline import RunReport
@@ -42,7 +43,7 @@ def tell_outcomes(outcomes: Sequence[Outcome], seconds: float) -> None:
     for outcome in outcomes:
         report = outcome.report
         said = [*report.notes, *([report.problem] if report.problem else [])] if report else []
-        for sentence in said if outcome.error is None else [outcome.error]:
+        for sentence in said if outcome.error is None else [advised(outcome.error)]:
             click.echo(printable(f"{outcome.source}: {sentence}"))
         counts = [str(report.frames), str(report.painted)] if report else ["–", "–"]
         rows.append([outcome.source, *counts, _result(outcome)])

@@ -109,8 +109,7 @@ def _replace(partial: Path, path: Path) -> None:
 
 def _came_meanwhile(path: Path) -> BrushflowError:
     return BrushflowError(
-        f"Something has come to lie at {path} meanwhile, and is left as it is; move it away and "
-        f"type the same command again."
+        f"Something has come to lie at {path} meanwhile, and is left as it is.", about="in_the_way"
     )
 
 

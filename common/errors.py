@@ -29,6 +29,15 @@ class UsageError(BrushflowError):
     exit_code = 2
 
 
+class Interrupted(KeyboardInterrupt):
+    """Somebody has stopped the work; ``fact``, ``about`` and ``value`` as of BrushflowError."""
+
+    def __init__(self, fact: str = "", about: str = "", value: object = None) -> None:
+        super().__init__(fact)
+        self.about = about
+        self.value = value
+
+
 def told(error: OSError) -> str:
     """What the system could not do, as a sentence with its place."""
     place = error.filename

@@ -64,7 +64,8 @@ def finish(
     if not math.isfinite(float(stylized.output.sum())):
         raise BrushflowError(
             "The network painted what is no numbers: its weights are damaged, or too large for "
-            "--precision fp16; choose fp32, or another --style."
+            "fp16.",
+            about="no_numbers",
         )
     picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
     if median_filter > 1:

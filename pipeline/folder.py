@@ -66,8 +66,7 @@ class RunFolder:
                     stack.enter_context(alone_in(self.path, _KNOWN))
             except OSError as error:
                 raise BrushflowError(
-                    f"Could not write in {self.path}: {error.strerror}; --work-dir names another "
-                    f"place."
+                    f"Could not write in {self.path}: {error.strerror}.", about="work_dir"
                 ) from error
             yield
 
@@ -84,8 +83,8 @@ class RunFolder:
             if difference and self.painted:
                 name, old, new = difference
                 raise UsageError(
-                    f"{self.path} holds an unfinished run with {name} {old}, and now it is {new}; "
-                    f"repeat the earlier command to go on with it, or add --restart to start over."
+                    f"{self.path} holds an unfinished run with {name} {old}, and now it is {new}.",
+                    about="other_run",
                 )
             if difference:
                 known = None

@@ -37,7 +37,7 @@ class Outcome:
     source: str
     output: Path
     report: RunReport | None = None
-    error: str | None = None
+    error: BrushflowError | None = None
 
     @property
     def failed(self) -> bool:
@@ -78,14 +78,15 @@ def stylize_videos(
                     return Outcome(source, output, _paint_picture(place, output, options))
             report = stylize_video(place, output, options, common.part(source), stop, executor)
         except BrushflowError as error:
-            return Outcome(source, output, error=str(error))
+            return Outcome(source, output, error=error)
         except OSError as error:
-            return Outcome(source, output, error=told(error))
+            return Outcome(source, output, error=BrushflowError(told(error)))
         except Exception as error:
             if out_of_memory(error):
-                return Outcome(source, output, error=NOT_ENOUGH)
+                return Outcome(source, output, error=BrushflowError(NOT_ENOUGH))
             logger.exception("%s has met a defect of the program.", source)
-            return Outcome(source, output, error=f"{type(error).__name__}: {error}")
+            defect = BrushflowError(f"{type(error).__name__}: {error}")
+            return Outcome(source, output, error=defect)
         return Outcome(source, output, report)
 
     with one_opencv_thread(), ThreadPoolExecutor(at_once, "video") as pool:

@@ -36,17 +36,13 @@ def warn_of_shortage(pixels: int, options: StylizeOptions) -> None:
     need, free = memory_to_paint(pixels), available_memory()
     if need > free:
         logger.warning(
-            "Painting may take up to %.1f GB of memory, and %.1f GB are free; if the system ends "
-            "it, %s makes what is painted smaller.",
+            "Painting may take up to %.1f GB of memory, and %.1f GB are free, so the system may "
+            "end it.",
             need / 1e9,
             free / 1e9,
-            _option_of_size(options),
+            # A given size of faces does not depend on the frame's.
+            extra={"about": "max_size" if options.face_size is None else "face_size"},
         )
-
-
-def _option_of_size(options: StylizeOptions) -> str:
-    """What makes less be painted at once: a given size of faces does not depend on the frame's."""
-    return "--max-size" if options.face_size is None else "--face-size"
 
 
 def with_smaller_flow(options: StylizeOptions, longest: int | None) -> StylizeOptions | None:
@@ -67,16 +63,15 @@ def release() -> None:
 
 
 def too_large(size: tuple[int, int], options: StylizeOptions, begun: bool = True) -> BrushflowError:
-    """The error that names the size to try; ``size`` is (width, height).
+    """The error that knows the size to try; ``size`` is (width, height).
 
     ``begun``: whether something of the old size is kept.
     """
     width, height = size
-    largest = options.face_size or max(size)
-    sentence = (
-        f"There is not enough memory to paint frames of {width}×{height}; "
-        f"{_option_of_size(options)} {max(16, largest // 2)} makes what is painted smaller."
-    )
+    fact = f"There is not enough memory to paint frames of {width}×{height}."
     if begun:
-        sentence += " What is finished is kept, but belongs to the old size: add --restart."
-    return BrushflowError(sentence)
+        fact += " What is finished is kept, but belongs to this size."
+    about = "smaller" if options.face_size is None else "smaller_faces"
+    if begun:
+        about = "smaller_anew" if options.face_size is None else "smaller_faces_anew"
+    return BrushflowError(fact, about, max(16, (options.face_size or max(size)) // 2))

@@ -152,14 +152,6 @@ class FileMotion:
         return Motion(flow, reliability.astype(np.float32, copy=False))
 
 
-def check_patterns(flow_pattern: str, occlusions_pattern: str) -> None:
-    """UsageError unless both are given."""
-    if not (flow_pattern and occlusions_pattern):
-        raise UsageError(
-            "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
-        )
-
-
 def frame_path(pattern: str, index: int) -> Path:
     """``frame_%05d.png`` with the number filled in."""
     return Path(_fill(pattern, index, pattern))

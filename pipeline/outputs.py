@@ -41,26 +41,24 @@ def check_destination(source: str | Path, output: Path, replace: bool) -> None:
         TemporaryFile(dir=output.absolute().parent).close()
     except OSError as error:
         raise UsageError(
-            f"Nothing can be written in {output.absolute().parent} ({error.strerror}); choose "
-            f"another --output."
+            f"Nothing can be written in {output.absolute().parent} ({error.strerror}).",
+            about="output",
         ) from error
     if len(os.fsencode(output.name)) > _LONGEST_NAME:
-        raise UsageError(f"The name {output.name} is too long; choose another --output.")
+        raise UsageError(f"The name {output.name} is too long.", about="output")
     if output.is_dir():
-        raise UsageError(f"{output} is a folder; --output names a file.")
+        raise UsageError(f"{output} is a folder, and a file is to be written.", about="output")
     if not output.exists():
         return
     if Path(source).exists() and output.samefile(source):
-        raise UsageError(f"{output} is the source itself; choose another --output.")
+        raise UsageError(f"{output} is the source itself.", about="output")
     if not replace:
         raise already_there(output)
 
 
 def already_there(output: Path) -> UsageError:
     """The error about an output, or a folder of by-products, that exists."""
-    return UsageError(
-        f"{output} exists already; choose another --output, or add --restart to make it again."
-    )
+    return UsageError(f"{output} exists already.", about="exists")
 
 
 def run_folder(output: Path, work_dir: Path | None) -> Path:
@@ -207,9 +205,7 @@ def join_segments(
         else:
             kept = f"All {len(pts)} frames are painted, and {bare} shows them without sound"
         reason = str(error).rstrip(".")
-        raise BrushflowError(
-            f"{reason}. {kept}; the same command puts them together when that is mended."
-        ) from error
+        raise BrushflowError(f"{reason}. {kept}.", about="joining") from error
     return report.notes
 
 

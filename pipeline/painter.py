@@ -65,8 +65,9 @@ class Painter:
             first_frame_model = load(options.image_model)
             if first_frame_model.network.in_channels != 3:
                 raise UsageError(
-                    f"{options.image_model} is a video model; --image-model takes a network that "
-                    f"sees a single picture."
+                    f"{options.image_model} is a video model, and first frames are painted by a "
+                    f"network that sees a single picture.",
+                    about="image_model",
                 )
             self.digests["image_model"] = first_frame_model.digest
         if model.network.in_channels == 7 and not options.independent:

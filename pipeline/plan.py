@@ -88,7 +88,7 @@ def frames_between(scan: Scan, options: StylizeOptions, info: VideoInfo) -> tupl
     """The first and the last frame between ``start`` and ``end``; UsageError if there is none."""
     start, end = options.start, options.end
     if start is not None and end is not None and start >= end:
-        raise UsageError("There is no frame between --start and --end, which comes first.")
+        raise UsageError("The end comes first, so no frame lies between start and end.", "times")
     seconds = [(pts - scan.pts[0]) * info.time_base for pts in scan.pts]
     inside = [
         index
@@ -97,8 +97,9 @@ def frames_between(scan: Scan, options: StylizeOptions, info: VideoInfo) -> tupl
     ]
     if not inside:
         raise UsageError(
-            f"There is no frame between --start and --end; the last one of {info.path} is at "
-            f"{float(seconds[-1]):.3f} s."
+            f"No frame lies between start and end; the last one of {info.path} is at "
+            f"{float(seconds[-1]):.3f} s.",
+            about="times",
         )
     return inside[0], inside[-1]
 

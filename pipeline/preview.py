@@ -82,8 +82,7 @@ def preview(
     reach = count // moments // 2
     if len(places) * (size[0] + SHEET_GAP) > LARGEST_SHEET_SIDE:
         raise UsageError(
-            f"A sheet of {len(places)} moments {size[0]} pixels wide is too large; ask for fewer "
-            f"with --preview, or for smaller ones with --max-size."
+            f"A sheet of {len(places)} moments {size[0]} pixels wide is too large.", about="sheet"
         )
     columns = []
     for place in places:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, Interrupted, UsageError
 from brushflow.flow.opencv import one_opencv_thread
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.memory_limits import (
@@ -242,8 +242,7 @@ class Run:
         self.progress("assemble", self.total, self.total)
         if self.source.identity() != self.settings["source"]:
             raise BrushflowError(
-                f"{self.source.info.path} has changed since the run began; --restart looks at it "
-                f"anew."
+                f"{self.source.info.path} has changed since the run began.", about="changed"
             )
         filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
         # What is made of a damaged source may be made again one day.
@@ -342,10 +341,7 @@ class Run:
 
     def _check_stop(self) -> None:
         if self.stop.is_set():
-            command = "the same command"
-            if self.options.restart:
-                command += " without --restart"
-            raise KeyboardInterrupt(
-                f"Interrupted. What is finished is kept in {self.folder.path}; {command} goes on "
-                f"from there."
+            raise Interrupted(
+                f"Interrupted. What is finished is kept in {self.folder.path}.",
+                about="restarted" if self.options.restart else "going_on",
             )

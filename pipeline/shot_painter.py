@@ -293,7 +293,8 @@ class SegmentEncoder:
         if kind is None and self._segments:
             error = BrushflowError(
                 f"The source ended before frame {self._segments[0].last}, although it was there "
-                f"at first; --restart looks at it anew."
+                f"at first.",
+                about="changed",
             )
             self._stack.__exit__(type(error), error, None)
             raise error

@@ -15,6 +15,7 @@ from brushflow.live.frame_by_frame import Studio
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.finishing import finish
+from brushflow.serve.jobs import for_visitors
 from brushflow.serve.thumbnails import decode_jpeg, encode_jpeg
 
 logger = logging.getLogger(__name__)
@@ -144,7 +145,7 @@ class _Sitting:
             try:
                 painted = await loop.run_in_executor(self._thread, self._paint, data, settings)
             except BrushflowError as error:
-                problem = str(error)
+                problem = for_visitors(error)
             except Exception:
                 logger.exception("painting a camera failed")
                 problem = "The program failed; the server's log tells where."

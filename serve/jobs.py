@@ -24,13 +24,17 @@ _RESULT = r"(painted|original)\.(mp4|png)"
 _OWN = rf"source(\.\w+)?|job\.json|style-[0-9a-f]{{16}}\.jpg|{_RESULT}"
 
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,()'\"]+)+")
-_OPTION = re.compile(r"(?<!\w)--[a-z]|\bcommand\b|\b[A-Z]+_[A-Z_]+\b")
+_VARIABLE = re.compile(r"\b[A-Z]+_[A-Z_]+\b")  # of the environment
 
 # What there is to choose on the page, by ``BrushflowError.about``.
 _ADVICE = {
+    "changed": "Hand it in again.",
     "encoding": "Choose a smaller size.",
     "frame_size": "Choose a smaller size.",
-    "max_size": "Choose a smaller size.",
+    "full_disk": "Try again later.",
+    "no_numbers": "Choose another style.",
+    "smaller": "Choose a smaller size.",
+    "smaller_anew": "Choose a smaller size.",
 }
 
 # A job is new (handed in, nothing chosen), waiting, painting, done, failed or cancelled.
@@ -192,17 +196,20 @@ def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
     return {each.name: values[each.name] for each in fields(kind) if each.name in values}
 
 
-def for_visitors(told: str | Exception, source: Path, name: str) -> str:
+def for_visitors(told: str | Exception, source: Path | None = None, name: str = "") -> str:
     """What the program says without what is the server's owner's: its paths, and its settings.
 
     With what a visitor may do about an error, in the page's words. ``source``: a file in a job's
-    folder; ``name``: what its owner calls it.
+    folder, if it is about one; ``name``: what its owner calls it.
     """
-    said = str(told).replace(str(source), "\0")
-    said = re.sub(re.escape(str(source.parent.parent)) + r"(?:[/\\][\w.-]+)*", _last_part, said)
+    said = str(told)
+    if source is not None:
+        jobs = re.escape(str(source.parent.parent))
+        said = said.replace(str(source), "\0")
+        said = re.sub(jobs + r"(?:[/\\][\w.-]+)*", _last_part, said)
     said = _PATH.sub(_last_part, said)
     clauses = re.split(r"(?<=;) |(?<=[.!?]) (?=[A-Z])", said)
-    kept = [clause for clause in clauses if not _OPTION.search(clause)]
+    kept = [clause for clause in clauses if not _VARIABLE.search(clause)]
     said = " ".join(kept).rstrip("; .") or "The program could not do this"
     advice = _ADVICE.get(told.about, "") if isinstance(told, BrushflowError) else ""
     return f"{said}. {advice}".rstrip().replace("\0", name)

@@ -24,8 +24,8 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
             raise
         reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
         raise BrushflowError(
-            f"Could not write the checkpoint in {folder}: {reason}. The one before is still "
-            f"there: make room and type the same command again."
+            f"Could not write the checkpoint in {folder}: {reason}. The one before is still there.",
+            about="full_disk",
         ) from error
 
 

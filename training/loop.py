@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from brushflow.common.atomic_files import alone_in
-from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, Interrupted, UsageError
 from brushflow.common.memory import out_of_memory
 from brushflow.common.torch_devices import autocast, choose_device
 from brushflow.models.model_file import StyleModel
@@ -120,9 +120,7 @@ def _iterate(run: "Run", progress: Callable[[Progress], None], stop: threading.E
             if stopping or run.due(options.checkpoint_every):
                 run.save()
             if stopping:
-                raise KeyboardInterrupt(
-                    f"Stopped after iteration {run.iteration}; the same command goes on from there."
-                )
+                raise Interrupted(f"Stopped after iteration {run.iteration}.", about="going_on")
 
 
 class Run:

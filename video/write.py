@@ -111,8 +111,7 @@ class SegmentWriter:
         reason = self._process.last_message() or f"it ended with code {self._process.finish()}"
         if os.strerror(errno.ENOSPC) in reason:
             return BrushflowError(
-                f"The disk is full, and {self.path} could not be written; make room and type the "
-                f"same command again."
+                f"The disk is full, and {self.path} could not be written.", about="full_disk"
             )
         return BrushflowError(
             f"ffmpeg could not encode {self.path.name} with {self.settings.codec}: {reason}."

@@ -52,15 +52,14 @@ class ClusterExecutor(Executor):
             from distributed import Client
         except ImportError as error:
             raise UsageError(
-                "--cluster needs dask.distributed: python -m pip install 'brushflow[cluster]'"
+                "Painting on a cluster needs dask.distributed.", about="cluster_package"
             ) from error
         try:
             self._client = Client(address, timeout=_CONNECT_SECONDS, set_as_default=False)
             workers = self._client.scheduler_info(n_workers=-1)["workers"]
         except (OSError, TimeoutError, ValueError) as error:
             raise BrushflowError(
-                f"No Dask scheduler answers at {address}; start one with dask scheduler, or "
-                f"correct --cluster."
+                f"No Dask scheduler answers at {address}.", about="no_scheduler"
             ) from error
         gpus = {name: worker["resources"].get("GPU", 0) for name, worker in workers.items()}
         self._resources = {"GPU": 1} if any(gpus.values()) else {}
@@ -71,8 +70,7 @@ class ClusterExecutor(Executor):
         if not self.workers:
             self._client.close()
             raise BrushflowError(
-                f"The Dask scheduler at {address} has no workers; start some with dask worker "
-                f"{address}."
+                f"The Dask scheduler at {address} has no workers.", "no_workers", address
             )
         logger.info("%d workers at %s.", len(self.workers), address)
 
@@ -98,7 +96,8 @@ class ClusterExecutor(Executor):
             (one, first), (other, second) = list(devices.items())[:2]
             raise BrushflowError(
                 f"The worker {first} paints on {one} and {second} on {other}, which differ in "
-                f"rounding; choose one with --device, or workers that are alike."
+                f"rounding.",
+                about="devices",
             )
 
     def submit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future:
@@ -193,4 +192,5 @@ def look_around(run: RunDescription) -> dict[str, Any]:
 def _cannot_work(who: str, error: Exception) -> BrushflowError:
     if isinstance(error, ModuleNotFoundError):
         return BrushflowError(f"{who} lacks {error.name}; install the same there as here.")
-    return BrushflowError(f"{who} cannot paint this: {error}")
+    about, value = getattr(error, "about", ""), getattr(error, "value", None)
+    return BrushflowError(f"{who} cannot paint this: {error}", about, value)

@@ -90,5 +90,6 @@ def paint_rows(
 def _given_up(row: Row, error: BaseException) -> BrushflowError:
     return BrushflowError(
         f"The process that painted frames {row[0].first} to {row[-1].last} ended {_ATTEMPTS} "
-        f"times, perhaps for lack of memory; fewer --jobs need less. ({error})"
+        f"times, perhaps for lack of memory ({error}).",
+        about="fewer_jobs",
     )

@@ -118,7 +118,8 @@ def _shot_painter(run: RunDescription) -> ShotPainter:
     if source.identity() != settings["source"]:
         raise BrushflowError(
             f"{run.source} is another file on {here} than where the run began, or it has changed "
-            f"since; --restart looks at it anew."
+            f"since.",
+            about="changed",
         )
     painter = _painters.get(run.options, settings["models"])
     return ShotPainter(source, scan, run.output, run.options, painter, folder)

@@ -28,7 +28,7 @@ from brushflow.common.torch_devices import choose_device, choose_precision
 from brushflow.common.wording import counted
 from brushflow.models import load, preprocess
 from brushflow.pipeline.finishing import finish
-from brushflow.pipeline.motion import FileMotion, check_patterns, frame_path
+from brushflow.pipeline.motion import FileMotion, frame_path
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.video import read_image, write_image
 
@@ -158,7 +158,10 @@ def command(
     step = -1 if backward else 1
     motion = None
     if not create_inconsistent:
-        check_patterns(flow_pattern, occlusions_pattern)
+        if not (flow_pattern and occlusions_pattern):
+            raise UsageError(
+                "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
+            )
         motion = FileMotion(
             flow_pattern, occlusions_pattern, step, invert_occlusion, fix_occlusions
         )

@@ -29,7 +29,6 @@ from brushflow.models import deprocess, load
 from brushflow.pipeline.motion import (
     FileMotion,
     Motion,
-    check_patterns,
     frame_path,
     pair_path,
 )
@@ -157,7 +156,10 @@ def command(
     step = -1 if backward else 1
     motion = None
     if not create_inconsistent:
-        check_patterns(flow_pattern, occlusions_pattern)
+        if not (flow_pattern and occlusions_pattern):
+            raise UsageError(
+                "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
+            )
         motion = FaceFileMotion(
             flow_pattern, occlusions_pattern, step, invert_occlusions, fix_occlusions
         )

@@ -1,6 +1,7 @@
 """Errors below the commands state facts; what to type is said by ``cli/`` alone."""
 
 import ast
+import logging
 import pickle
 import re
 from pathlib import Path
@@ -10,15 +11,18 @@ import pytest
 import brushflow
 from brushflow import stylize_video, train_video
 from brushflow.cli import advice
+from brushflow.cli.commands import set_up_logging
 from brushflow.common.atomic_files import InUse
-from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, Interrupted, UsageError
 from brushflow.scripts import evaluate
 from brushflow.scripts.original import stylize_frames
+from brushflow.serve import jobs
 
+RAISED = ("Error", "Interrupted")
 ROOT = Path(brushflow.__file__).parent
 FOLDERS = [
     *("common", "flow", "occlusion", "models", "video", "shots", "spherical"),
-    *("evaluation", "report", "training", "live", "serve"),
+    *("evaluation", "report", "training", "pipeline", "live", "serve"),
 ]
 BELOW = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 # Not in backquotes, as pages quote the commands that made them.
@@ -42,9 +46,24 @@ def spoken(tree):
 def subjects(tree):
     """What errors that are raised are about, as far as it stands there."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith("Error"):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith(RAISED):
             given = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "about")]
-            yield from (x.value for x in given if isinstance(x, ast.Constant))
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "about":
+            given = [node.value]
+        elif isinstance(node, ast.Dict) and [key for key in node.keys if says(key, "about")]:
+            given = node.values
+        else:
+            continue
+        parts = [part for value in given for part in (value, *alternatives(value))]
+        yield from (x.value for x in parts if isinstance(x, ast.Constant) and x.value)
+
+
+def says(node, text):
+    return isinstance(node, ast.Constant) and node.value == text
+
+
+def alternatives(node):
+    return (node.body, node.orelse) if isinstance(node, ast.IfExp) else ()
 
 
 def test_what_speaks_of_options_is_seen():
@@ -59,6 +78,9 @@ def test_no_option_is_named_below_the_commands(path):
     assert [node.value for node in spoken(tree) if OPTION.search(node.value)] == []
 
 
+COMMANDS = (stylize_video.command, train_video.command, evaluate.command, stylize_frames.command)
+
+
 def options_of(command):
     advice.know_options(command)
     return dict(advice._names)
@@ -66,8 +88,7 @@ def options_of(command):
 
 def test_every_error_that_is_about_something_finds_advice():
     known = {*advice._ADVICE}
-    for command in (stylize_video.command, train_video.command, evaluate.command,
-                    stylize_frames.command):  # fmt: skip
+    for command in COMMANDS:
         known |= options_of(command).keys()
     trees = [ast.parse(path.read_text(encoding="utf-8")) for path in BELOW]
     about = {subject for tree in trees for subject in subjects(tree)}
@@ -75,9 +96,12 @@ def test_every_error_that_is_about_something_finds_advice():
 
 
 def test_all_advice_is_for_some_error():
-    text = "".join(path.read_text(encoding="utf-8") for path in ROOT.rglob("*.py")
-                   if path.relative_to(ROOT).parts[0] not in ("tests", ".venv", "cli"))  # fmt: skip
-    assert [key for key in advice._ADVICE if f'"{key}"' not in text] == []
+    tables = {ROOT / "cli" / "advice.py": advice._ADVICE, ROOT / "serve" / "jobs.py": jobs._ADVICE}
+    for table in tables.values():
+        paths = [ROOT / "train_video.py", *BELOW, *(ROOT / "cli").rglob("*.py")]
+        paths += (ROOT / "scripts").rglob("*.py")
+        text = "".join(path.read_text(encoding="utf-8") for path in paths if path not in tables)
+        assert [key for key in table if f'"{key}"' not in text] == []
 
 
 def test_facts_and_what_to_type_make_two_sentences():
@@ -97,7 +121,37 @@ def test_an_option_is_called_as_the_command_has_it():
     assert advice.advised(error, options_of(stylize_video.command)) == "'x' is no size."
 
 
-@pytest.mark.parametrize("kind", [BrushflowError, UsageError, InUse])
+def test_lines_of_the_log_and_interruptions_have_advice_too(capsys):
+    set_up_logging()
+    logging.getLogger("brushflow.a").warning("So it is.", extra={"about": "face_size"})
+    line = capsys.readouterr().err
+    assert line == "So it is. If it does, --face-size makes what is painted smaller.\n"
+    stop = Interrupted("Interrupted. It is kept.", about="restarted")
+    assert advice.advised(stop).endswith("The same command without --restart goes on from there.")
+    assert advice.advised(KeyboardInterrupt()) == ""
+
+
+def test_the_page_has_words_of_its_own_for_errors_that_there_are():
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in BELOW]
+    about = {subject for tree in trees for subject in subjects(tree)}
+    for subject in about:
+        said = jobs.for_visitors(BrushflowError("So it is.", subject, 7))
+        assert said == f"So it is. {jobs._ADVICE.get(subject, '')}".rstrip()
+        assert not OPTION.search(said)
+
+
+def test_the_page_names_no_option():
+    names = {name for command in COMMANDS for name in options_of(command).values()}
+    files = [
+        path for path in (ROOT / "serve" / "page").iterdir() if path.suffix in (".html", ".js")
+    ]
+    assert files and "--restart" in names
+    for path in files:
+        words = set(re.findall(r"--[a-z-]+", path.read_text(encoding="utf-8")))
+        assert not words & names, path
+
+
+@pytest.mark.parametrize("kind", [BrushflowError, UsageError, InUse, Interrupted])
 def test_other_processes_tell_what_an_error_is_about(kind):
     error = pickle.loads(pickle.dumps(kind("So it is.", "device", 7)))
     assert (type(error), str(error), error.about, error.value) == (kind, "So it is.", "device", 7)

@@ -10,6 +10,7 @@ import cv2
 import pytest
 import torch
 
+from brushflow.cli.advice import advised
 from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, memory_limits, painter, stylize_video
 from brushflow.pipeline.preview import stylize_image
@@ -97,9 +98,10 @@ def test_what_was_painted_before_is_kept(hungry_flow, clip, options, tmp_path):
 
 def test_a_second_shortage_stops_and_names_the_size_to_try(hungry_flow, clip, options, tmp_path):
     sizes = hungry_flow(MemoryError(), 100)
-    with pytest.raises(BrushflowError, match=r"frames of 320×64; --max-size 160"):
+    with pytest.raises(BrushflowError, match="frames of 320×64") as caught:
         stylize_video(clip, tmp_path / "out.mp4", options)
     assert sizes == [320, 160]
+    assert (caught.value.about, caught.value.value) == ("smaller_anew", 160)
     assert not (tmp_path / "out.mp4").exists()
 
 
@@ -115,8 +117,9 @@ def test_a_network_without_memory_stops_and_names_the_size_to_try(
         return paint(self, index, *arguments)
 
     monkeypatch.setattr(Stylizer, "_next_state", hungry)
-    with pytest.raises(BrushflowError, match=r"frames of 320×64; --max-size 160"):
+    with pytest.raises(BrushflowError, match="frames of 320×64") as caught:
         stylize_video(clip, tmp_path / "out.mp4", options)
+    assert "--max-size 160 makes" in advised(caught.value)
     assert not (tmp_path / "out.mp4").exists()
     monkeypatch.undo()
     report = stylize_video(clip, tmp_path / "out.mp4", options)
@@ -138,9 +141,10 @@ def test_a_picture_without_memory_is_told_a_size_and_no_restart(
 
     monkeypatch.setattr(Stylizer, "_next_state", starved)
     write_image(tmp_path / "p.png", drifting(1, 320, 64)[0])
-    with pytest.raises(BrushflowError, match="--max-size 160 makes") as caught:
+    with pytest.raises(BrushflowError, match="frames of 320×64") as caught:
         stylize_image(open_source(tmp_path / "p.png"), tmp_path / "out.png", options)
-    assert "--restart" not in str(caught.value)
+    told = advised(caught.value)
+    assert "--max-size 160 makes" in told and "--restart" not in told
 
 
 @pytest.mark.parametrize("face_size", [None, 64])
@@ -157,8 +161,8 @@ def test_a_shortage_is_foreseen(face_size, clip, tiny_model_file, tmp_path, monk
         monkeypatch.setattr(memory_limits, "available_memory", lambda free=free: free)
         caplog.clear()
         stylize_video(clip, tmp_path / f"{free}.mp4", options)
-        option = "--face-size" if face_size else "--max-size"
-        assert (f"{option} makes what is painted smaller" in caplog.text) == told
+        about = [getattr(record, "about", None) for record in caplog.records]
+        assert (("face_size" if face_size else "max_size") in about) == told
 
 
 def tell_most_memory(path):

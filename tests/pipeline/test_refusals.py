@@ -9,6 +9,7 @@ from functools import partial
 
 import pytest
 
+from brushflow.cli.advice import advised
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.parallel.processes import PaintingProcesses
@@ -40,8 +41,9 @@ def test_usual_mistakes_are_understood(two_shots, arguments, words, run_command)
 def test_a_finished_output_is_not_overwritten(two_shots, options, tmp_path):
     output = tmp_path / "out.mp4"
     output.write_bytes(b"precious")
-    with pytest.raises(UsageError, match=r"exists already.*--restart"):
+    with pytest.raises(UsageError, match="exists already") as error:
         stylize_video(two_shots, output, options)
+    assert advised(error.value).endswith("add --restart to make it again.")
     assert output.read_bytes() == b"precious"
     stylize_video(two_shots, output, replace(options, restart=True, end=Fraction(1, 5)))
     assert len(frames_of(output)) == 5
@@ -135,7 +137,7 @@ def test_wrong_options_are_found_before_anything_is_done(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--start", "99"), "no frame between --start"),
+        (("--start", "99"), "See --start and --end."),
         (("--codec", "nosuch"), "no encoder nosuch"),
         (("--fps", "25"), "--fps is for images that make a video"),
         (("--face-size", "512"), "--face-size is for spherical"),

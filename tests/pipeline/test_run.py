@@ -68,7 +68,7 @@ def test_start_and_end_choose_frames_and_begin_at_zero(two_shots, options, tmp_p
     assert report.frames == 25
     assert times_of(report.output)[0] == 0
     assert difference(frames_of(report.output)[0], frames_of(two_shots)[10]) < 3
-    with pytest.raises(UsageError, match="no frame between --start and --end"):
+    with pytest.raises(UsageError, match="No frame lies between start and end"):
         stylize_video(
             two_shots, tmp_path / "none.mp4", replace(options, start=Fraction(9), end=None)
         )
