@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from brushflow.evaluation.flicker import luminance
-from brushflow.flow.estimators import Frame
+from brushflow.flow.types import Frame
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from brushflow.evaluation.tally import Tally
 from brushflow.evaluation.truth import SintelTruth, TrueFlow
 from brushflow.evaluation.video_pairs import Inputs
 from brushflow.flow import load_estimator
-from brushflow.flow.estimators import FlowEstimator, Frame
+from brushflow.flow.types import FlowEstimator, Frame
 from brushflow.video import read_image
 
 DISTANCES = (1, 2, 5, 10)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from brushflow.common.errors import UsageError
 from brushflow.evaluation.flicker import luminance
-from brushflow.flow.estimators import Frame
+from brushflow.flow.types import Frame
 from brushflow.models import preprocess
 from brushflow.models.loss_network import LossNetwork, gram_matrix
 

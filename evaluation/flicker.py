@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from brushflow.flow.estimators import Frame
+from brushflow.flow.types import Frame
 
 WINDOW = 8
 HOP = 4

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from brushflow.common.errors import BrushflowError
 from brushflow.evaluation.datasets import FlowPair
-from brushflow.flow.estimators import Flow, FlowEstimator
+from brushflow.flow.types import Flow, FlowEstimator
 from brushflow.video import read_image
 
 

@@ -17,7 +17,7 @@ from brushflow.common.downloads import download_file
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.tensor_files import load_tensors, not_finite
 from brushflow.common.torchvision_import import import_torchvision
-from brushflow.flow.estimators import Frame
+from brushflow.flow.types import Frame
 
 # The modules of torchvision's ``features`` after which activations are compared.
 _TAPS = {

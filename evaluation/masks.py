@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brushflow.flow import stays_inside, warp_array
-from brushflow.flow.estimators import Flow
+from brushflow.flow.types import Flow
 
 Mask = NDArray[np.bool_]
 

@@ -14,7 +14,7 @@ from brushflow.evaluation.stability import (
 )
 from brushflow.evaluation.truth import TrueFlow
 from brushflow.flow import bidirectional
-from brushflow.flow.estimators import Flow, FlowEstimator, Frame
+from brushflow.flow.types import Flow, FlowEstimator, Frame
 from brushflow.occlusion import reliability
 
 

@@ -17,7 +17,7 @@ from brushflow.evaluation.lpips import Lpips
 from brushflow.evaluation.pair_motion import estimated_motion, true_motion
 from brushflow.evaluation.stability import FloatMap, frame_difference_error, tof
 from brushflow.evaluation.truth import TrueFlow, compose
-from brushflow.flow.estimators import FlowEstimator, Frame
+from brushflow.flow.types import FlowEstimator, Frame
 from brushflow.occlusion import structure_map
 
 Numbers = list[dict[str, float]]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brushflow.flow import warp_array
-from brushflow.flow.estimators import Flow, Frame
+from brushflow.flow.types import Flow, Frame
 
 FloatMap = NDArray[np.float32]
 _MEAN = np.full((1, 3), 1 / 3, np.float32)

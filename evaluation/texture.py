@@ -5,7 +5,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from brushflow.evaluation.flicker import luminance
-from brushflow.flow.estimators import Frame
+from brushflow.flow.types import Frame
 
 _WINDOW, _STEP = 16, 8  # pixels
 _BLUR = 4.0  # pixels; what is finer does not make an area uneven

@@ -17,7 +17,7 @@ from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.wording import counted
 from brushflow.evaluation.masks import Mask
 from brushflow.flow import read_flo, stays_inside, warp_array
-from brushflow.flow.estimators import Flow
+from brushflow.flow.types import Flow
 from brushflow.video import read_image
 
 UNKNOWN_FLOW = 1e9

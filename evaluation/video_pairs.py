@@ -10,7 +10,7 @@ from pathlib import Path
 from brushflow.common.errors import UsageError
 from brushflow.common.sizes import fit_size
 from brushflow.common.wording import counted
-from brushflow.flow.estimators import Frame
+from brushflow.flow.types import Frame
 from brushflow.video import Source, TimedFrame, open_source
 
 SMALLEST_SIDE = 16

@@ -8,11 +8,12 @@ on the grid of t-1 and points into t.
 
 from brushflow.flow.borders import hold_inside, stays_inside
 from brushflow.flow.color import flow_to_color
-from brushflow.flow.estimators import ESTIMATOR_NAMES, FlowEstimator, load_estimator
+from brushflow.flow.estimators import ESTIMATOR_NAMES, load_estimator
 from brushflow.flow.flo import read_flo, write_flo
 from brushflow.flow.kitti import read_kitti, write_kitti
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import resize_flow
+from brushflow.flow.types import FlowEstimator
 from brushflow.flow.warp import warp, warp_array, warp_sharp
 
 __all__ = [

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from brushflow.flow.estimators import Flow
+from brushflow.flow.types import Flow
 
 _MARGIN = 1.0  # pixels of the grid that the flow is on
 

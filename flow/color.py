@@ -7,7 +7,7 @@ The colour wheel of Baker et al., A Database and Evaluation Methodology for Opti
 import numpy as np
 from numpy.typing import NDArray
 
-from brushflow.flow.estimators import Flow
+from brushflow.flow.types import Flow
 
 # The wheel's corners and the number of steps from each to the next. The steps are unequal because
 # people tell reds and yellows apart better than greens.

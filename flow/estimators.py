@@ -5,42 +5,30 @@ What all of them have in common is done once: frames are checked and equal frame
 """
 
 import difflib
+import importlib
 from pathlib import Path
-from typing import Protocol, TypeAlias
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from brushflow.common.errors import UsageError
+from brushflow.flow.guarded import Guarded
+from brushflow.flow.resize import CappedSize
+from brushflow.flow.types import FlowEstimator, Loader
 
-Frame: TypeAlias = NDArray[np.uint8 | np.uint16]
-Flow: TypeAlias = NDArray[np.float32]
-
-OPENCV_NAMES = ("dis", "dis-fast", "deepflow", "farneback", "tvl1")
-RAFT_NAMES = ("raft-small", "raft-large")
-ESTIMATOR_NAMES = (*OPENCV_NAMES, *RAFT_NAMES)
-PTLFLOW_PREFIX = "ptlflow:"
-
-
-class FlowEstimator(Protocol):
-    """Finds where the pixels of one frame are in another. May be called from several threads.
-
-    One that finds both directions faster together than one by one also has a method
-    ``both_ways(frame, other, executor)``, see ``pairs.bidirectional``, which makes use of it.
-    """
-
-    def __call__(self, frame: Frame, other: Frame) -> Flow:
-        """The displacement of every pixel of ``frame`` into ``other``.
-
-        Args:
-            frame: uint8 or uint16 (full range) (H, W, 3), RGB.
-            other: the same shape.
-
-        Returns:
-            float32 (H, W, 2), (x, y) in pixels, on the grid of ``frame``.
-        """
-        ...
+# Each estimator, or family of them with a colon, and the module that has it; see ``types.Loader``.
+_MODULES = {
+    "dis": "opencv",
+    "dis-fast": "opencv",
+    "deepflow": "opencv",
+    "farneback": "opencv",
+    "tvl1": "opencv",
+    "raft-small": "raft",
+    "raft-large": "raft",
+    "ptlflow:": "ptlflow",
+}
+ESTIMATOR_NAMES = tuple(name for name in _MODULES if not name.endswith(":"))
+_FAMILIES = tuple(name for name in _MODULES if name.endswith(":"))
+NAMES_TOLD = f"{', '.join(ESTIMATOR_NAMES)} or {' or '.join(f'{name}NAME' for name in _FAMILIES)}"
 
 
 def load_estimator(
@@ -64,38 +52,23 @@ def load_estimator(
     """
     if max_size is not None and max_size < 1:
         raise UsageError(f"The flow size must be at least 1 pixel, not {max_size}.")
-    # These call back into this module.
-    from brushflow.flow.guarded import Guarded
-    from brushflow.flow.resize import CappedSize
-
-    estimator = _network_or_opencv(name, device, weights)
+    estimator = _loader(name)(name, device, weights)
     return Guarded(estimator if max_size is None else CappedSize(estimator, max_size))
 
 
-def _network_or_opencv(
-    name: str, device: str | torch.device, weights: Path | str | None
-) -> FlowEstimator:
-    # Imported when asked for: torchvision alone takes seconds, which the default needs none of.
-    if name in RAFT_NAMES:
-        from brushflow.flow.raft import Raft
+def is_network(name: str) -> bool:
+    """Whether the estimator of this name is a network, and none of OpenCV's algorithms."""
+    return _MODULES.get(name) != "opencv"
 
-        return Raft(name, device, weights)
-    if name.startswith(PTLFLOW_PREFIX):
-        from brushflow.flow.ptlflow import PtlflowModel
 
-        return PtlflowModel(name.removeprefix(PTLFLOW_PREFIX), device, weights)
-    if name not in OPENCV_NAMES:
+def _loader(name: str) -> Loader:
+    module = _MODULES.get(name) or next(
+        (_MODULES[family] for family in _FAMILIES if name.startswith(family)), None
+    )
+    if module is None:
         near = difflib.get_close_matches(name, ESTIMATOR_NAMES, n=1)
         meant = f" (did you mean '{near[0]}'?)" if near else ""
-        raise UsageError(
-            f"There is no flow estimator '{name}'{meant}; "
-            f"choose one of {', '.join(ESTIMATOR_NAMES)} or {PTLFLOW_PREFIX}NAME."
-        )
-    if weights is not None:
-        raise UsageError(
-            f"The flow estimator '{name}' is no network and takes no weights; "
-            "leave the weight file out or choose a RAFT."
-        )
-    from brushflow.flow.opencv import OpenCvEstimator
-
-    return OpenCvEstimator(name)
+        raise UsageError(f"There is no flow estimator '{name}'{meant}; choose one of {NAMES_TOLD}.")
+    # Imported when asked for: torchvision alone takes seconds, which the default needs none of.
+    loader: Loader = importlib.import_module(f"brushflow.flow.{module}").load
+    return loader

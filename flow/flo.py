@@ -10,7 +10,7 @@ import numpy as np
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
-from brushflow.flow.estimators import Flow
+from brushflow.flow.types import Flow
 
 _TAG = b"PIEH"  # 202021.25 as little-endian float32
 _HEADER = struct.Struct("<4sii")

@@ -4,8 +4,8 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from brushflow.flow.estimators import Flow, FlowEstimator, Frame
 from brushflow.flow.pairs import bidirectional
+from brushflow.flow.types import Flow, FlowEstimator, Frame
 
 
 class Guarded:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
-from brushflow.flow.estimators import Flow
+from brushflow.flow.types import Flow
 
 _SCALE = 64
 _ZERO = 1 << 15

@@ -3,14 +3,17 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
-from brushflow.flow.estimators import Flow, Frame
+from brushflow.common.errors import UsageError
 from brushflow.flow.padding import replicate
+from brushflow.flow.types import Flow, Frame
 
-_ALGORITHMS = {
+ALGORITHMS = {
     # Kroeger et al., Fast Optical Flow using Dense Inverse Search, ECCV 2016.
     "dis": lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM),
     "dis-fast": lambda: cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST),
@@ -36,11 +39,22 @@ class OpenCvEstimator:
 
     def __call__(self, frame: Frame, other: Frame) -> Flow:
         if not hasattr(self._of_thread, "algorithm"):
-            self._of_thread.algorithm = _ALGORITHMS[self.name]()
+            self._of_thread.algorithm = ALGORITHMS[self.name]()
         frame, inside = replicate(frame, _SMALLEST)
         other, _ = replicate(other, _SMALLEST)
         flow = self._of_thread.algorithm.calc(_brightness(frame), _brightness(other), None)
         return np.ascontiguousarray(flow[inside])
+
+
+def load(name: str, device: str | torch.device, weights: Path | str | None) -> OpenCvEstimator:
+    """See ``types.Loader``; UsageError for weights, which none of these has."""
+    del device
+    if weights is not None:
+        raise UsageError(
+            f"The flow estimator '{name}' is no network and takes no weights; "
+            "leave the weight file out or choose a RAFT."
+        )
+    return OpenCvEstimator(name)
 
 
 def _brightness(frame: Frame) -> np.ndarray:

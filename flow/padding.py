@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from brushflow.flow.estimators import Frame
+from brushflow.flow.types import Frame
 
 
 def replicate(frame: Frame, minimum: int, multiple: int = 1) -> tuple[Frame, tuple[slice, slice]]:

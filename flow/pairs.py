@@ -2,7 +2,7 @@
 
 from concurrent.futures import Executor
 
-from brushflow.flow.estimators import Flow, FlowEstimator, Frame
+from brushflow.flow.types import Flow, FlowEstimator, Frame
 
 
 def bidirectional(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.flow.estimators import Flow, Frame
+from brushflow.flow.types import Flow, Frame
 
 
 class PtlflowModel:
@@ -50,6 +50,11 @@ class PtlflowModel:
         with self._one_at_a_time:
             flow = self._model({"images": images})["flows"][0, 0]
         return np.ascontiguousarray(flow.permute(1, 2, 0).float().cpu().numpy())
+
+
+def load(name: str, device: str | torch.device, weights: Path | str | None) -> PtlflowModel:
+    """See ``types.Loader``; names begin with ``ptlflow:``."""
+    return PtlflowModel(name.partition(":")[2], device, weights)
 
 
 def _import_ptlflow(name: str) -> ModuleType:

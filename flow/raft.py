@@ -10,9 +10,9 @@ from torch import Tensor
 
 from brushflow.common.downloads import download_weights
 from brushflow.common.torchvision_import import import_torchvision
-from brushflow.flow.estimators import Flow, Frame
 from brushflow.flow.padding import replicate
 from brushflow.flow.raft_weights import load_weights
+from brushflow.flow.types import Flow, Frame, Loader
 
 # The feature maps are 1/8 of the picture; the fourth level of the correlation pyramid is 1/64 and
 # must be two pixels or more, else the network returns NaN.
@@ -83,3 +83,6 @@ class Raft:
         pixels = stack if stack.dtype == np.uint8 else stack.astype(np.int32)
         pictures = torch.from_numpy(pixels).to(self.device)
         return (pictures.permute(0, 3, 1, 2).float() * (2 / full_scale) - 1).contiguous()
+
+
+load: Loader = Raft

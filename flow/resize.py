@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from brushflow.common.sizes import fit_size, resized
-from brushflow.flow.estimators import Flow, FlowEstimator, Frame
 from brushflow.flow.pairs import bidirectional
+from brushflow.flow.types import Flow, FlowEstimator, Frame
 
 
 def resize_flow(flow: Flow, size: tuple[int, int]) -> Flow:

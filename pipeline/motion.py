@@ -17,9 +17,9 @@ import numpy as np
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.flow import read_flo, stays_inside
 from brushflow.flow.borders import hold_inside
-from brushflow.flow.estimators import FlowEstimator
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import fit, resize_flow
+from brushflow.flow.types import FlowEstimator
 from brushflow.occlusion import read_map, reliability, rescue
 
 _LEAST, _MOST = 320, 1024

@@ -9,7 +9,7 @@ from typing import Any
 from brushflow.common.errors import UsageError
 from brushflow.common.option_fields import option_field
 from brushflow.common.torch_devices import DEVICES, PRECISIONS
-from brushflow.flow.estimators import ESTIMATOR_NAMES, PTLFLOW_PREFIX
+from brushflow.flow.estimators import NAMES_TOLD
 from brushflow.models.network_input import FILLS
 from brushflow.pipeline.finishing import COARSEST, FINEST
 from brushflow.pipeline.long_term import LONG_TERM
@@ -93,9 +93,7 @@ class StylizeOptions:
         kinds=FILES - {SPHERE},
     )
 
-    flow: str = _motion(
-        "dis", f"How motion is found: {', '.join(ESTIMATOR_NAMES)} or {PTLFLOW_PREFIX}NAME."
-    )
+    flow: str = _motion("dis", f"How motion is found: {NAMES_TOLD}.")
     flow_weights: Path | None = _motion(
         None, "Weights of a flow network, instead of downloading them."
     )

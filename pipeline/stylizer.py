@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from brushflow.common.torch_devices import autocast
 from brushflow.flow import load_estimator, warp
-from brushflow.flow.estimators import FlowEstimator
+from brushflow.flow.types import FlowEstimator
 from brushflow.models import StyleModel, StyleNetwork, from_rgb, preprocess, upload
 from brushflow.models.inference.cuda_graph import Graphed
 from brushflow.models.inference.folding import fold

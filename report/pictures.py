@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from brushflow.common.sizes import fit_size
 from brushflow.evaluation.video_pairs import Inputs
-from brushflow.flow.estimators import Frame
+from brushflow.flow.types import Frame
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 CLIP_SIDE = 640

@@ -15,9 +15,10 @@ from brushflow.common.torch_devices import choose_device
 from brushflow.evaluation import Evaluation, SintelTruth, evaluate
 from brushflow.evaluation.metrics import format_value
 from brushflow.evaluation.summary import summary
+from brushflow.flow.estimators import NAMES_TOLD
 from brushflow.report.evaluation_page import write_report
 from brushflow.scripts import evaluate_flow
-from brushflow.scripts.evaluate_flow import ESTIMATORS, grouped
+from brushflow.scripts.evaluate_flow import grouped
 from brushflow.shots.scan import find_cuts
 from brushflow.video import open_source
 
@@ -107,7 +108,7 @@ def command() -> None:
     show_default=True,
     help="Frames per second of folders of images.",
 )
-@grouped("Motion", "--flow", default="dis", show_default=True, help=f"{ESTIMATORS}.")
+@grouped("Motion", "--flow", default="dis", show_default=True, help=f"{NAMES_TOLD}.")
 @grouped(
     "Motion",
     "--flow-weights",

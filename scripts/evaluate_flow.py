@@ -19,10 +19,10 @@ from brushflow.common.wording import counted
 from brushflow.evaluation import FlowAccuracy, flow_accuracy
 from brushflow.evaluation.datasets import KINDS, find_pairs, spread
 from brushflow.flow import load_estimator
+from brushflow.flow.estimators import NAMES_TOLD
 
 _PATH = click.Path(path_type=Path)
 F = TypeVar("F", bound=Callable[..., Any])
-ESTIMATORS = "dis, dis-fast, deepflow, farneback, tvl1, raft-small, raft-large or ptlflow:NAME"
 
 
 def grouped(group: str, *names: str, **attributes: Any) -> Callable[[F], F]:
@@ -38,7 +38,7 @@ def grouped(group: str, *names: str, **attributes: Any) -> Callable[[F], F]:
     multiple=True,
     default=("dis",),
     show_default=True,
-    help=f"Estimator, may be given several times: {ESTIMATORS}.",
+    help=f"Estimator, may be given several times: {NAMES_TOLD}.",
 )
 @grouped(
     "What",

@@ -4,6 +4,7 @@ import ast
 import configparser
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,36 @@ def test_imports_point_down(folder):
                     continue
                 below = FLOOR_OF[part] < FLOOR_OF[folder] or (folder, part) in BESIDE
                 assert below and (folder, part) not in STRANGERS, f"{path}: {module}"
+
+
+def names_of_modules():
+    """Every module by its name, with its file."""
+    modules = {}
+    for path in (path for folder in FLOOR_OF for path in (ROOT / folder).rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        modules[".".join(("brushflow", *parts))] = path
+    return modules
+
+
+def test_no_circle_of_imports():
+    """Not even one that is opened by importing late."""
+    modules = names_of_modules()
+    graph = {}
+    for module, path in modules.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        needed = graph[module] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                needed |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module in modules:
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                needed |= inside & modules.keys() or {node.module}
+        needed &= modules.keys() - {module}
+    # A command's first line, which hands it over when all is imported.
+    graph["brushflow.cli.start"].discard("brushflow.cli.commands")
+    assert any("brushflow.flow.types" in needed for needed in graph.values())
+    TopologicalSorter(graph).prepare()
 
 
 def test_the_root_holds_the_commands_and_nothing_that_shadows_a_module():

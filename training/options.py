@@ -8,7 +8,7 @@ from typing import Any
 from brushflow.common.errors import UsageError
 from brushflow.common.option_fields import option_field
 from brushflow.common.torch_devices import DEVICES, PRECISIONS
-from brushflow.flow.estimators import ESTIMATOR_NAMES, PTLFLOW_PREFIX
+from brushflow.flow.estimators import NAMES_TOLD
 from brushflow.models import load
 from brushflow.models.arch import PADDING_TYPES
 from brushflow.models.loss_network import POOLINGS
@@ -16,7 +16,7 @@ from brushflow.models.network import NORMS
 from brushflow.models.network_input import FILLS
 from brushflow.models.preprocessing import PREPROCESSINGS
 from brushflow.training.losses import STATISTICS
-from brushflow.training.temporal import CRITERIA, PAPER_WEIGHTS, TEMPORAL_LOSSES
+from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES
 
 NETWORKS = {"image": 3, "recurrent": 6, "video": 7}  # by their number of input channels
 QUICK_PIXEL_WEIGHT = 200  # small windows see few certain pixels: the published 50 leaves flicker
@@ -126,9 +126,7 @@ class TrainOptions:
     settle: int = _sequences(
         6, "At most so often a first frame is painted again before the steps begin.", least=0
     )
-    flow: str = _sequences(
-        "dis", f"Optical flow of videos: {', '.join(ESTIMATOR_NAMES)}, {PTLFLOW_PREFIX}NAME."
-    )
+    flow: str = _sequences("dis", f"Optical flow of videos: {NAMES_TOLD}.")
     flow_weights: Path | None = _sequences(None, "Weights of the optical flow network.")
 
     loss_weights: str = _losses(
@@ -181,7 +179,9 @@ class TrainOptions:
     content_strength_schedule: str = _losses(
         "1", "Weight of content in all, by iteration.", names=("content-strength",)
     )
-    temporal_loss: str = _losses("pixel", "What makes frames agree.", choices=TEMPORAL_LOSSES)
+    temporal_loss: str = _losses(
+        "pixel", "What makes frames agree.", choices=tuple(TEMPORAL_LOSSES)
+    )
     temporal_criterion: str = _losses("l2", "Distance of the pixel loss.", choices=tuple(CRITERIA))
     temporal_weight_schedule: str | None = _losses(
         None,
@@ -269,11 +269,9 @@ class TrainOptions:
             )
         simulated = ["single_image:2,shift:2,zoom_out:1"] if self.images else []
         real = ["video:3"] if self.videos else []
-        weight = (
-            QUICK_PIXEL_WEIGHT
-            if self.temporal_loss == "pixel"
-            else PAPER_WEIGHTS.get(self.temporal_loss, 0)
-        )
+        weight: float = QUICK_PIXEL_WEIGHT
+        if self.temporal_loss != "pixel" and self.temporal_loss in TEMPORAL_LOSSES:
+            weight = TEMPORAL_LOSSES[self.temporal_loss].weight
         usual: dict[str, Any] = {name: getattr(ResolvedOptions, name) for name in _LEFT_OPEN}
         if self.init_from is not None:
             network = load(self.init_from).network

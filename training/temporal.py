@@ -5,6 +5,7 @@ single picture has no temporal loss, except for ``noise``. Pictures are in netwo
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -15,18 +16,6 @@ from torch import Tensor
 from brushflow.models.preprocessing import VGG_MEAN_BGR
 from brushflow.training.unroll import Network, Step
 
-# Weights as published: Ruder et al. 2018 (50; 100 in mixed training), Xu et al. 2021 (400, 400,
-# and 10 with 600 for the features). Noise losses are published for another range of values: here
-# it weighs as much as the pixel loss, which is the same distance.
-PAPER_WEIGHTS = {
-    "pixel": 50.0,
-    "ofb": 400.0,
-    "p-fdb": 400.0,
-    "c-fdb": 10.0,
-    "noise": 50.0,
-    "none": 0.0,
-}
-TEMPORAL_LOSSES = tuple(PAPER_WEIGHTS)
 CRITERIA: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "l2": F.mse_loss,
     "l1": F.l1_loss,
@@ -43,7 +32,7 @@ def temporal_loss(kind: str, steps: list[Step], criterion: str, features: Featur
 
     ``features`` gives the layer that c-fdb compares. ``noise`` is ``noise_loss``, not here.
     """
-    losses = [_PAIR_LOSSES[kind](a, b, criterion, features) for a, b in pairwise(steps)]
+    losses = [TEMPORAL_LOSSES[kind].compare(a, b, criterion, features) for a, b in pairwise(steps)]
     return torch.stack(losses).mean() if losses else steps[0].output.new_zeros(())
 
 
@@ -115,11 +104,22 @@ def _nothing(before: Step, step: Step, criterion: str, features: Features) -> Te
     return step.output.new_zeros(())
 
 
-_PAIR_LOSSES = {
-    "pixel": pixel_loss,
-    "ofb": optical_flow_loss,
-    "p-fdb": pixel_difference_loss,
-    "c-fdb": combined_difference_loss,
-    "noise": _nothing,
-    "none": _nothing,
+@dataclass(frozen=True)
+class TemporalLoss:
+    """How a step is compared with the one before it, and the ``weight`` as published."""
+
+    compare: Callable[[Step, Step, str, Features], Tensor]
+    weight: float
+
+
+# Ruder et al. 2018 (50; 100 in mixed training), Xu et al. 2021 (400, 400, and 10 with 600 for the
+# features). Noise losses are published for another range of values: here it weighs as much as the
+# pixel loss, which is the same distance, and it is no comparison of steps.
+TEMPORAL_LOSSES = {
+    "pixel": TemporalLoss(pixel_loss, 50.0),
+    "ofb": TemporalLoss(optical_flow_loss, 400.0),
+    "p-fdb": TemporalLoss(pixel_difference_loss, 400.0),
+    "c-fdb": TemporalLoss(combined_difference_loss, 10.0),
+    "noise": TemporalLoss(_nothing, 50.0),
+    "none": TemporalLoss(_nothing, 0.0),
 }

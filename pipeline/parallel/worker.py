@@ -17,6 +17,7 @@ import torch
 
 import brushflow
 from brushflow.common.errors import BrushflowError
+from brushflow.flow.estimators import is_network
 from brushflow.models import available, learned_styles
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.options import StylizeOptions
@@ -175,7 +176,7 @@ def describe_run(
     )
     # The last bits of a flow network's result depend on the number of threads (oneDNN's 1×1
     # convolutions), those of the stylization networks and of OpenCV's estimators do not.
-    threads = torch.get_num_threads() if options.flow.startswith(("raft", "ptlflow")) else None
+    threads = torch.get_num_threads() if is_network(options.flow) else None
     return RunDescription(
         str(source.info.path.absolute()), output.absolute(), folder.absolute(), options, "", threads
     )

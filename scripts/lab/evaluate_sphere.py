@@ -18,7 +18,7 @@ from brushflow.evaluation.pair_motion import estimated_motion
 from brushflow.evaluation.stability import difference_map
 from brushflow.evaluation.video_pairs import Inputs
 from brushflow.flow import load_estimator
-from brushflow.flow.estimators import FlowEstimator
+from brushflow.flow.types import FlowEstimator
 from brushflow.scripts.evaluate import named_results
 from brushflow.shots.scan import find_cuts
 from brushflow.spherical import Panorama, default_cube

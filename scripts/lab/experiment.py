@@ -26,7 +26,7 @@ from brushflow.training import TrainOptions, train
 from brushflow.training.data.clips import find_videos, names_below
 from brushflow.training.options import SMALL_ARCH
 from brushflow.training.recipes import RECIPES
-from brushflow.training.temporal import PAPER_WEIGHTS
+from brushflow.training.temporal import TEMPORAL_LOSSES
 from brushflow.video import open_source
 
 _PATH = click.Path(path_type=Path)
@@ -136,7 +136,7 @@ def fdb(
                     init_from=baseline,
                     iterations=setting.fine_tuning,
                     temporal_loss=loss,
-                    temporal_weight_schedule=str(PAPER_WEIGHTS[loss]),
+                    temporal_weight_schedule=str(TEMPORAL_LOSSES[loss].weight),
                     through_time=True,
                     frame_steps_schedule="1" if network == "image" else str(setting.sequence),
                     batch_schedule="1" if published else "2",

@@ -22,6 +22,7 @@ from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torch_devices import choose_device
 from brushflow.common.wording import counted
 from brushflow.flow import FlowEstimator, load_estimator, read_flo, write_flo
+from brushflow.flow.estimators import NAMES_TOLD
 from brushflow.occlusion import RULES, reliability, write_pgm
 from brushflow.pipeline.motion import frame_path
 from brushflow.video import read_image
@@ -134,8 +135,7 @@ def numbered_frames(place: str) -> dict[int, Path]:
     "--flow",
     default="dis",
     show_default=True,
-    help="How motion is found: dis, dis-fast, deepflow, farneback, tvl1, raft-small, raft-large "
-    "or ptlflow:NAME.",
+    help=f"How motion is found: {NAMES_TOLD}.",
 )
 @click.option(
     "--flow-weights",

@@ -1,5 +1,6 @@
 """What every flow estimator promises, and how one is chosen."""
 
+import importlib
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,12 @@ import pytest
 import torch
 
 from brushflow.common.errors import UsageError
-from brushflow.flow import bidirectional, load_estimator, resize_flow
-from brushflow.flow.estimators import OPENCV_NAMES
+from brushflow.flow import bidirectional, estimators, load_estimator, resize_flow
+from brushflow.flow.opencv import ALGORITHMS
 from brushflow.flow.resize import CappedSize
 
 
-@pytest.mark.parametrize("name", OPENCV_NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_a_known_shift_is_found(name, dtype, shifted):
     frame, other = shifted(3, -2)
@@ -26,13 +27,13 @@ def test_a_known_shift_is_found(name, dtype, shifted):
     assert np.median(np.linalg.norm(flow - (3, -2), axis=2)) < 0.5
 
 
-@pytest.mark.parametrize("name", OPENCV_NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS)
 def test_equal_frames_have_no_motion_at_all(name, shifted):
     frame, _ = shifted(0, 0)
     assert not load_estimator(name)(frame, frame.copy()).any()
 
 
-@pytest.mark.parametrize("name", OPENCV_NAMES)
+@pytest.mark.parametrize("name", ALGORITHMS)
 @pytest.mark.parametrize("size", [(2, 2), (1, 1), (3, 50), (50, 3), (11, 13)])
 def test_tiny_frames_work(name, size):
     random = np.random.default_rng(0)
@@ -189,3 +190,20 @@ def test_ptlflow_troubles_are_sentences(ptlflow, monkeypatch):
     monkeypatch.setitem(sys.modules, "ptlflow", None)
     with pytest.raises(UsageError, match="pip install ptlflow"):
         load_estimator("ptlflow:sea_raft")
+
+
+def test_an_estimator_is_a_row_and_a_module(monkeypatch):
+    """That is all: the registry decides which names there are, and what loads them."""
+    still = ModuleType("brushflow.flow.still")
+    still.load = lambda name, device, weights: (
+        lambda frame, other: np.full((*frame.shape[:2], 2), len(name), np.float32)
+    )
+    monkeypatch.setitem(sys.modules, "brushflow.flow.still", still)
+    monkeypatch.setitem(estimators._MODULES, "still", "still")
+    frame = np.zeros((8, 8, 3), np.uint8)
+    assert (load_estimator("still")(frame, frame + 1) == 5).all()
+    for name, module in estimators._MODULES.items():
+        assert callable(importlib.import_module(f"brushflow.flow.{module}").load)
+        assert estimators.is_network(name) == (module != "opencv")
+    opencv = {name for name, module in estimators._MODULES.items() if module == "opencv"}
+    assert opencv == set(ALGORITHMS)
