@@ -5,23 +5,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch
-from torch import Tensor
 
 from brushflow.common.errors import BrushflowError
-from brushflow.common.tensor_files import load_tensors
 
 _log = logging.getLogger(__name__)
-
-
-def download_weights(url: str, what: str, about: str) -> dict[str, Tensor]:
-    """The state dict at ``url``, see ``download_file``, which raises what is raised here too."""
-    cached = download_file(url, what, about)
-    try:
-        return load_tensors(cached)
-    except (OSError, ValueError) as error:
-        raise BrushflowError(
-            f"The {what} '{cached}' are damaged: delete that file to download them again."
-        ) from error
 
 
 def download_file(url: str, what: str, about: str, name: str | None = None) -> Path:

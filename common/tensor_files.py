@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor
 
+from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import out_of_memory
 
 
@@ -29,6 +31,41 @@ def load_tensors(file: Path | IO[bytes]) -> Any:
         if out_of_memory(error):
             raise
         raise ValueError("it is damaged, or holds more than tensors") from error
+
+
+def read_weights(path: Path, what: str, about: str = "", prefix: str = "") -> dict[str, Tensor]:
+    """The tensors, by name, of a ``.safetensors`` file or one of PyTorch's; no code from it runs.
+
+    Args:
+        path: the file.
+        what: names the weights in messages, e.g. "flow weights".
+        about: see BrushflowError.
+        prefix: only tensors whose name begins so are wanted, and checked.
+
+    Raises:
+        BrushflowError: there is no such file, it is damaged or holds anything but tensors by name,
+            or values that are no numbers.
+    """
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else load_tensors(path)
+        if not isinstance(state, Mapping) or not all(
+            isinstance(name, str) and isinstance(each, Tensor) for name, each in state.items()
+        ):
+            raise ValueError("it holds no tensors by name")
+    except FileNotFoundError as error:
+        raise BrushflowError(f"There is no file {path} with {what}.", about) from error
+    except (SafetensorError, OSError, ValueError) as error:
+        fact = f"{path} is not a file of {what}: it is damaged, or holds more or less than tensors."
+        if Path(torch.hub.get_dir()) in path.parents:
+            fact += " Without it, they are downloaded again."
+        raise BrushflowError(fact, about) from error
+    wanted = {name: tensor for name, tensor in state.items() if name.startswith(prefix)}
+    broken = not_finite(wanted)
+    if broken is not None:
+        raise BrushflowError(
+            f"The {what} in {path} hold values that are no numbers, in {broken!r}.", about
+        )
+    return wanted
 
 
 def not_finite(tensors: Mapping[str, Tensor]) -> str | None:

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from brushflow.common.downloads import download_file
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.common.tensor_files import load_tensors, not_finite
+from brushflow.common.tensor_files import read_weights
 from brushflow.common.torchvision_import import import_torchvision
 from brushflow.flow.types import Frame
 
@@ -62,7 +60,7 @@ class Lpips:
         device: torch.device | str = "cpu",
     ) -> None:
         network, linear = _downloaded(weights) if isinstance(weights, str) else weights
-        state = _read(network)
+        state = read_weights(Path(network), "weights for LPIPS", prefix="features.")
         self.name = _recognize(state)
         if self.name is None:
             raise BrushflowError(
@@ -75,7 +73,7 @@ class Lpips:
         wanted = self.layers.state_dict()
         try:
             self.layers.load_state_dict({k: state[f"features.{k}"].float() for k in wanted})
-            lines = _read(linear)
+            lines = read_weights(Path(linear), "weights for LPIPS", prefix="lin")
             self.weights = [
                 lines[f"lin{i}.model.1.weight"].float().to(device) for i in range(len(self.taps))
             ]
@@ -144,19 +142,6 @@ def _downloaded(name: str) -> tuple[Path, Path]:
         download_file(network, "weights for LPIPS", "lpips"),
         download_file(f"{_LINEAR}{name}.pth", "weights for LPIPS", "lpips", linear),
     )
-
-
-def _read(path: Path | str) -> dict[str, Tensor]:
-    path = Path(path)
-    try:
-        state = load_file(path) if path.suffix == ".safetensors" else dict(load_tensors(path))
-        if not_finite(state) is not None:
-            raise BrushflowError(f"The weights in {path} hold values that are no numbers.")
-        return state
-    except FileNotFoundError as error:
-        raise BrushflowError(f"There is no file {path} with weights for LPIPS.") from error
-    except (SafetensorError, AttributeError, OSError, TypeError, ValueError) as error:
-        raise BrushflowError(f"{path} is not a file of PyTorch weights.") from error
 
 
 def _recognize(state: dict[str, Tensor]) -> str | None:

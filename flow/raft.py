@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from brushflow.common.downloads import download_weights
+from brushflow.common.downloads import download_file
 from brushflow.common.torchvision_import import import_torchvision
 from brushflow.flow.padding import replicate
 from brushflow.flow.raft_weights import load_weights
@@ -42,11 +42,8 @@ class Raft:
             model = networks.raft_large()
             published = networks.Raft_Large_Weights.DEFAULT
         if weights is None:
-            model.load_state_dict(
-                download_weights(published.url, "flow weights", "no_flow_weights")
-            )
-        else:
-            load_weights(model, name, Path(weights))
+            weights = download_file(published.url, "flow weights", "no_flow_weights")
+        load_weights(model, name, Path(weights))
         self.device = torch.device(device)
         self._model = model.eval().to(self.device)
         # torchvision keeps the correlation volume of the running pair on the module.

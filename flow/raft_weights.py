@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from brushflow.common.errors import BrushflowError
-from brushflow.common.tensor_files import load_tensors, not_finite
+from brushflow.common.tensor_files import read_weights
 
 # The names of princeton-vl/RAFT and what torchvision calls the same thing, applied in this order.
 _RENAMES = [
@@ -36,29 +36,13 @@ _SHORTCUT_NORM = re.compile(r"\.layer\d\.0\.norm[34]\.")
 def load_weights(model: nn.Module, name: str, path: Path) -> None:
     """Fill torchvision's ``model``, the network called ``name``, from a file.
 
-    The file is a state dict of torchvision or of the authors (princeton-vl); loading runs no code
-    from it.
+    The file is a state dict of torchvision or of the authors (princeton-vl).
 
     Raises:
         BrushflowError: the file cannot be read or holds something else.
     """
-    try:
-        state = load_tensors(path)
-    except FileNotFoundError as error:
-        raise BrushflowError(f"There is no flow weight file '{path}'.") from error
-    except (OSError, ValueError) as error:
-        raise BrushflowError(
-            f"Cannot read flow weights from '{path}': it is damaged or no file of PyTorch weights."
-        ) from error
-    mismatch = "no table of tensors"
-    if isinstance(state, Mapping) and all(
-        isinstance(name, str) and isinstance(each, Tensor) for name, each in state.items()
-    ):
-        state = torchvision_names(state)
-        mismatch = _mismatch(model.state_dict(), state)
-        broken = not_finite(state)
-        if not mismatch and broken is not None:
-            mismatch = f"'{broken}' holds values that are no numbers"
+    state = torchvision_names(read_weights(path, "flow weights"))
+    mismatch = _mismatch(model.state_dict(), state)
     if mismatch:
         raise BrushflowError(
             f"'{path}' does not hold weights of {name} ({mismatch}).", about="other_flow"

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from brushflow.common.downloads import download_weights
+from brushflow.common.downloads import download_file
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.common.tensor_files import load_tensors, not_finite
+from brushflow.common.tensor_files import not_finite, read_weights
 from brushflow.common.torchvision_import import import_torchvision
 from brushflow.models.loss_network_t7 import read_vgg_t7
 
@@ -23,6 +21,11 @@ _PUBLISHED = {
     "vgg16-397923af": (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
     "vgg19-dcbb9e9d": (1 / (255 * 0.229), 1 / (255 * 0.224), 1 / (255 * 0.225)),
 }
+_DOWNLOADED = {
+    "vgg16": ("VGG16_Weights", "IMAGENET1K_FEATURES"),
+    "vgg19": ("VGG19_Weights", "IMAGENET1K_V1"),
+}
+_WHAT = "the loss network's weights"
 POOLINGS = ("max", "average")
 
 
@@ -105,29 +108,19 @@ def _read_weights(weights: Path | str) -> tuple[dict[int, tuple[Tensor, Tensor]]
     Also whether pools round sizes up.
     """
     path = Path(weights)
-    published = str(weights) in ("vgg16", "vgg19")
     rounds_up = False
     try:
         if path.suffix.lower() == ".t7":
             found, rounds_up = read_vgg_t7(path)
+            if not_finite({f"{i} {part.dim()}": part for i in found for part in found[i]}):
+                raise BrushflowError(f"The VGG weights in {path} hold values that are no numbers.")
         else:
-            if published:
-                path, state = _download(str(weights))
-            else:
-                state = load_file(path) if path.suffix == ".safetensors" else load_tensors(path)
-            found = _convolutions(state)
+            if str(weights) in _DOWNLOADED:
+                path = _download(str(weights))
+            found = _convolutions(read_weights(path, _WHAT, "loss_weights", "features."))
         if found[0][0].shape != (64, 3, 3, 3):
             raise KeyError("features.0")
-        if not_finite({f"{i} {part.dim()}": part for i in found for part in found[i]}):
-            raise BrushflowError(f"The VGG weights in {path} hold values that are no numbers.")
-    except BrushflowError:
-        raise
-    except FileNotFoundError as error:
-        raise BrushflowError(f"There is no file {path} with the loss network's weights.") from error
-    except (
-        *(SafetensorError, OSError, ValueError),
-        *(AttributeError, IndexError, KeyError, TypeError),  # it holds something else
-    ) as error:
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise BrushflowError(
             f"{path} does not hold the weights of a VGG, as torchvision names them "
             f"(features.0.weight, …) or in the original programs' vgg16.t7."
@@ -149,14 +142,10 @@ def _convolutions(state: dict[str, Tensor]) -> dict[int, tuple[Tensor, Tensor]]:
     }
 
 
-def _download(name: str) -> tuple[Path, dict[str, Tensor]]:
+def _download(name: str) -> Path:
     vgg = import_torchvision("models.vgg")
-    published = {
-        "vgg16": vgg.VGG16_Weights.IMAGENET1K_FEATURES,
-        "vgg19": vgg.VGG19_Weights.IMAGENET1K_V1,
-    }[name]
-    what = "loss network's weights"
-    return Path(published.url), download_weights(published.url, what, "loss_weights")
+    kind, published = _DOWNLOADED[name]
+    return download_file(getattr(getattr(vgg, kind), published).url, _WHAT, "loss_weights")
 
 
 def _modules(

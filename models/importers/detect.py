@@ -1,23 +1,41 @@
 """Networks of other programs, told apart by what their files hold.
 
-``.t7``: the original fast-artistic-videos and fast-neural-style, see ``imported_t7``. ``.pth``:
-the PyTorch port of the former, see ``imported_port``, and the example fast_neural_style of PyTorch,
-see ``imported_example``. ``.model``: the frame-difference program, see ``imported_fdb``.
+``.t7``: the original fast-artistic-videos and fast-neural-style. ``.pth``: the PyTorch port of the
+former, and the example fast_neural_style of PyTorch. ``.model``: the frame-difference program.
 Checkpoints of training, often ``.pth.tar``, hold the same with other things beside it.
 """
 
 from pathlib import Path
+from typing import Any, Protocol
 
 from torch import Tensor
 
 from brushflow.common.errors import BrushflowError
 from brushflow.common.wording import counted
-from brushflow.models.importers import fdb as imported_fdb
-from brushflow.models.importers import pytorch_example as imported_example
-from brushflow.models.importers import pytorch_port as imported_port
+from brushflow.models.importers import fdb, pytorch_example, pytorch_port, torch7_models
 from brushflow.models.importers.pth import read_pth
-from brushflow.models.importers.torch7_models import network_from_t7
+from brushflow.models.importers.torch7 import read_t7
 from brushflow.models.network import StyleNetwork
+
+
+class Importer(Protocol):
+    """A module of this folder, for one layout of networks.
+
+    It is shown what a file holds: tensors by name, or of ``.t7`` what ``read_t7`` gives.
+    """
+
+    def detect(self, content: Any, /) -> bool:
+        """Whether a network in this layout begins like that."""
+        ...
+
+    def load(self, content: Any, /) -> StyleNetwork:
+        """Build it; KeyError, IndexError, ValueError or BrushflowError where it goes on unlike."""
+        ...
+
+
+# By what reads a file, the layouts that it may be in.
+_OF_TORCH7: tuple[Importer, ...] = (torch7_models,)
+_OF_PYTORCH: tuple[Importer, ...] = (pytorch_port, fdb, pytorch_example)
 
 
 def network_from_other(path: Path) -> StyleNetwork:
@@ -25,22 +43,20 @@ def network_from_other(path: Path) -> StyleNetwork:
 
     BrushflowError if the file holds anything else; nothing in it is executed.
     """
-    if path.suffix.lower() == ".t7":
-        return network_from_t7(path)
-    state = read_pth(path)
-    for layout in (imported_port, imported_fdb, imported_example):
-        if layout.recognises(state):
+    of_torch7 = path.suffix.lower() == ".t7"
+    content = read_t7(path) if of_torch7 else read_pth(path)
+    for importer in _OF_TORCH7 if of_torch7 else _OF_PYTORCH:
+        if importer.detect(content):
             try:
-                return layout.network_from_weights(state)
+                return importer.load(content)
             except (BrushflowError, KeyError, IndexError, ValueError) as error:
                 reason = f"no tensor {error}" if isinstance(error, KeyError) else str(error)
                 raise BrushflowError(
-                    f"{path} begins like a stylization network in a layout known here, and is "
-                    f"none: {reason.rstrip('.')}."
+                    f"The network in {path} cannot be had here: {reason.rstrip('.')}."
                 ) from error
+    what = "there is no entry 'model' with layers" if of_torch7 else _described(content)
     raise BrushflowError(
-        f"{path} does not hold the weights of a stylization network in a layout known here: "
-        f"{_described(state)}."
+        f"{path} does not hold the weights of a stylization network in a layout known here: {what}."
     )
 
 

@@ -19,12 +19,12 @@ _AFTER = {"deconv1.deconv2d": 0, "deconv2.deconv2d": 3, "deconv3.conv2d": 6}  # 
 _BLOCK_PARTS = {"conv1.conv2d": "conv1", "conv2.conv2d": "conv2"}
 
 
-def recognises(state: dict[str, Tensor]) -> bool:
+def detect(state: dict[str, Tensor]) -> bool:
     """Whether it has the names of the first convolution and of the first enlarging one."""
     return "conv1.conv2d.weight" in state and "deconv1.deconv2d.weight" in state
 
 
-def network_from_weights(state: dict[str, Tensor]) -> StyleNetwork:
+def load(state: dict[str, Tensor]) -> StyleNetwork:
     """Build the network; KeyError, IndexError, ValueError or UsageError if the layout differs."""
     if state["conv1.conv2d.weight"].shape[1] != 3:
         raise ValueError("it is the recurrent one, of which that program carries nothing on")

@@ -28,12 +28,12 @@ _BLOCK_PARTS = {"conv1.conv2d": "conv1", "in1": "norm1", "conv2.conv2d": "conv2"
 _UNUSED = (".running_mean", ".running_var", ".num_batches_tracked")
 
 
-def recognises(state: dict[str, Tensor]) -> bool:
+def detect(state: dict[str, Tensor]) -> bool:
     """Whether the first convolution has the name it has there."""
     return "conv1.conv2d.weight" in state
 
 
-def network_from_weights(state: dict[str, Tensor]) -> StyleNetwork:
+def load(state: dict[str, Tensor]) -> StyleNetwork:
     """Build the network; KeyError, IndexError, ValueError or UsageError if the layout differs."""
     state = {name: tensor for name, tensor in state.items() if not name.endswith(_UNUSED)}
     blocks = sum(f"res{i}.conv1.conv2d.weight" in state for i in range(1, len(state)))

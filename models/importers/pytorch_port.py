@@ -15,12 +15,12 @@ from brushflow.models.weights import network_from_state
 _BLOCK_PARTS = {"0.0.0": "conv1", "0.0.1": "norm1", "0.0.3": "conv2", "0.0.4": "norm2"}
 
 
-def recognises(state: dict[str, Tensor]) -> bool:
+def detect(state: dict[str, Tensor]) -> bool:
     """Whether all names begin with a number."""
     return all(re.fullmatch(r"[0-9]{1,3}\..+", name) for name in state)
 
 
-def network_from_weights(state: dict[str, Tensor]) -> StyleNetwork:
+def load(state: dict[str, Tensor]) -> StyleNetwork:
     """Build the network; KeyError, IndexError, ValueError or UsageError if the layout differs."""
     modules: dict[int, dict[str, Tensor]] = {}
     for name, tensor in state.items():

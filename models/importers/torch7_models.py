@@ -5,40 +5,34 @@ architecture string says in short, so the string, the padding type, the norm and
 the tanh are read off them; the input channels tell a video network (7) from an image network (3).
 """
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from brushflow.common.errors import BrushflowError
-from brushflow.models.importers.torch7 import Layer, read_t7
+from brushflow.models.importers.torch7 import Layer
 from brushflow.models.importers.torch7_layers import NORMS, Convolution, Row, modules, number, whole
 from brushflow.models.network import StyleNetwork, build
 from brushflow.models.weights import network_from_state
 
 
-def network_from_t7(path: Path) -> StyleNetwork:
-    """Build the network that a checkpoint holds.
+def detect(checkpoint: Any) -> bool:
+    """Whether there are layers, alone or in the checkpoint's entry ``model``."""
+    return isinstance(_model(checkpoint), Layer)
 
-    BrushflowError if the file is damaged, holds no network, or one with a layer that cannot be
-    had here, which is named.
-    """
-    checkpoint = read_t7(path)
-    model = checkpoint.get("model") if isinstance(checkpoint, dict) else checkpoint
-    if not isinstance(model, Layer):
-        raise BrushflowError(f"{path} holds no network: there is no entry 'model' with layers.")
+
+def load(checkpoint: Any) -> StyleNetwork:
+    """Build the network; ValueError or UsageError names a layer that cannot be had here."""
     options = checkpoint.get("opt") if isinstance(checkpoint, dict) else None
     preprocessing = options.get("preprocessing", "vgg") if isinstance(options, dict) else "vgg"
-    try:
-        row = Row(model)
-        if row.pools:
-            raise ValueError("it is a VGG, which judges pictures and paints none")
-        return _Translation(row, preprocessing).network()
-    except (BrushflowError, ValueError) as error:
-        raise BrushflowError(
-            f"The network in {path} cannot be had here: {str(error).rstrip('.')}."
-        ) from error
+    row = Row(_model(checkpoint))
+    if row.pools:
+        raise ValueError("it is a VGG, which judges pictures and paints none")
+    return _Translation(row, preprocessing).network()
+
+
+def _model(checkpoint: Any) -> Any:
+    return checkpoint.get("model") if isinstance(checkpoint, dict) else checkpoint
 
 
 class _Translation:

@@ -5,11 +5,12 @@ import io
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from brushflow.common.errors import BrushflowError
-from brushflow.common.tensor_files import load_tensors
-from brushflow.evaluation import lpips
+from brushflow.common.tensor_files import load_tensors, read_weights
+from brushflow.evaluation.lpips import Lpips
 from brushflow.flow.raft_weights import load_weights
 from brushflow.models.loss_network import LossNetwork
 from brushflow.training.checkpoint import NAME, read_checkpoint
@@ -64,6 +65,7 @@ def test_files_of_something_else_are_told(content, tmp_path):
     for load in (
         lambda: load_weights(nn.Linear(2, 2), "raft-small", path),
         lambda: LossNetwork(path, ["relu1_2"]),
+        lambda: Lpips((path, path)),
     ):
         with pytest.raises(BrushflowError, match=r"weights\.pth"):
             load()
@@ -79,11 +81,24 @@ def test_weights_that_are_no_numbers_are_told(value, tmp_path):
     for state, load in (
         (vgg, lambda: LossNetwork(path, ["relu1_1"])),
         (linear, lambda: load_weights(nn.Linear(2, 1), "raft-small", path)),
-        (linear, lambda: lpips._read(path)),
+        (linear, lambda: read_weights(path, "weights")),
     ):
         torch.save(state, path)
         with pytest.raises(BrushflowError, match=r"weights\.pth.* no numbers"):
             load()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_only_what_is_wanted_of_weights_is_read_and_checked(suffix, tmp_path):
+    path = tmp_path / f"weights{suffix}"
+    state = {"features.0.bias": torch.ones(2), "classifier.0.bias": torch.tensor([torch.nan])}
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    assert read_weights(path, "weights", prefix="features.").keys() == {"features.0.bias"}
+    with pytest.raises(BrushflowError, match=r"no numbers, in 'classifier\.0\.bias'") as error:
+        read_weights(path, "weights", "loss_weights")
+    assert error.value.about == "loss_weights"
+    with pytest.raises(BrushflowError, match=r"no file .*absent\.pth with weights"):
+        read_weights(tmp_path / "absent.pth", "weights")
 
 
 def test_too_little_memory_is_not_taken_for_damage(tmp_path, monkeypatch):

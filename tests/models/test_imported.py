@@ -2,6 +2,7 @@
 
 import itertools
 import tarfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from torch import nn
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import VGG_MEAN_BGR, build, load, to_rgb
+from brushflow.models.importers import detect
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer
 
@@ -212,10 +214,22 @@ def test_networks_of_the_frame_difference_program_are_read(tmp_path):
 def test_other_weights_are_refused(tmp_path):
     path = tmp_path / "other.pth"
     torch.save(nn.Sequential(nn.Linear(3, 4), nn.Conv2d(3, 3, 3)).state_dict(), path)
-    with pytest.raises(BrushflowError, match="layout known here"):
+    with pytest.raises(BrushflowError, match="cannot be had here: a network takes"):
         load(path)
     state = port_network().state_dict()
     del state["5.weight"]
     torch.save(state, path)
-    with pytest.raises(BrushflowError, match="layout known here"):
+    with pytest.raises(BrushflowError, match="cannot be had here: no tensor"):
         load(path)
+
+
+def test_a_layout_is_a_module_that_detects_and_loads(tmp_path, monkeypatch):
+    path = tmp_path / "other.pth"
+    network = build("c3s1-4,c3s1-3", padding_type="replicate")
+    torch.save({"mine": torch.ones(1)}, path)
+    mine = SimpleNamespace(detect=lambda content: "mine" in content, load=lambda content: network)
+    monkeypatch.setattr(detect, "_OF_PYTORCH", (*detect._OF_PYTORCH, mine))
+    assert load(path).network is network
+    states = [port_network().state_dict(), {"mine": torch.ones(1)}]
+    for state, expected in zip(states, (detect.pytorch_port, mine), strict=True):
+        assert [each for each in detect._OF_PYTORCH if each.detect(state)] == [expected]

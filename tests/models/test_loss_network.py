@@ -117,14 +117,16 @@ def test_published_weights_take_rgb(tmp_path, name, prepare):
     assert torch.allclose(found, convolution(prepare(centred_rgb)), atol=1e-3)
 
 
-def test_names_are_downloaded(monkeypatch):
+def test_names_are_downloaded(monkeypatch, tmp_path):
     asked = []
 
     def fetch(url, what, instead):
         asked.append(url.rsplit("/", 1)[1])
-        return state()
+        # As published, where classifying layers are no numbers.
+        torch.save({**state(), "classifier.0.bias": torch.tensor([torch.nan])}, tmp_path / "a.pth")
+        return tmp_path / "a.pth"
 
-    monkeypatch.setattr("brushflow.models.loss_network.download_weights", fetch)
+    monkeypatch.setattr("brushflow.models.loss_network.download_file", fetch)
     for name in ("vgg16", "vgg19"):
         LossNetwork(name, ["relu1_1"])
     assert asked == ["vgg16_features-amdegroot-88682ab5.pth", "vgg19-dcbb9e9d.pth"]
