@@ -9,14 +9,16 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
+from brushflow.pipeline.finishing import beside
+from brushflow.pipeline.layers import Layers, painter_for
+from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.plan import plan_rows, plan_video
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.shots.scan import ProgressCallback, scan_source
 from brushflow.video import SegmentWriter, Source
+from brushflow.video.alpha import on_black
 
 _MEASURED = 6  # frames
 _STATE_CHANNELS, _STATE_BYTES = 3, 4
@@ -52,11 +54,13 @@ def estimate_run(
     bars = options.bars(source.info)
     scan = scan_source(source, options.cuts, progress, check_stop, options.end, bars)
     plan = plan_video(scan, options, source.info)
-    painter = Painter(options)
+    check_mask(options, source.info)
+    painter = painter_for(options)
     shots = [(row[0].first, row[-1].last + 1 - row[0].first) for row in plan_rows(plan, scan, True)]
     begin, longest = max(shots, key=lambda shot: shot[1])
     first = begin + max(0, (longest - _MEASURED) // 2)
-    seconds, size = _measure(source, output, options, painter, first, scan.pts, check_stop)
+    read = MaskedSource(source, scan, options)
+    seconds, size = _measure(read, output, options, painter, first, check_stop)
     frames = sum(map(len, plan))
     again = painter.stylizer.settle if painter.stylizer else 0
     width, height = options.output_size(source.info.width, source.info.height)
@@ -73,38 +77,41 @@ def estimate_run(
 
 
 def _measure(
-    source: Source,
+    masked: MaskedSource,
     output: Path,
     options: StylizeOptions,
-    painter: Painter,
+    painter: Painter | Layers,
     first: int,
-    table: list[int],
     check_stop: Callable[[], None],
 ) -> tuple[float, float]:
     """Seconds and encoded bytes per frame."""
-    size = options.output_size(source.info.width, source.info.height)
-    read = source.read(first=first, table=table, size=size, bit_depth=options.bit_depth)
+    info = masked.source.info
+    size = options.output_size(info.width, info.height)
+    encoding = options.encoding(output)
+    read = masked.read(first, size, options.bit_depth)
     with (
         tempfile.TemporaryDirectory() as folder,
         closing(read) as frames,
-        closing(painter.paint(frame.pixels for frame in islice(frames, _MEASURED + 1))) as painted,
+        closing(painter.paint(islice(frames, _MEASURED + 1))) as painted,
     ):
         path = Path(folder) / "measured.mkv"
         with SegmentWriter(
             path,
             size[0] * (1 + options.compare),
             size[1],
-            options.encoding(output),
-            source.info.frame_rate or Fraction(25),
-            source.info.output_color,
-            source.info.sample_aspect_ratio,
+            encoding,
+            info.frame_rate or Fraction(25),
+            info.output_color,
+            info.sample_aspect_ratio,
         ) as writer:
 
             def write(stylized: Stylized) -> None:
                 check_stop()
                 picture = painter.finish(stylized)
                 if options.compare:
-                    picture = np.hstack([stylized.frame, picture])
+                    picture = beside(stylized, picture)
+                if picture.shape[2] == 4 and not encoding.alpha:
+                    picture = on_black(picture)
                 writer.write(picture)
 
             # The first one waits for the models to warm up and is painted several times.

@@ -43,13 +43,14 @@ _SMALL = 0.02  # of the picture; what covers no more stays, what covers twice as
 
 
 def finish(
-    stylized: Stylized, median_filter: int = 0, keep_colors: bool = False, strength: float = 1.0
+    stylized: Stylized, median_filter: int = 0, keep_colors: float = 0, strength: float = 1.0
 ) -> np.ndarray:
     """The picture to write, RGB of the frame's type and size.
 
     A median filter of any odd width takes out single odd pixels (size kept, borders replicated); a
     painting of another size is brought to the frame's, see ``at_full_size``;
-    ``keep_colors`` takes the colours of the frame and only the brightness of the painting;
+    ``keep_colors``, from 0 to 1, takes that much of the frame's colours, and of the painting only
+    its brightness;
     ``strength`` mixes frame (0) and painting (1). What has next to no contrast goes from painting
     to frame, and so do plain grounds. Bars and fades are the film's, see ``looks``.
 
@@ -75,8 +76,10 @@ def finish(
     if keep_colors:
         # YCrCb of BT.601: all of luma from the painting, both colour differences from the frame.
         painted = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
-        source = cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb)
-        picture = cv2.cvtColor(np.dstack([painted[..., 0], source[..., 1:]]), cv2.COLOR_YCrCb2RGB)
+        colors = cv2.cvtColor(frame, cv2.COLOR_RGB2YCrCb)[..., 1:]
+        if keep_colors < 1:
+            colors = cv2.addWeighted(colors, keep_colors, painted[..., 1:], 1 - keep_colors, 0)
+        picture = cv2.cvtColor(np.dstack([painted[..., 0], colors]), cv2.COLOR_YCrCb2RGB)
     if strength < 1:
         picture = cv2.addWeighted(picture, strength, frame, 1 - strength, 0)
     ground = plain_ground(frame)
@@ -201,6 +204,14 @@ def _box(picture: np.ndarray) -> np.ndarray:
     """The mean over a window around each pixel, (H, W, C)."""
     side = 2 * _RADIUS + 1
     return cv2.blur(picture, (side, side)).reshape(picture.shape)
+
+
+def beside(stylized: Stylized, picture: np.ndarray) -> np.ndarray:
+    """Source and picture side by side, (H, 2·W, C)."""
+    source = stylized.frame
+    if picture.shape[2] == 4:
+        source = np.dstack([source, stylized.mask])
+    return np.hstack([source, picture])
 
 
 def keep(

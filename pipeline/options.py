@@ -15,8 +15,16 @@ from brushflow.pipeline.finishing import COARSEST, FINEST
 from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.shots.bars import NO_BARS, Sides, sides_of
 from brushflow.spherical import LAYOUTS
-from brushflow.video import EncodeSettings, Source, VideoInfo, default_codec, encoder_meant
+from brushflow.video import (
+    EncodeSettings,
+    Source,
+    VideoInfo,
+    default_codec,
+    encoder_meant,
+    holds_alpha,
+)
 
+ALPHA = "alpha"  # a mask that is no file: the source's own transparency
 KEEPS = ("frames", "flow", "reliability")
 
 # What an option may be of use for: kinds of source (an animation is a video), a contact sheet of
@@ -83,6 +91,28 @@ class StylizeOptions:
     )
     keep_colors: bool = _what(
         False, "Keep the video's own colours; take only brush strokes from the style."
+    )
+    mask: str | None = _what(
+        None,
+        "Paint only where a mask is white: a picture, a video or images in step with the source, "
+        "or alpha, its own, which is kept where the output can hold it (.mov, .webm, .png, .gif, "
+        ".webp, .apng).",
+        metavar="FILE|alpha",
+        kinds=FILES,
+    )
+    mask_invert: bool = _what(False, "Paint where the mask is black instead.", kinds=FILES)
+    style_outside: str | None = _what(
+        None, "Paint what the mask leaves out too, in this style.", metavar="STYLE", kinds=FILES
+    )
+    style_at: tuple[str, ...] = _what(
+        (),
+        "Turn to another style at a time, in a second, or at a cut, as in 12.5:great-wave or "
+        "cut2:great-wave; or a .toml file of [[keyframe]]s with at, style, strength, stroke, "
+        "keep-colors, blend (seconds) and ease (smooth or linear). Two paintings are mixed then; "
+        "--style-blend makes one style of several paintings.",
+        metavar="AT:STYLE|FILE",
+        repeated=True,
+        kinds=MOVING,
     )
     crop_bars: str = _what(
         "auto",
@@ -209,8 +239,16 @@ class StylizeOptions:
 
     def encoding(self, output: Path) -> EncodeSettings:
         """How segments of this output are encoded; UsageError for a suffix that is no video's."""
-        codec = encoder_meant(self.codec) if self.codec else default_codec(output)
-        return EncodeSettings(codec, self.crf, self.preset, self.pix_fmt, self.bit_depth)
+        alpha = self.mask == ALPHA
+        codec = encoder_meant(self.codec) if self.codec else default_codec(output, alpha)
+        return EncodeSettings(
+            codec,
+            self.crf,
+            self.preset,
+            self.pix_fmt,
+            self.bit_depth,
+            alpha=alpha and holds_alpha(codec),
+        )
 
     def output_size(self, width: int, height: int) -> tuple[int, int]:
         """(width, height) within ``max_size``; a picture is never enlarged."""

@@ -17,9 +17,11 @@ import brushflow
 from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.masks import mask_identity
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painter import model_digests
 from brushflow.pipeline.plan import Segment
+from brushflow.pipeline.timeline import is_file_of_keyframes
 from brushflow.shots.scan import CUTS, Scan
 from brushflow.video import Fates, Source, Trim, assemble, settle_tracks
 from brushflow.video.sphere import Sphere, new_sphere
@@ -28,7 +30,11 @@ from brushflow.video.tags import maker
 _LONGEST_NAME = 255  # bytes, on the file systems in use
 _FOLDER_SUFFIX = ".brushflow"
 # What says where and by whom, but not what: another place or device makes the same painting.
-_OF_NO_MATTER = {"source": ("path", "mtime_ns"), "options": ("device",)}
+_OF_NO_MATTER = {
+    "source": ("path", "mtime_ns"),
+    "mask": ("path", "mtime_ns"),
+    "options": ("device",),
+}
 
 
 def check_destination(source: str | Path, output: Path, replace: bool) -> None:
@@ -108,6 +114,12 @@ def settings_of(
         "options": options.settings(),
         "models": dict(models),
     }
+    mask = mask_identity(options, source.info)
+    if mask is not None:
+        settings["mask"] = mask
+    for given in options.style_at:
+        if is_file_of_keyframes(given):
+            settings[f"keyframes {given}"] = file_digest(Path(given))
     if options.cuts not in CUTS:
         settings["list of cuts"] = file_digest(Path(options.cuts))
     return settings
@@ -117,7 +129,8 @@ def mark_of(settings: Mapping[str, Any], moments: int | None = None) -> str:
     """The note that outputs with these settings carry; ``moments`` of a contact sheet."""
     content = {name: value for name, value in settings.items() if name != "brushflow"}
     for name, left_out in _OF_NO_MATTER.items():
-        content[name] = {key: v for key, v in content[name].items() if key not in left_out}
+        if name in content:
+            content[name] = {key: v for key, v in content[name].items() if key not in left_out}
     # 18 and 18.0 are one number, whoever has read it.
     options = content["options"].items()
     content["options"] = {key: float(v) if type(v) is int else v for key, v in options}

@@ -17,10 +17,12 @@ from brushflow.flow import load_estimator
 from brushflow.models import load
 from brushflow.pipeline.finishing import finish, painted_size, stroke_for
 from brushflow.pipeline.looks import Look, Looks, plain_look
+from brushflow.pipeline.masks import mixed, parted
 from brushflow.pipeline.motion import EstimatedMotion
-from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.options import ALPHA, StylizeOptions
 from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
+from brushflow.pipeline.timeline import keyframes_of
 from brushflow.spherical import FACES, LAYOUTS
 
 
@@ -29,6 +31,10 @@ def model_digests(options: StylizeOptions) -> dict[str, str]:
     if options.strength == 0:
         return {}
     digests = {"style": load(options.style).digest, **_flow_digest(options)}
+    if options.style_outside is not None:
+        digests["style_outside"] = load(options.style_outside).digest
+    for number, key in enumerate(keyframes_of(options)[1:], 1):
+        digests[f"style_at {number}"] = load(key.style).digest
     if options.image_model is not None:
         digests["image_model"] = load(options.image_model).digest
     return digests
@@ -142,37 +148,53 @@ class Painter:
     ) -> Generator[Stylized, None, None]:
         """See ``Stylizer.stylize``; with strength 0 the frames pass through.
 
+        Frames of four channels have a mask in the last, see ``masks``.
+
         What is painted is what each frame ``looks`` like within its bars and at full light, at
         ``painted_size``; ``Stylized.seen`` is that where it has another size.
         """
         if self.stylizer is None:
             for number, frame in enumerate(frames):
-                yield Stylized(first + step * number, frame, None, None)
+                frame, mask = parted(frame)
+                yield Stylized(first + step * number, frame, None, None, mask=mask)
             return
-        held: deque[tuple[np.ndarray, Look, np.ndarray | None]] = deque()
+        held: deque[tuple[np.ndarray, np.ndarray | None, Look, np.ndarray | None]] = deque()
 
         def seen() -> Iterator[np.ndarray]:
-            for number, frame in enumerate(frames):
+            for number, whole in enumerate(frames):
+                frame, mask = parted(whole)
                 look = looks(first + step * number)
                 picture = look.picture(frame)
                 small = self._resized(picture)
-                held.append((frame, look, None if small is picture else small))
+                held.append((frame, mask, look, None if small is picture else small))
                 yield small
 
         with closing(self.stylizer.stylize(seen(), cuts, first, step, state)) as painted:
             for number, stylized in enumerate(painted):
                 if number == 0 and state is not None:
                     held.popleft()  # the frame of the state
-                frame, look, small = held.popleft()
-                yield replace(stylized, frame=frame, seen=small, look=look)
+                frame, mask, look, small = held.popleft()
+                yield replace(stylized, frame=frame, mask=mask, seen=small, look=look)
 
     def _resized(self, picture: np.ndarray) -> np.ndarray:
         return resized(picture, self.painted_size((picture.shape[1], picture.shape[0])))
 
     def finish(self, stylized: Stylized) -> np.ndarray:
-        """The picture to write, see ``finishing``."""
-        options = self.options
-        median = options.median_filter
+        """The picture to write, see ``finishing``, within its mask.
+
+        RGB, or RGBA where the mask is the source's own alpha.
+        """
+        options, mask = self.options, stylized.mask
+        picture = self.picture(stylized, options.strength, float(options.keep_colors))
+        if mask is None:
+            return picture
+        if options.mask == ALPHA:
+            return np.dstack([picture, mask])
+        return mixed(picture, stylized.frame, mask)
+
+    def picture(self, stylized: Stylized, strength: float, keep_colors: float) -> np.ndarray:
+        """The whole painting, RGB, whatever its mask."""
+        median = self.options.median_filter
         if isinstance(self.stylizer, SphericalStylizer):
             stylized, median = self.stylizer.as_frame(stylized, median), 1
-        return finish(stylized, median, options.keep_colors, options.strength)
+        return finish(stylized, median, keep_colors, strength)

@@ -1,7 +1,8 @@
 """Single pictures out: one image stylized, or a contact sheet of a video's moments."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -10,13 +11,17 @@ import numpy as np
 
 from brushflow.common.errors import UsageError
 from brushflow.common.memory import out_of_memory
+from brushflow.pipeline.finishing import beside
+from brushflow.pipeline.layers import Layers, painter_for
 from brushflow.pipeline.looks import looks_of
+from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.memory_limits import too_large, warn_of_shortage
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import mark_of, settings_of
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.plan import frames_between
-from brushflow.pipeline.stylizer import contents
+from brushflow.pipeline.stylizer import Stylized, contents
+from brushflow.pipeline.timeline import moments_of
 from brushflow.shots.bars import NO_BARS, Sides
 from brushflow.shots.scan import Scan, scan_source
 from brushflow.video import Source, write_image
@@ -34,11 +39,13 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
     """Paint the only frame of an image source and write it as a picture."""
     there = output.exists()  # what lies there at the beginning is replaced, and nothing else
     options = options.for_source(source.info)
-    painter = Painter(options)
+    check_mask(options, source.info)
+    painter = painter_for(options)
     mark = mark_of(settings_of(source, options, painter.digests))
     size = options.output_size(source.info.width, source.info.height)
-    frames = (frame.pixels for frame in source.read(size=size, bit_depth=options.bit_depth))
-    looks = looks_of(_alone(options.bars(source.info)), _size(source), size)
+    alone = _alone(options.bars(source.info))
+    frames = MaskedSource(source, alone, options).read(0, size, options.bit_depth)
+    looks = looks_of(alone, _size(source), size)
     if painter.on_cpu:
         warn_of_shortage(painter.pixels(size), options)
     try:
@@ -50,7 +57,7 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
         raise too_large(size, options, begun=False) from error
     picture = painter.finish(stylized)
     if options.compare:
-        picture = np.hstack([stylized.frame, picture])
+        picture = beside(stylized, picture)
     write_image(output, picture, replace=there, made_by=mark)
 
 
@@ -69,7 +76,8 @@ def preview(
     there = output.exists()
     info = source.info
     options = options.for_source(info)
-    painter = Painter(options)
+    check_mask(options, info)
+    painter = painter_for(options)
     mark = mark_of(settings_of(source, options, painter.digests), moments)
     size = options.output_size(info.width, info.height)
     scan = scan_source(
@@ -85,9 +93,13 @@ def preview(
             f"A sheet of {len(places)} moments {size[0]} pixels wide is too large.", about="sheet"
         )
     columns = []
+    masked = MaskedSource(source, scan, options)
+    paint = painter.paint
+    if isinstance(painter, Layers):
+        paint = partial(painter.paint, moments=moments_of(options, scan, info))
     for place in places:
         shows = _showing(source, scan, place, reach, inside, size)
-        columns.append(_moment(source, scan, painter, shows, inside, step, size))
+        columns.append(_moment(masked, painter, paint, shows, inside, step, size))
         check_stop()
     write_image(output, _sheet(columns), replace=there, made_by=mark)
     return len(places)
@@ -130,9 +142,9 @@ def _showing(
 
 
 def _moment(
-    source: Source,
-    scan: Scan,
-    painter: Painter,
+    source: MaskedSource,
+    painter: Painter | Layers,
+    paint: Callable[..., Generator[Stylized, None, None]],
     place: int,
     inside: tuple[int, int],
     step: int,
@@ -143,15 +155,19 @@ def _moment(
     The frames before it, going by ``step``, are painted too, as far as they are ``inside``.
     """
     first = int(np.clip(place - step * RUN_IN, *inside))
-    with closing(source.read(first=min(first, place), table=scan.pts, size=size)) as read:
-        frames = [frame.pixels for frame in islice(read, abs(place - first) + 1)][::step]
-    looks = looks_of(scan, _size(source), size)
-    *_, stylized = painter.paint(frames, scan.without_prior(step), first, step, looks=looks)
-    return np.vstack([stylized.frame, painter.finish(stylized)])
+    scan = source.scan
+    with closing(source.read(min(first, place), size, 8)) as read:
+        frames = list(islice(read, abs(place - first) + 1))[::step]
+    looks = looks_of(scan, _size(source.source), size)
+    *_, stylized = paint(frames, scan.without_prior(step), first, step, looks=looks)
+    picture = painter.finish(stylized)
+    if picture.shape[2] == 4:
+        return np.vstack([np.dstack([stylized.frame, stylized.mask]), picture])
+    return np.vstack([stylized.frame, picture])
 
 
 def _sheet(columns: Sequence[np.ndarray]) -> np.ndarray:
-    white = (255, 255, 255)
+    white = (255, 255, 255, 255)
     framed = [
         cv2.copyMakeBorder(column, 0, 0, 0, SHEET_GAP, cv2.BORDER_CONSTANT, value=white)
         for column in columns

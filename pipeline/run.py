@@ -14,6 +14,8 @@ import numpy as np
 from brushflow.common.errors import BrushflowError, Interrupted, UsageError
 from brushflow.flow.opencv import one_opencv_thread
 from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.layers import Layers, painter_for
+from brushflow.pipeline.masks import check_mask
 from brushflow.pipeline.memory_limits import (
     ShortOfMemory,
     release,
@@ -39,6 +41,7 @@ from brushflow.pipeline.plan import Row, Segment, find_joints, plan_rows, plan_v
 from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.shots.scan import ProgressCallback, Scan, check_cuts, scan_source
 from brushflow.video import Fates, Source, check_encoder, check_output, open_source, try_settings
+from brushflow.video.alpha import ON_BLACK
 from brushflow.video.tags import maker
 
 logger = logging.getLogger(__name__)
@@ -152,10 +155,11 @@ class Run:
         check_output(self.output, encoding.codec)
         check_cuts(options.cuts)
         options.bars(info)
+        check_mask(options, info)
         width, height = self.size
         width *= 1 + options.compare
         chosen = (options.codec, options.preset, options.pix_fmt)
-        unusual = any(chosen) or options.crf != StylizeOptions.crf
+        unusual = any(chosen) or encoding.alpha or options.crf != StylizeOptions.crf
         if unusual or not all(side in _SURE_SIDES for side in (width, height)):
             try_settings(encoding, width, height, info.output_color, self.output.suffix)
 
@@ -253,7 +257,10 @@ class Run:
         said = join_segments(
             self.source, self.options, self.folder, scan, plan, self.output, fates, ours, mark
         )
-        notes = [*self.source.notes, *filled, *self.shortages, *said]
+        read = self.source.notes
+        if self.options.encoding(self.output).alpha:
+            read = [note for note in read if note != ON_BLACK]
+        notes = [*read, *filled, *self.shortages, *said]
         summary = {"frames": self.total, "notes": notes, "problem": scan.problem}
         self.folder.mark_complete(summary)
         return summary
@@ -297,11 +304,11 @@ class Run:
             logger.warning(self.shortages[-1])
             options, painter = smaller, self._painter(smaller)
 
-    def _painter(self, options: StylizeOptions) -> Painter:
+    def _painter(self, options: StylizeOptions) -> Painter | Layers:
         """What paints; where others do that, only what they must agree with."""
         if self.executor is not None:
             options = replace(options, device="cpu", precision="fp32")
-        return Painter(options)
+        return painter_for(options)
 
     def _description(self, options: StylizeOptions) -> RunDescription:
         return describe_run(self.source, self.output, self.folder.path, options)

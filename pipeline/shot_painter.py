@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 from types import TracebackType
 
@@ -18,18 +19,22 @@ from torch import Tensor
 from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import out_of_memory
 from brushflow.common.queues import Sink, prefetch
-from brushflow.pipeline.finishing import keep
+from brushflow.pipeline.finishing import beside, keep
 from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.layers import LayeredState, Layers
 from brushflow.pipeline.long_term import State
 from brushflow.pipeline.looks import looks_of
+from brushflow.pipeline.masks import MaskedSource
 from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import kept_folder
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.plan import Segment, find_joints, frames_between, missing_runs
 from brushflow.pipeline.stylizer import Stylized
+from brushflow.pipeline.timeline import moments_of
 from brushflow.shots.scan import Scan
 from brushflow.video import SegmentWriter, Source
+from brushflow.video.alpha import on_black
 
 BURN_IN = 24  # frames painted before a part of a divided shot, and dropped
 QUEUED_FRAMES = 4  # between decoding and motion, and between network and encoding
@@ -60,13 +65,18 @@ class ShotPainter:
         scan: Scan,
         output: Path,
         options: StylizeOptions,
-        painter: Painter,
+        painter: Painter | Layers,
         folder: RunFolder,
     ) -> None:
         self.source = source
+        self.masked = MaskedSource(source, scan, options)
         self.scan = scan
         self.options = options
         self.painter = painter
+        self.paint = painter.paint
+        if isinstance(painter, Layers):
+            moments = moments_of(options, scan, source.info)
+            self.paint = partial(painter.paint, moments=moments)
         self.folder = folder
         self.encoding = options.encoding(output)
         self.kept = kept_folder(output, options)
@@ -101,9 +111,7 @@ class ShotPainter:
                 with (
                     closing(prefetch(self._frames(stretch), QUEUED_FRAMES)) as read,
                     closing(
-                        self.painter.paint(
-                            read, self.cuts, first, self.step, stretch.state, self.looks
-                        )
+                        self.paint(read, self.cuts, first, self.step, stretch.state, self.looks)
                     ) as stream,
                     self._encoder(stretch, painted, check_stop) as sink,
                 ):
@@ -168,9 +176,7 @@ class ShotPainter:
     def _frames(self, stretch: Stretch) -> Iterator[np.ndarray]:
         segments, lead = stretch.segments, stretch.lead
         depth = self.options.bit_depth
-        return read_segments(
-            self.source, self.scan.pts, segments, self.step, lead, self.size, depth
-        )
+        return read_segments(self.masked, segments, self.step, lead, self.size, depth)
 
     @contextmanager
     def _encoder(
@@ -183,7 +189,7 @@ class ShotPainter:
         # What the segment at hand goes on from is needed until its file has appeared.
         states = [stretch.entry - self.step] if stretch.state is not None else []
         ends = (*states, stretch.entry)[0], stretch.segments[-1].exit(self.step)
-        latest: list[State | None] = [None]
+        latest: list[State | LayeredState | None] = [None]
         written = itertools.count()
 
         def complete(segment: Segment) -> None:
@@ -202,7 +208,9 @@ class ShotPainter:
             if self.kept:
                 keep(self.kept, self.options.keep, stylized, picture, self.step)
             if self.options.compare:
-                picture = np.hstack([stylized.frame, picture])
+                picture = beside(stylized, picture)
+            if picture.shape[2] == 4 and not self.encoding.alpha:
+                picture = on_black(picture)
             latest[0] = stylized.state
             encoder.write(picture)
             if next(written) >= stretch.again:
@@ -226,8 +234,7 @@ class ShotPainter:
 
 
 def read_segments(
-    source: Source,
-    pts: Sequence[int],
+    source: MaskedSource,
     segments: Sequence[Segment],
     step: int,
     lead: int,
@@ -240,11 +247,8 @@ def read_segments(
     """
 
     def read(first: int, last: int) -> Iterator[np.ndarray]:
-        with closing(source.read(first=first, table=pts, size=size, bit_depth=bit_depth)) as frames:
-            for frame in frames:
-                yield frame.pixels
-                if frame.index == last:
-                    return
+        with closing(source.read(first, size, bit_depth)) as frames:
+            yield from islice(frames, last + 1 - first)
 
     if step > 0:
         yield from read(segments[0].first - lead, segments[-1].last)

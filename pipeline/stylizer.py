@@ -6,7 +6,7 @@ from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
@@ -25,6 +25,9 @@ from brushflow.pipeline.long_term import Anchors, Memory, State
 from brushflow.pipeline.looks import AS_IT_IS, Look
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
 
+if TYPE_CHECKING:
+    from brushflow.pipeline.timeline import Moment  # which knows options, as nothing here does
+
 # Standard deviations, of 255, of a frame that has nothing to paint, and of one that is a picture.
 _FLAT, _PICTURE = 2.0, 10.0
 _EVERY = 4  # of how many rows one is looked at
@@ -37,8 +40,9 @@ class Stylized:
     ``frame``: the source, (H, W, 3) RGB; ``output``: float32 (1, 3, H, W) in network space, None
     where no network ran; ``motion``: None where nothing was carried over; ``state``: what the next
     frame depends on; ``seen``: the frame as it was painted, where that was at another size;
-    ``look``: how the film shows it. On a sphere the output is that of six faces, and motion is by
-    the face's name.
+    ``look``: how the film shows it; ``mask``: how far the painting is shown, (H, W) of the frame's
+    type, None: everywhere; ``layers`` and ``moment``: see ``pipeline.layers``. On a sphere the
+    output is that of six faces, and motion is by the face's name.
     """
 
     index: int
@@ -48,6 +52,9 @@ class Stylized:
     state: State | None = None
     seen: np.ndarray | None = None
     look: Look = AS_IT_IS
+    mask: np.ndarray | None = None
+    layers: tuple["Stylized | None", ...] = ()
+    moment: "Moment | None" = None
 
 
 class Stylizer:

@@ -14,6 +14,7 @@ from brushflow.video.encoders import (
     check_encoder,
     encoder_meant,
     hardware_encoder,
+    holds_alpha,
 )
 from brushflow.video.ffmpeg import ffmpeg_version
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
@@ -45,6 +46,7 @@ __all__ = [
     "encoder_meant",
     "ffmpeg_version",
     "hardware_encoder",
+    "holds_alpha",
     "is_still",
     "natural_key",
     "open_source",

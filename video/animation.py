@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from brushflow.common.errors import BrushflowError
+from brushflow.video.alpha import ON_BLACK, on_black, with_alpha
 from brushflow.video.icc import to_srgb
 from brushflow.video.probe import VideoInfo, check_readable
 from brushflow.video.read import TimedFrame
@@ -42,10 +43,11 @@ class Animation:
         self.problem: str | None = None
         self._transparent = False
         delays: list[Fraction] = []
-        size, kind = (0, 0), ""
+        size, kind, transparent = (0, 0), "", False
         for picture in self._pictures(path):
             size, kind = picture.size, picture.format or ""
             delays.append(_delay(picture))
+            transparent |= picture.has_transparency_data
         clock = min(lcm(*(delay.denominator for delay in delays)), _FINEST_CLOCK)
         starts = [sum(delays[:count], Fraction(0)) for count in range(len(delays) + 1)]
         self.pts = [round(start * clock) for start in starts[:-1]]
@@ -62,13 +64,14 @@ class Animation:
             duration=float(starts[-1]),
             start_pts=0,
             frame_count=len(delays),
+            has_alpha=transparent,
         )
 
     @property
     def notes(self) -> Sequence[str]:
         """A sentence about transparency, once it was seen."""
         if self._transparent:
-            return ["The video has transparent parts, which were put on black."]
+            return [ON_BLACK]
         return []
 
     def read(
@@ -80,6 +83,7 @@ class Animation:
         first: int = 0,
         table: Sequence[int] | None = None,
         until: Fraction | None = None,
+        alpha: bool = False,
     ) -> Generator[TimedFrame, None, None]:
         """Yield the frames from number ``first`` on, like FrameReader.read."""
         del table
@@ -89,18 +93,27 @@ class Animation:
                 return
             if index < first:
                 continue
-            pixels = self._on_black(picture)
+            pixels = self._pixels(picture)
             if bit_depth > 8 and not gray:
                 pixels = pixels.astype(np.uint16) * 257
-            yield TimedFrame(index, pts, fitted(pixels, size, gray))
+            if alpha:
+                own = self.info.width, self.info.height
+                pixels = with_alpha(pixels[..., :3], pixels[..., 3], size or own)
+            else:
+                pixels = fitted(self._on_black(pixels), size, gray)
+            yield TimedFrame(index, pts, pixels)
 
-    def _on_black(self, picture: Image.Image) -> np.ndarray:
+    def _pixels(self, picture: Image.Image) -> np.ndarray:
+        """RGBA uint8 (H, W, 4)."""
         pixels = np.asarray(picture.convert("RGBA"))
         color = to_srgb(np.ascontiguousarray(pixels[..., :3]), picture.info.get("icc_profile", b""))
-        if pixels[..., 3].min() == 255:
-            return color
+        return np.dstack([color, pixels[..., 3]])
+
+    def _on_black(self, pixels: np.ndarray) -> np.ndarray:
+        if pixels[..., 3].min() == np.iinfo(pixels.dtype).max:
+            return np.ascontiguousarray(pixels[..., :3])
         self._transparent = True
-        return np.rint(color * (pixels[..., 3:].astype(np.float32) / 255)).astype(np.uint8)
+        return on_black(pixels)
 
     def _pictures(self, path: Path) -> Iterator[Image.Image]:
         """Every picture as it is shown, put together from the changes that the file holds."""

@@ -24,6 +24,7 @@ from brushflow.video.carry import Fates, SourceTracks, Trim
 from brushflow.video.clock import usual_step
 from brushflow.video.containers import OutputKind, check_video_codec, output_kind
 from brushflow.video.languages import write_languages
+from brushflow.video.probe import transparent
 from brushflow.video.sphere import Sphere, write_sphere
 from brushflow.video.trial import settle_tracks
 
@@ -193,6 +194,8 @@ def _mux(
             tracks.add_to(target)
             if tracks.video_metadata:
                 video.metadata.update(tracks.video_metadata)
+        if transparent(template.metadata):
+            video.metadata["alpha_mode"] = "1"
         if made_by:
             video.metadata["encoder"] = made_by
         target.start_encoding()

@@ -70,6 +70,8 @@ _WEBM = OutputKind(
 )
 _KINDS = {".mp4": _MP4, ".m4v": _MP4, ".mov": _MOV, ".mkv": _MKV, ".webm": _WEBM}
 
+_OF_ALPHA = {"mov": "prores_ks", "matroska": "libvpx-vp9"}
+
 # Encoders whose name does not hold the name of what they make.
 _MAKES = {
     **{"x264": "h264", "openh264": "h264", "x265": "hevc", "kvazaar": "hevc", "rav1e": "av1"},
@@ -87,9 +89,13 @@ def output_kind(output: Path | str) -> OutputKind:
     return _KINDS[suffix]
 
 
-def default_codec(output: Path | str) -> str:
-    """Return the encoder to use for ``output`` when none was asked for."""
-    return output_kind(output).encoder
+def default_codec(output: Path | str, alpha: bool = False) -> str:
+    """Return the encoder to use for ``output`` when none was asked for.
+
+    ``alpha``: one for what is transparent in parts, where the container takes any.
+    """
+    kind = output_kind(output)
+    return _OF_ALPHA.get(kind.format, kind.encoder) if alpha else kind.encoder
 
 
 def check_output(output: Path | str, codec: str) -> None:

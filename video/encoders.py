@@ -23,7 +23,7 @@ class EncodeSettings:
     ``crf`` is the quality on the encoder's own scale (lower is better; encoders without such a
     scale ignore it), ``preset`` its speed by name or number (None: what suits it), ``pix_fmt`` the
     stored pixel format (None: 4:2:0 in ``bit_depth``). ``bit_depth`` 8 takes uint8 frames, 10
-    takes uint16 frames.
+    takes uint16 frames. ``alpha``: they are RGBA, and so is what is stored.
     ``threads`` is fixed because x264's result depends on it.
     """
 
@@ -33,6 +33,7 @@ class EncodeSettings:
     pix_fmt: str | None = None
     bit_depth: int = 8
     threads: int = 4
+    alpha: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ class _Family:
     formats: tuple[str, str] = ("yuv420p", "yuv420p10le")
     even_only: bool = False
     usual_preset: str | None = None
+    with_alpha: tuple[str, str] | None = None
 
 
 _FAMILIES = {
@@ -59,6 +61,7 @@ _FAMILIES = {
     "libvpx-vp9": _Family(
         preset="cpu-used",
         fixed=(("b:v", "0"), ("deadline", "good"), ("row-mt", "1")),
+        with_alpha=("yuva420p", "yuva420p"),
     ),
     "libaom-av1": _Family(preset="cpu-used", fixed=(("b:v", "0"),)),
     "libsvtav1": _Family(even_only=True),
@@ -67,12 +70,17 @@ _FAMILIES = {
         preset=None,
         fixed=(("profile:v", "hq"),),
         formats=("yuv422p10le", "yuv422p10le"),
+        with_alpha=("yuva444p10le", "yuva444p10le"),
     ),
     "ffv1": _Family(
         quality=None,
         preset=None,
         fixed=(("level", "3"),),
         formats=("yuv444p", "yuv444p10le"),
+        with_alpha=("yuva444p", "yuva444p10le"),
+    ),
+    "png": _Family(
+        quality=None, preset=None, formats=("rgb24", "rgb48be"), with_alpha=("rgba", "rgba64be")
     ),
     "mpeg4": _Family(quality="q:v", preset=None, formats=("yuv420p", "yuv420p")),
 }
@@ -147,6 +155,11 @@ def _family(codec: str) -> _Family:
     return _FAMILIES.get(codec, _OTHER)
 
 
+def holds_alpha(codec: str) -> bool:
+    """Whether what this encoder makes can be transparent."""
+    return _family(codec).with_alpha is not None
+
+
 def check_encoder(settings: EncodeSettings) -> None:
     """Raise UsageError, naming some that work here, if this ffmpeg has no such video encoder."""
     if settings.codec in ffmpeg.video_encoders():
@@ -187,7 +200,8 @@ def pixel_format(settings: EncodeSettings, width: int, height: int) -> str:
     Encoders that refuse odd sizes in subsampled formats get the 4:4:4 of the same depth.
     """
     family = _family(settings.codec)
-    chosen = settings.pix_fmt or family.formats[settings.bit_depth > 8]
+    formats = (family.with_alpha if settings.alpha else None) or family.formats
+    chosen = settings.pix_fmt or formats[settings.bit_depth > 8]
     odd_width, odd_height = width % 2, height % 2
     refused = ("420" in chosen and (odd_width or odd_height)) or ("422" in chosen and odd_width)
     if family.even_only and refused:
@@ -201,6 +215,8 @@ def encoder_options(settings: EncodeSettings) -> dict[str, str]:
     """Return the ffmpeg output options for these settings, pixel format aside."""
     family = _family(settings.codec)
     options = {"c:v": settings.codec, "threads": str(settings.threads), **dict(family.fixed)}
+    if settings.alpha and settings.codec == "prores_ks":
+        options |= {"profile:v": "4444", "alpha_bits": "16"}
     if family.quality is not None:
         options[family.quality] = f"{settings.crf:g}"
     preset = settings.preset or family.usual_preset

@@ -11,6 +11,7 @@ from itertools import product
 from av.video.format import VideoFormat
 
 from brushflow.video import ffmpeg
+from brushflow.video.alpha import ON_BLACK
 from brushflow.video.color import BT709, ColorTags, usual_matrix
 from brushflow.video.cropping import Borders
 from brushflow.video.probe import VideoInfo
@@ -26,11 +27,14 @@ _PROBE_SIZE = 16  # pixels; divisible by what any format shares
 _EXACT = "accurate_rnd+full_chroma_int+full_chroma_inp"
 
 
-def decode_chain(info: VideoInfo, size: tuple[int, int], bit_depth: int, gray: bool) -> list[str]:
+def decode_chain(
+    info: VideoInfo, size: tuple[int, int], bit_depth: int, gray: bool, alpha: bool = False
+) -> list[str]:
     """Return the filters that turn decoded pictures of ``info`` into RGB or gray of ``size``.
 
     Frames are deinterlaced, borders cut off, HDR is tone-mapped to BT.709 and alpha is put on
-    black; a gray picture is for cheap scans, where only the brightness (not tone-mapped) counts.
+    black, unless RGBA is wanted; a gray picture is for cheap scans, where only the brightness (not
+    tone-mapped) counts.
     """
     width, height = size
     chain = [_plain_tags(info.color)]
@@ -53,6 +57,8 @@ def decode_chain(info: VideoInfo, size: tuple[int, int], bit_depth: int, gray: b
         if info.hdr:
             _warn_plain_hdr(str(info.path))
         chain += _to_rgb(_convertible(info), width, height, kernel)
+    if alpha:
+        return [*chain, "format=rgba" if bit_depth == 8 else "format=rgba64le"]
     packed = "rgb24" if bit_depth == 8 else "rgb48le"
     if info.has_alpha:
         chain += ["format=gbrap" if bit_depth == 8 else "format=gbrap16le", "premultiply=inplace=1"]
@@ -71,7 +77,7 @@ def changes_when_read(info: VideoInfo) -> list[str]:
             "convert; they were taken for the usual one and may be wrong."
         )
     if info.has_alpha and not info.begins_opaque:
-        notes.append("The video has transparent parts, which were put on black.")
+        notes.append(ON_BLACK)
     if info.interlaced:
         notes.append("The video is interlaced and was deinterlaced, one frame for two fields.")
     return notes

@@ -19,6 +19,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.video.alpha import on_black
 from brushflow.video.icc import cmyk_to_srgb, mode_of, to_srgb
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 )
+_HOLD_ALPHA = frozenset({".png", ".tif", ".tiff", ".webp"})
 MAKER = "Software"  # PNG's keyword for what has made a picture
 _PNG_HEADER = 8 + 25  # bytes of the signature and of IHDR
 # Kinds, by Pillow's names, whose transparency counts, whatever their files are called. The fourth
@@ -116,12 +118,13 @@ def _jpeg_size_and_end(content: mmap.mmap, place: int) -> tuple[bytes | None, in
     return nothing
 
 
-def read_image(path: Path | str, bit_depth: int = 8) -> np.ndarray:
+def read_image(path: Path | str, bit_depth: int = 8, alpha: bool = False) -> np.ndarray:
     """Return a picture as RGB (H, W, 3): uint8, or uint16 over 0–65535 if ``bit_depth`` > 8.
 
     EXIF orientation is applied, colours are converted to sRGB where an ICC profile tells others,
-    transparency is put on black, gray becomes RGB; of an animation it is the first picture. Raises
-    UsageError if there is no such file and BrushflowError if it is not a picture.
+    transparency is put on black, or, with ``alpha``, a fourth channel where the file has it; gray
+    becomes RGB; of an animation it is the first picture. Raises UsageError if there is no such
+    file and BrushflowError if it is not a picture.
     """
     path = Path(path)
     try:
@@ -130,7 +133,7 @@ def read_image(path: Path | str, bit_depth: int = 8) -> np.ndarray:
         raise UsageError(f"There is no picture {path}; check the name.") from error
     except OSError as error:
         raise BrushflowError(f"The picture {path} cannot be read: {error.strerror}.") from error
-    picture = _decode(data, path)
+    picture = _decode(data, path, alpha)
     if picture is None:
         raise BrushflowError(f"{path} is not a picture that can be read; it may be damaged.")
     return _to_depth(picture, bit_depth)
@@ -143,7 +146,7 @@ def _with_note(png: bytes, text: str) -> bytes:
     return png[:_PNG_HEADER] + framed + png[_PNG_HEADER:]
 
 
-def _decode(data: np.ndarray, path: Path) -> np.ndarray | None:
+def _decode(data: np.ndarray, path: Path, alpha: bool) -> np.ndarray | None:
     if data.size == 0:
         return None
     header = _read_header(io.BytesIO(data.data))
@@ -158,7 +161,10 @@ def _decode(data: np.ndarray, path: Path) -> np.ndarray | None:
             if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
                 # Only "unchanged" keeps alpha, but it leaves out the rotation, except a TIFF's.
                 turned = picture if header.kind == "TIFF" else _turned(picture, header.orientation)
-                return _on_black(_whole_numbers(turned), header.profile)
+                turned = _whole_numbers(turned)
+                color = to_srgb(cv2.cvtColor(turned, cv2.COLOR_BGRA2RGB), header.profile)
+                picture = np.dstack([color, turned[..., 3]])
+                return picture if alpha else on_black(picture)
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     except (cv2.error, OSError):
         return None
@@ -183,13 +189,6 @@ def _turned(picture: np.ndarray, orientation: int) -> np.ndarray:
     return np.ascontiguousarray(picture)
 
 
-def _on_black(picture: np.ndarray, profile: bytes) -> np.ndarray:
-    color = to_srgb(cv2.cvtColor(picture, cv2.COLOR_BGRA2RGB), profile)
-    full = np.iinfo(picture.dtype).max
-    share = picture[:, :, 3:].astype(np.float32) / full
-    return np.rint(color * share).astype(picture.dtype)
-
-
 def _whole_numbers(picture: np.ndarray) -> np.ndarray:
     """The picture as uint8 or uint16; floats are from 0 to 1."""
     if picture.dtype.kind != "f":
@@ -205,17 +204,24 @@ def _to_depth(picture: np.ndarray, bit_depth: int) -> np.ndarray:
     return np.ascontiguousarray(picture)
 
 
-def stored_bit_depth(path: Path) -> int:
-    """Return 16 for a picture stored with more than 8 bits per channel, else 8."""
+def stored_form(path: Path) -> tuple[int, bool]:
+    """Return 16 for a picture stored with more than 8 bits per channel, else 8; and whether some of
+    it is transparent."""
     data = np.fromfile(path, np.uint8)
     picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    return 16 if picture is not None and picture.dtype != np.uint8 else 8
+    if picture is None:
+        return 8, False
+    depth = 8 if picture.dtype == np.uint8 else 16
+    fourth = picture.ndim == 3 and picture.shape[2] == 4
+    return depth, fourth and _read_header(path).kind in _TRANSPARENT
 
 
 def write_image(
     path: Path | str, pixels: np.ndarray, replace: bool = True, made_by: str = ""
 ) -> None:
     """Write RGB (H, W, 3) or gray (H, W) pixels, uint8 or uint16, in the kind the suffix names.
+
+    RGBA (H, W, 4) is put on black where that kind knows no transparency.
 
     The file appears whole or not at all. ``made_by`` is a note (ASCII) that .png files keep.
     Raises UsageError for a suffix that is no picture's and BrushflowError if the file cannot be
@@ -228,7 +234,10 @@ def write_image(
         raise UsageError(f"{path} does not end in a picture's suffix; use one of {known}.")
     if pixels.dtype == np.uint16 and suffix not in {".png", ".tif", ".tiff"}:
         pixels = _to_depth(pixels, 8)
-    ordered = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    if pixels.ndim == 3 and pixels.shape[2] == 4 and suffix not in _HOLD_ALPHA:
+        pixels = on_black(pixels)
+    order = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    ordered = cv2.cvtColor(pixels, order[pixels.shape[2]]) if pixels.ndim == 3 else pixels
     options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix in {".jpg", ".jpeg"} else []
     done, data = cv2.imencode(suffix, ordered, options)
     if not done:

@@ -31,6 +31,7 @@ from brushflow.video.cropping import NO_BORDERS, Borders, read_borders
 from brushflow.video.filters import crop
 from brushflow.video.hidden import shows_picture
 from brushflow.video.opening import input_options, open_input
+from brushflow.video.probe import transparent
 from brushflow.video.stored import (
     orientation_of,
     stored_to_rgb,
@@ -178,7 +179,7 @@ def _decode(
     until: Fraction | None,
 ) -> None:
     stream.thread_type = "AUTO"
-    seen.transparent = stream.metadata.get("alpha_mode") == "1"
+    seen.transparent = transparent(stream.metadata)
     aspect = stream.sample_aspect_ratio or Fraction(1)
     targets = sorted(wanted)
     clock = JoinedClock(lambda: joined_offsets(path, stream.index))

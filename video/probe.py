@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -187,7 +188,7 @@ def _describe(
         stream_index=stream.index,
         interlaced=context.field_order > 1 or (frame is not None and frame.interlaced_frame),
         has_alpha=any(component.is_alpha for component in pixel.components)
-        or stream.metadata.get("alpha_mode") == "1",
+        or transparent(stream.metadata),
         begins_opaque=frame is not None and _is_opaque(frame),
         sphere=read_sphere(path, container.format.name),
     )
@@ -198,6 +199,11 @@ def _describe(
     if frame is not None:
         borders = borders.upright(orientation_of(frame))
     return replace(info, rotation=turn, borders=borders)
+
+
+def transparent(tags: Mapping[str, str]) -> bool:
+    """Whether a track's tags say that there is a second picture beside each, its alpha (WebM)."""
+    return any(key.lower() == "alpha_mode" and value == "1" for key, value in tags.items())
 
 
 def _is_opaque(frame: VideoFrame) -> bool:

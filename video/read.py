@@ -11,7 +11,7 @@ import logging
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import numpy as np
 
 from brushflow.common.errors import BrushflowError
 from brushflow.video import ffmpeg
+from brushflow.video.alpha import with_alpha
 from brushflow.video.clock import JoinedClock, joined_offsets, tick_of
 from brushflow.video.damage import announced_pictures, expected_times, fill_gaps
 from brushflow.video.filters import decode_chain
@@ -51,7 +52,7 @@ class TimedFrame:
 
     ``index`` counts from 0 at the source's first frame; ``pts`` is in ticks of the source's time
     base; ``pixels`` is C-contiguous RGB (H, W, 3), uint8 or (bit depth 10) uint16 over 0–65535, or
-    gray (H, W) uint8.
+    RGBA (H, W, 4), or gray (H, W) uint8.
     """
 
     index: int
@@ -85,17 +86,33 @@ class FrameReader:
         first: int = 0,
         table: Sequence[int] | None = None,
         until: Fraction | None = None,
+        alpha: bool = False,
     ) -> Generator[TimedFrame, None, None]:
         """Yield the frames from number ``first`` on, with strictly increasing pts.
 
-        ``size`` is the (width, height) to scale to, by default the source's. ``table``, the pts of
+        ``size`` is the (width, height) to scale to, by default the source's. ``alpha``: RGBA, see
+        ``video.alpha``, and not RGB on black. ``table``, the pts of
         all frames from an earlier read, lets a late ``first`` be reached by seeking; the frames are
         the same as without it. ``until``: read no more than these seconds, from the source's first
         frame on, as if it ended there; for reads from the start. Raises BrushflowError if no frame
         at all can be decoded.
         """
-        size = size or (self.info.width, self.info.height)
-        chain = decode_chain(self.info, size, bit_depth, gray)
+        own = self.info.width, self.info.height
+        size = size or own
+        if alpha:
+            frames = self._read(
+                decode_chain(self.info, own, bit_depth, False, True), first, table, until
+            )
+            with closing(frames):
+                for frame in frames:
+                    color, shown = frame.pixels[..., :3], frame.pixels[..., 3]
+                    yield replace(frame, pixels=with_alpha(color, shown, size))
+            return
+        yield from self._read(decode_chain(self.info, size, bit_depth, gray), first, table, until)
+
+    def _read(
+        self, chain: list[str], first: int, table: Sequence[int] | None, until: Fraction | None
+    ) -> Generator[TimedFrame, None, None]:
         expected = table or self._expected
         if until is not None and expected:
             end = expected[0] + until / self.info.time_base
@@ -293,9 +310,10 @@ def _frames_in_pipe(process: ffmpeg.FFmpegProcess) -> Iterator[tuple[Fraction, n
         stream = container.streams.video[0]
         context = stream.codec_context
         height, width = context.height, context.width
-        kind = context.pix_fmt  # "gray", "rgb24" or "rgb48le"
-        shape = (height, width) if kind == "gray" else (height, width, 3)
-        dtype = np.dtype("<u2" if kind == "rgb48le" else np.uint8)
+        kind = context.pix_fmt  # "gray", "rgb24", "rgb48le", "rgba" or "rgba64le"
+        channels = 4 if kind.startswith("rgba") else 3
+        shape = (height, width) if kind == "gray" else (height, width, channels)
+        dtype = np.dtype("<u2" if kind.endswith("le") else np.uint8)
         length = int(np.prod(shape)) * dtype.itemsize
         tick = tick_of(stream)
         try:

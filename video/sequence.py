@@ -14,8 +14,9 @@ import numpy as np
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.sizes import resized
+from brushflow.video.alpha import with_alpha
 from brushflow.video.color import ColorTags
-from brushflow.video.images import IMAGE_SUFFIXES, read_image, stored_bit_depth
+from brushflow.video.images import IMAGE_SUFFIXES, read_image, stored_form
 from brushflow.video.probe import VideoInfo
 from brushflow.video.read import TimedFrame
 
@@ -108,6 +109,7 @@ class ImageSequence:
         self.images = list_images(place)
         first = self.images[0]
         height, width = read_image(first).shape[:2]
+        depth, transparent = stored_form(first)
         single = len(self.images) == 1 and Path(place).is_file()
         self.kind = "image" if single else "images"
         self.info = VideoInfo(
@@ -119,7 +121,8 @@ class ImageSequence:
             codec=first.suffix.lower().lstrip("."),
             pix_fmt="rgb24",
             container=self.kind,
-            bit_depth=stored_bit_depth(first),
+            bit_depth=depth,
+            has_alpha=transparent,
             frame_rate=frame_rate,
             duration=float(len(self.images) / frame_rate),
             start_pts=0,
@@ -135,6 +138,7 @@ class ImageSequence:
         first: int = 0,
         table: Sequence[int] | None = None,
         until: Fraction | None = None,
+        alpha: bool = False,
     ) -> Generator[TimedFrame, None, None]:
         """Yield the frames from number ``first`` on, like FrameReader.read.
 
@@ -146,7 +150,7 @@ class ImageSequence:
             if until is not None and index * self.info.time_base >= until:
                 return
             path = self.images[index]
-            pixels = read_image(path, 8 if gray else bit_depth)
+            pixels = read_image(path, 8 if gray else bit_depth, alpha)
             height, width = pixels.shape[:2]
             if (width, height) != (self.info.width, self.info.height):
                 raise BrushflowError(
@@ -154,7 +158,12 @@ class ImageSequence:
                     f"{self.info.height}; bring all pictures to the same size, or have each "
                     f"painted by itself: {path.parent / '*'} -o FOLDER."
                 )
-            yield TimedFrame(index, index, fitted(pixels, size, gray))
+            if alpha:
+                shown = pixels[..., 3] if pixels.shape[2] == 4 else None
+                pixels = with_alpha(pixels[..., :3], shown, size or (width, height))
+            else:
+                pixels = fitted(pixels, size, gray)
+            yield TimedFrame(index, index, pixels)
 
 
 def fitted(pixels: np.ndarray, size: tuple[int, int] | None, gray: bool) -> np.ndarray:

@@ -57,6 +57,7 @@ class Source(Protocol):
         first: int = 0,
         table: Sequence[int] | None = None,
         until: Fraction | None = None,
+        alpha: bool = False,
     ) -> Generator[TimedFrame, None, None]:
         """Yield the frames from number ``first`` on; see FrameReader.read."""
         ...

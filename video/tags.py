@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Keys that describe the source file itself, or that the new file gets values of its own for.
 _STALE_TAGS = re.compile(
-    r"(major_brand|minor_version|compatible_brands|encoder|rotate|duration(-\w+)?|vendor_id"
+    r"(major_brand|minor_version|compatible_brands|encoder|rotate|alpha_mode|duration(-\w+)?|vendor_id"
     r"|bps(-\w+)?|number_of_(frames|bytes)(-\w+)?|_statistics_.*)",
     re.IGNORECASE,
 )

@@ -29,6 +29,13 @@ from brushflow.video.filters import encode_chain
 
 # A segment's own clock only has to keep the frames apart; Matroska's ticks are milliseconds.
 _RATES = (Fraction(1), Fraction(240))
+# What comes in, by whether there is alpha and whether there are more than 8 bits.
+_PACKED = {
+    (False, False): "rgb24",
+    (False, True): "rgb48le",
+    (True, False): "rgba",
+    (True, True): "rgba64le",
+}
 _TRIAL_RATE = Fraction(25)
 _TRIAL_SIZE = (256, 256)  # which all encoders take
 
@@ -55,7 +62,7 @@ class SegmentWriter:
         self.path = Path(path)
         self.settings = settings
         self.frames = 0
-        self._shape = (height, width, 3)
+        self._shape = (height, width, 4 if settings.alpha else 3)
         self._dtype = np.dtype(np.uint8 if settings.bit_depth == 8 else "<u2")
         self._rate = min(max(Fraction(frame_rate), _RATES[0]), _RATES[1]).limit_denominator(10**6)
         self._color = color
@@ -93,6 +100,8 @@ class SegmentWriter:
     def write(self, frame: np.ndarray) -> None:
         """Encode one frame: RGB (H, W, 3), uint8, or uint16 over 0–65535 for bit depth 10.
 
+        RGBA (H, W, 4) where the settings say so.
+
         Raises BrushflowError with ffmpeg's own words if the encoder has failed.
         """
         if frame.shape != self._shape or frame.dtype != self._dtype:
@@ -125,7 +134,7 @@ class SegmentWriter:
             "pipe:0",
             **{
                 "f": "rawvideo",
-                "pix_fmt": "rgb24" if self.settings.bit_depth == 8 else "rgb48le",
+                "pix_fmt": _PACKED[self.settings.alpha, self.settings.bit_depth > 8],
                 "s": f"{width}x{height}",
                 "framerate": f"{self._rate.numerator}/{self._rate.denominator}",
             },
@@ -184,7 +193,9 @@ def _trial(
     settings: EncodeSettings, width: int, height: int, color: ColorTags, suffix: str = ".mkv"
 ) -> BrushflowError | None:
     """What goes wrong with a black frame, if anything does."""
-    frame = np.zeros((height, width, 3), np.uint8 if settings.bit_depth == 8 else "<u2")
+    frame = np.zeros(
+        (height, width, 3 + settings.alpha), np.uint8 if settings.bit_depth == 8 else "<u2"
+    )
     with TemporaryDirectory() as folder:
         path = Path(folder) / "trial.mkv"
         try:

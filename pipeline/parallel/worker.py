@@ -20,11 +20,13 @@ from brushflow.common.errors import BrushflowError
 from brushflow.flow.estimators import is_network
 from brushflow.models import available, learned_styles
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.layers import Layers, painter_for
+from brushflow.pipeline.options import ALPHA, StylizeOptions
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.parallel.lease import RowAtWork
 from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.shot_painter import ShotPainter
+from brushflow.pipeline.timeline import absolute_keyframes
 from brushflow.video import Source, open_source
 
 
@@ -132,22 +134,22 @@ class _Painters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._options: StylizeOptions | None = None
-        self._painter: Painter | None = None
+        self._painter: Painter | Layers | None = None
 
-    def get(self, options: StylizeOptions, digests: dict[str, str]) -> Painter:
+    def get(self, options: StylizeOptions, digests: dict[str, str]) -> Painter | Layers:
         with self._lock:
             known = self._painter
             if known is None or self._options != options or known.digests != digests:
                 # Before the next one takes memory, let go of this one, and of all that holds it.
                 self._painter = known = None
                 _shot_painter.cache_clear()
-                known = Painter(options)
+                known = painter_for(options)
                 for use in known.digests.keys() | digests.keys():
                     if known.digests.get(use) != digests.get(use):
                         raise BrushflowError(
-                            f"{getattr(options, use)} is another file on {socket.gethostname()} "
-                            f"than where the run began, or it has changed since; put the same one "
-                            f"in its place."
+                            f"{getattr(options, use, use)} is another file on "
+                            f"{socket.gethostname()} than where the run began, or it has changed "
+                            f"since; put the same one in its place."
                         )
                 self._painter, self._options = known, options
             return known
@@ -161,16 +163,27 @@ def _absolute(path: Path | None) -> Path | None:
     return path.absolute() if path is not None and path.exists() else path
 
 
+def _style_anywhere(style: str) -> str:
+    """A bundled one by its name, or a file by its whole path."""
+    if style in available():
+        return style
+    return str(learned_styles().get(style, Path(style)).absolute())
+
+
+def _mask_anywhere(mask: str | None) -> str | None:
+    return mask if mask in (None, ALPHA) else str(Path(str(mask)).absolute())
+
+
 def describe_run(
     source: Source, output: Path, folder: Path, options: StylizeOptions
 ) -> RunDescription:
     """The description of a run that other processes, wherever they were started, can follow."""
-    style = options.style
-    if options.strength > 0 and style not in available():
-        style = str(learned_styles().get(style, Path(style)).absolute())
     options = replace(
         options,
-        style=style,
+        style=_style_anywhere(options.style),
+        style_outside=options.style_outside and _style_anywhere(options.style_outside),
+        style_at=absolute_keyframes(options.style_at, _style_anywhere),
+        mask=_mask_anywhere(options.mask),
         image_model=_absolute(options.image_model),
         flow_weights=_absolute(options.flow_weights),
     )

@@ -1,0 +1,238 @@
+"""Several recurrences over the same frames: styles that follow one another, or lie side by side.
+
+Each has a state of its own and sees nothing of the others; what they share is the motion. Their
+finished pictures are mixed, by the moment and by the mask. One that is not seen for a while is not
+painted, and begins anew when it is needed, as at a cut.
+"""
+
+import itertools
+from collections.abc import Callable, Container, Generator, Iterable, Mapping
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Lock
+
+import numpy as np
+from torch import Tensor
+
+from brushflow.pipeline.long_term import State
+from brushflow.pipeline.looks import Looks, plain_look
+from brushflow.pipeline.masks import mixed
+from brushflow.pipeline.motion import EstimatedMotion, MotionSource, Moved
+from brushflow.pipeline.options import ALPHA, StylizeOptions
+from brushflow.pipeline.painter import Painter, model_digests
+from brushflow.pipeline.stylizer import Stylized, Stylizer
+from brushflow.pipeline.timeline import Moment, Moments, keyframes_of, kinds_of
+
+
+@dataclass(frozen=True)
+class LayeredState:
+    """The states of those layers that are being painted, by their number."""
+
+    states: Mapping[int, State]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Everything by name, see ``State.tensors``."""
+        return {
+            f"{number}/{name}": tensor
+            for number, state in self.states.items()
+            for name, tensor in state.tensors().items()
+        }
+
+
+def _tensors_of(number: int, tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """What a layer has put into ``LayeredState.tensors``, None if it was not painted then."""
+    start = f"{number}/"
+    return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)} or None
+
+
+class SharedMotion:
+    """Motion that several stylizers ask for, found once.
+
+    ``users``: how many of them will ask about the frame with an index.
+    """
+
+    def __init__(self, motion: MotionSource, users: Callable[[int], int]) -> None:
+        self._motion = motion
+        self._users = users
+        self._lock = Lock()
+        self._found: dict[int, tuple[Future[Moved], int]] = {}
+
+    def __call__(
+        self, frame: np.ndarray, previous: np.ndarray, index: int, executor: Executor
+    ) -> Moved:
+        with self._lock:
+            known = self._found.pop(index, None)
+            found, left = known or (Future(), self._users(index))
+            if left > 1:
+                self._found[index] = found, left - 1
+        # Who asks first looks for it and waits for nobody, so no two can wait for each other.
+        if known is None:
+            try:
+                found.set_result(self._motion(frame, previous, index, executor))
+            except BaseException as error:
+                found.set_exception(error)
+        return found.result()
+
+
+def painter_for(options: StylizeOptions) -> "Painter | Layers":
+    """What paints as the options say: one style, or several."""
+    several = options.style_at or options.style_outside is not None
+    return Layers(options) if several and options.strength > 0 else Painter(options)
+
+
+class Layers:
+    """What paints with several styles; to be used like a Painter.
+
+    ``painters``: one for each of the timeline's kinds, and then, where a style lies outside of the
+    mask, one for that.
+    """
+
+    def __init__(self, options: StylizeOptions) -> None:
+        self.options = options
+        self.digests = model_digests(options)
+        kinds = kinds_of(keyframes_of(options))
+        self.inside = len(kinds)
+        if options.style_outside is not None:
+            kinds = [*kinds, (options.style_outside, options.stroke)]
+        plain = replace(
+            options, mask=None, mask_invert=False, style_outside=None, style_at=(), strength=1.0
+        )
+        self.painters = [Painter(replace(plain, style=s, stroke=k)) for s, k in kinds]
+        self._strokes = [stroke for _, stroke in kinds]
+        self._motions = [p.stylizer.motion if p.stylizer else None for p in self.painters]
+
+    @property
+    def stylizer(self) -> Stylizer | None:
+        return self.painters[0].stylizer
+
+    @property
+    def motion(self) -> EstimatedMotion | None:
+        return next((p.motion for p in self.painters if p.motion is not None), None)
+
+    @property
+    def recurrent(self) -> bool:
+        return any(painter.recurrent for painter in self.painters)
+
+    @property
+    def on_cpu(self) -> bool:
+        return self.painters[0].on_cpu
+
+    def longest_for_motion(self, size: tuple[int, int]) -> int | None:
+        """See ``Painter.longest_for_motion``."""
+        sides = [painter.longest_for_motion(size) for painter in self.painters]
+        return max((side for side in sides if side is not None), default=None)
+
+    def pixels(self, size: tuple[int, int]) -> int:
+        """See ``Painter.pixels``: of all styles, as the states of all are held."""
+        return sum(painter.pixels(size) for painter in self.painters)
+
+    def paint(
+        self,
+        frames: Iterable[np.ndarray],
+        cuts: Container[int] = frozenset(),
+        first: int = 0,
+        step: int = 1,
+        state: Mapping[str, Tensor] | None = None,
+        looks: Looks = plain_look,
+        moments: Moments | None = None,
+    ) -> Generator[Stylized, None, None]:
+        """See ``Painter.paint``; ``Stylized.layers`` are those of the painters at work."""
+        moments = moments or (lambda index: self._only_first)
+
+        def at_work(number: int, index: int) -> bool:
+            return number >= self.inside or moments(index).shares[number] > 0
+
+        self._share_motion(at_work, step)
+        copies = itertools.tee(frames, len(self.painters))
+        with ExitStack() as stack:
+            streams = []
+            for number, copy in enumerate(copies):
+                there = partial(at_work, number)
+                own = None if state is None else _tensors_of(number, state)
+                pairs = zip(itertools.count(first, step), copy, strict=False)
+                stream = self._painted(number, pairs, cuts, step, state is None, own, looks, there)
+                streams.append(stack.enter_context(closing(stream)))
+            start = first if state is None else first + step
+            for index, layers in zip(itertools.count(start, step), zip(*streams, strict=True)):
+                known = {n: s.state for n, s in enumerate(layers) if s is not None and s.state}
+                shown = next(layer for layer in layers if layer is not None)
+                yield replace(
+                    shown,
+                    layers=layers,
+                    moment=moments(index),
+                    state=LayeredState(known) if known else None,
+                )
+
+    @property
+    def _only_first(self) -> Moment:
+        options = self.options
+        shares = tuple(float(number == 0) for number in range(self.inside))
+        return Moment(shares, options.strength, float(options.keep_colors))
+
+    def _share_motion(self, at_work: Callable[[int, int], bool], step: int) -> None:
+        """Have painters whose strokes, and so whose frames, are alike ask for motion once."""
+        for stroke in set(self._strokes):
+            same = [
+                number
+                for number, motion in enumerate(self._motions)
+                if self._strokes[number] == stroke and motion is not None
+            ]
+
+            def users(index: int, same: list[int] = same) -> int:
+                return sum(at_work(n, index) and at_work(n, index - step) for n in same)
+
+            for place, number in enumerate(same):
+                if place == 0:
+                    shared = SharedMotion(self._motions[number], users)
+                self.painters[number].stylizer.motion = shared
+
+    def _painted(
+        self,
+        number: int,
+        pairs: Iterable[tuple[int, np.ndarray]],
+        cuts: Container[int],
+        step: int,
+        fresh: bool,
+        state: Mapping[str, Tensor] | None,
+        looks: Looks,
+        there: Callable[[int], bool],
+    ) -> Generator[Stylized | None, None, None]:
+        """What a painter makes of each frame, None where it is not at work.
+
+        Unless this is a ``fresh`` start, the first frame is that of the state.
+        """
+        for wanted, run in itertools.groupby(pairs, lambda pair: there(pair[0])):
+            these = itertools.chain(run)
+            begin, frame = next(these)
+            own_frames = itertools.chain([frame], (frame for _, frame in these))
+            if wanted:
+                own = None if fresh else state
+                painter = self.painters[number]
+                with closing(painter.paint(own_frames, cuts, begin, step, own, looks)) as painted:
+                    yield from painted
+            else:
+                for _ in itertools.islice(own_frames, 0 if fresh else 1, None):
+                    yield None
+            fresh = True
+
+    def finish(self, stylized: Stylized) -> np.ndarray:
+        """The picture to write, see ``Painter.finish``."""
+        moment = stylized.moment or self._only_first
+        pictures = {
+            number: self.painters[number].picture(layer, moment.strength, moment.keep_colors)
+            for number, layer in enumerate(stylized.layers)
+            if layer is not None
+        }
+        shares = [(pictures[n], share) for n, share in enumerate(moment.shares) if share > 0]
+        picture = shares[0][0]
+        if len(shares) > 1:
+            total = sum(each.astype(np.float32) * np.float32(share) for each, share in shares)
+            picture = np.rint(total).astype(picture.dtype)
+        if stylized.mask is None:
+            return picture
+        outside = pictures.get(self.inside, stylized.frame)
+        if self.options.mask == ALPHA:
+            return np.dstack([picture, stylized.mask])
+        return mixed(picture, outside, stylized.mask)
