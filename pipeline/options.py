@@ -23,6 +23,7 @@ from brushflow.video import (
     encoder_meant,
     holds_alpha,
 )
+from brushflow.video.picture_files import holds_pictures, lossless
 
 ALPHA = "alpha"  # a mask that is no file: the source's own transparency
 KEEPS = ("frames", "flow", "reliability")
@@ -240,6 +241,11 @@ class StylizeOptions:
     def encoding(self, output: Path) -> EncodeSettings:
         """How segments of this output are encoded; UsageError for a suffix that is no video's."""
         alpha = self.mask == ALPHA
+        if holds_pictures(output):
+            for name in ("codec", "crf", "preset", "pix_fmt"):
+                if getattr(self, name) != getattr(StylizeOptions, name):
+                    raise UsageError(f"{output} holds pictures, which no encoder makes.", name)
+            return lossless(self.bit_depth, alpha)
         codec = encoder_meant(self.codec) if self.codec else default_codec(output, alpha)
         return EncodeSettings(
             codec,

@@ -24,6 +24,12 @@ from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.timeline import is_file_of_keyframes
 from brushflow.shots.scan import CUTS, Scan
 from brushflow.video import Fates, Source, Trim, assemble, settle_tracks
+from brushflow.video.picture_files import (
+    files_of,
+    first_file,
+    holds_pictures,
+    write_pictures,
+)
 from brushflow.video.sphere import Sphere, new_sphere
 from brushflow.video.tags import maker
 
@@ -54,12 +60,20 @@ def check_destination(source: str | Path, output: Path, replace: bool) -> None:
         raise UsageError(f"The name {output.name} is too long.", about="output")
     if output.is_dir():
         raise UsageError(f"{output} is a folder, and a file is to be written.", about="output")
-    if not output.exists():
+    there = next(iter(files_of(output)), None)
+    if there is None:
         return
-    if Path(source).exists() and output.samefile(source):
+    if _is_source(Path(source), there):
         raise UsageError(f"{output} is the source itself.", about="output")
     if not replace:
-        raise already_there(output)
+        raise already_there(there)
+
+
+def _is_source(source: Path, file: Path) -> bool:
+    """Whether a file is the source, or one of the images in it."""
+    if source.is_dir():
+        return source.samefile(file.parent)
+    return source.exists() and source.samefile(file)
 
 
 def already_there(output: Path) -> UsageError:
@@ -142,11 +156,12 @@ def is_made(
     source: Source, output: Path, options: StylizeOptions, moments: int | None = None
 ) -> bool:
     """Whether ``output`` is there and was made of this source with these options and models."""
-    if not output.is_file():
+    shown = first_file(output)
+    if not shown.is_file():
         return False
     options = options.for_source(source.info)
     settings = settings_of(source, options, model_digests(options))
-    return maker(output) == mark_of(settings, moments)
+    return maker(shown) == mark_of(settings, moments)
 
 
 def is_done(source: Source, output: Path, options: StylizeOptions) -> bool:
@@ -167,7 +182,7 @@ def settle_early(
 
     Returns what ``join_segments`` must know of that; errors are those of ``settle_tracks``.
     """
-    if source.kind != "video":
+    if source.kind != "video" or holds_pictures(output):
         return None
     return settle_tracks(source.info.path, output, _trim(source, options, scan), check_stop)
 
@@ -196,6 +211,11 @@ def join_segments(
     bare = folder.segments / "painting.mkv"
     try:
         bare.unlink(missing_ok=True)
+        if holds_pictures(output):
+            until = _shown_until(source, trim, scan, plan[-1].last)
+            origin = pts[0] * info.time_base
+            assemble(segments, pts, info.time_base, bare, start=origin, until=until)
+            return write_pictures(bare, output, options.encoding(output), replace, made_by)
         report = assemble(
             segments,
             pts,

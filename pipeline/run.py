@@ -42,6 +42,7 @@ from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.shots.scan import ProgressCallback, Scan, check_cuts, scan_source
 from brushflow.video import Fates, Source, check_encoder, check_output, open_source, try_settings
 from brushflow.video.alpha import ON_BLACK
+from brushflow.video.picture_files import check_pictures, first_file, holds_pictures
 from brushflow.video.tags import maker
 
 logger = logging.getLogger(__name__)
@@ -152,7 +153,10 @@ class Run:
         check_destination(info.path, self.output, options.restart or unfinished)
         encoding = options.encoding(self.output)
         check_encoder(encoding)
-        check_output(self.output, encoding.codec)
+        if holds_pictures(self.output):
+            check_pictures(self.output)
+        else:
+            check_output(self.output, encoding.codec)
         check_cuts(options.cuts)
         options.bars(info)
         check_mask(options, info)
@@ -161,7 +165,8 @@ class Run:
         chosen = (options.codec, options.preset, options.pix_fmt)
         unusual = any(chosen) or encoding.alpha or options.crf != StylizeOptions.crf
         if unusual or not all(side in _SURE_SIDES for side in (width, height)):
-            try_settings(encoding, width, height, info.output_color, self.output.suffix)
+            suffix = ".mkv" if holds_pictures(self.output) else self.output.suffix
+            try_settings(encoding, width, height, info.output_color, suffix)
 
     @contextmanager
     def begun(self, keep_note: bool) -> Iterator[dict[str, Any] | None]:
@@ -189,11 +194,11 @@ class Run:
 
     def _summary_of_earlier(self) -> dict[str, Any] | None:
         """Begin the run, or go on with it; its summary if it has only to be tidied up."""
-        there = self.output.exists()
+        there = first_file(self.output).exists()
         if there and not self.options.restart:
             self._check_ours()
         else:
-            replaced = self.output if there else None
+            replaced = first_file(self.output) if there else None
             self.folder.begin(self.settings, self.options.restart, replaced)
         return self.folder.complete if there else None
 
@@ -209,9 +214,9 @@ class Run:
         if self.folder.complete is not None and not self.folder.is_of(self.settings):
             raise already_there(self.output)
         self.folder.begin(self.settings, restart=False)
-        if self.folder.complete is not None or self.folder.may_replace(self.output):
+        if self.folder.complete is not None or self.folder.may_replace(first_file(self.output)):
             return
-        if maker(self.output).startswith(mark_of(self.settings)):
+        if maker(first_file(self.output)).startswith(mark_of(self.settings)):
             return
         if self.folder.empty:
             self.folder.remove()
@@ -251,9 +256,8 @@ class Run:
         filled = scan.about_filled(plan[0].first, plan[-1].last, self.source.info.time_base)
         # What is made of a damaged source may be made again one day.
         mark = mark_of(self.settings) + "-part" * (scan.problem is not None)
-        ours = self.output.exists() and (
-            self.folder.may_replace(self.output) or maker(self.output).startswith(mark)
-        )
+        shown = first_file(self.output)
+        ours = shown.exists() and (self.folder.may_replace(shown) or maker(shown).startswith(mark))
         said = join_segments(
             self.source, self.options, self.folder, scan, plan, self.output, fates, ours, mark
         )

@@ -84,7 +84,8 @@ def output_kind(output: Path | str) -> OutputKind:
     suffix = Path(output).suffix.lower()
     if suffix not in _KINDS:
         raise UsageError(
-            f"{output} cannot be written: a video's name must end in {', '.join(sorted(_KINDS))}."
+            f"{output} cannot be written: a video's name must end in {', '.join(sorted(_KINDS))}, "
+            f".gif, .apng or .webp, or stand for images, as frames/%05d.png."
         )
     return _KINDS[suffix]
 

@@ -28,6 +28,10 @@ IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 )
 _HOLD_ALPHA = frozenset({".png", ".tif", ".tiff", ".webp"})
+# Kinds that a video may become, which have their note near the end.
+ANIMATED_SUFFIXES = frozenset({".gif", ".apng", ".webp"})
+_NOTE = re.compile(rb"brushflow [0-9a-f]{16}(-part)?")
+_TAIL = 128  # bytes
 MAKER = "Software"  # PNG's keyword for what has made a picture
 _PNG_HEADER = 8 + 25  # bytes of the signature and of IHDR
 # Kinds, by Pillow's names, whose transparency counts, whatever their files are called. The fourth
@@ -139,11 +143,24 @@ def read_image(path: Path | str, bit_depth: int = 8, alpha: bool = False) -> np.
     return _to_depth(picture, bit_depth)
 
 
-def _with_note(png: bytes, text: str) -> bytes:
-    """Put a text chunk behind the header (PNG specification, 11.3.4.3)."""
+def image_note(path: Path) -> str:
+    """What a picture's file was given as ``made_by``, "" where it has no such note.
+
+    Raises OSError, ValueError or SyntaxError for what is no picture.
+    """
+    if path.suffix.lower() in ANIMATED_SUFFIXES:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - _TAIL))
+            found = _NOTE.search(file.read())
+        return found[0].decode("ascii") if found else ""
+    with Image.open(path) as picture:
+        return str(picture.info.get(MAKER, ""))
+
+
+def png_chunk(text: str) -> bytes:
+    """A text chunk that says who has made a picture (PNG specification, 11.3.4.3)."""
     chunk = b"tEXt" + f"{MAKER}\0{text}".encode("ascii")
-    framed = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
-    return png[:_PNG_HEADER] + framed + png[_PNG_HEADER:]
+    return struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
 def _decode(data: np.ndarray, path: Path, alpha: bool) -> np.ndarray | None:
@@ -244,7 +261,7 @@ def write_image(
         raise BrushflowError(f"The picture {path} cannot be encoded as {suffix[1:]}.")
     content = data.tobytes()
     if made_by and suffix == ".png":
-        content = _with_note(content, made_by)
+        content = content[:_PNG_HEADER] + png_chunk(made_by) + content[_PNG_HEADER:]
     try:
         with atomic_path(path, replace) as partial:
             partial.write_bytes(content)

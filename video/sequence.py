@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 # What a screen takes an untagged picture for, and what encoders of video expect.
 SRGB = ColorTags("gbr", "bt709", "iec61966-2-1", "pc")
-_NUMBER = re.compile(r"%(0?)(\d*)d")
+NUMBER = re.compile(r"%(0?)(\d*)d")
 
 
 def natural_key(path: Path) -> list[tuple[int, int, str]]:
@@ -45,7 +45,7 @@ def list_images(place: str) -> list[Path]:
         images = sorted((p for p in found if not p.name.startswith(".")), key=natural_key)
     elif path.is_file():
         images = [path]
-    elif _NUMBER.search(path.name):
+    elif NUMBER.search(path.name):
         images = _numbered(path)
     else:
         images = sorted((Path(name) for name in glob.glob(place)), key=natural_key)  # noqa: PTH207
@@ -57,19 +57,7 @@ def list_images(place: str) -> list[Path]:
 
 
 def _numbered(pattern: Path) -> list[Path]:
-    match = _NUMBER.search(pattern.name)
-    assert match is not None
-    before, after = pattern.name[: match.start()], pattern.name[match.end() :]
-    width = int(match[2] or 0)
-    shape = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
-    numbers = {}
-    if pattern.parent.is_dir():
-        for path in pattern.parent.iterdir():
-            found = shape.fullmatch(path.name)
-            if found and found[1] == (
-                f"{int(found[1]):0{width}d}" if match[1] else f"{int(found[1])}"
-            ):
-                numbers[int(found[1])] = path
+    numbers = images_by_number(pattern)
     images = []
     number = min(numbers, default=0)
     while number in numbers:
@@ -85,6 +73,29 @@ def _numbered(pattern: Path) -> list[Path]:
     return images
 
 
+def images_by_number(pattern: Path) -> dict[int, Path]:
+    """The images of a printf pattern that are there."""
+    match = NUMBER.search(pattern.name)
+    assert match is not None
+    before, after = pattern.name[: match.start()], pattern.name[match.end() :]
+    width = int(match[2] or 0)
+    shape = re.compile(re.escape(before) + r"(\d+)" + re.escape(after))
+    numbers = {}
+    if pattern.parent.is_dir():
+        for path in pattern.parent.iterdir():
+            found = shape.fullmatch(path.name)
+            if found and found[1] == (
+                f"{int(found[1]):0{width}d}" if match[1] else f"{int(found[1])}"
+            ):
+                numbers[int(found[1])] = path
+    return numbers
+
+
+def numbered_path(pattern: Path, number: int) -> Path:
+    """The image of a printf pattern that has this number."""
+    return pattern.with_name(NUMBER.sub(lambda found: found[0] % number, pattern.name))
+
+
 def is_image_place(place: str) -> bool:
     """Whether ``place`` names images rather than a video file."""
     path = Path(place)
@@ -92,7 +103,7 @@ def is_image_place(place: str) -> bool:
         return True
     if path.exists():
         return path.suffix.lower() in IMAGE_SUFFIXES
-    return bool(_NUMBER.search(path.name)) or glob.has_magic(place)
+    return bool(NUMBER.search(path.name)) or glob.has_magic(place)
 
 
 class ImageSequence:

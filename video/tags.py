@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import av
 from av.container import InputContainer
-from PIL import Image
 
 from brushflow.common.errors import BrushflowError
-from brushflow.video.images import IMAGE_SUFFIXES, MAKER
+from brushflow.video.images import ANIMATED_SUFFIXES, IMAGE_SUFFIXES, image_note
 from brushflow.video.opening import open_input
 from brushflow.video.words import clean_text, was_guessed
 
@@ -45,9 +44,8 @@ def guessed_tags(container: InputContainer) -> bool:
 def maker(path: Path) -> str:
     """Return what ``assemble`` or ``write_image`` was given as ``made_by``, "" for other files."""
     try:
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            with Image.open(path) as picture:
-                return str(picture.info.get(MAKER, ""))
+        if path.suffix.lower() in IMAGE_SUFFIXES | ANIMATED_SUFFIXES:
+            return image_note(path)
         with open_input(path) as container:
             tags = container.streams.video[0].metadata
             return tags.get("encoder") or tags.get("ENCODER", "")
