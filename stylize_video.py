@@ -34,6 +34,7 @@ from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.options import FILES, LIVE, STREAM, VIDEOS
 from brushflow.video import open_source
 from brushflow.video.capture_devices import is_device
+from brushflow.video.picture_files import is_sequence
 
 PATH = click.Path(path_type=Path)
 
@@ -57,8 +58,8 @@ options_in = partial(options_of, StylizeOptions)
     "--output",
     group="Output",
     kinds=FILES | {STREAM},
-    help="File to write, or folder/ for files of the default names [default: "
-    "SOURCE.STYLE.OPTIONS.mp4].",
+    help="File to write: a video, .gif, .apng or .webp, or images as frames/%05d.png; or folder/ "
+    "for files of the default names [default: SOURCE.STYLE.OPTIONS.mp4].",
 )
 @option_for(StylizeOptions, "style")
 @plain(
@@ -255,6 +256,8 @@ def command(
         place = Path(output)
     if folder is not None and not dry_run:
         make_folder(folder)
+    elif is_sequence(place) and not dry_run:
+        make_folder(place.parent)
     if dry_run:
         work.estimate([(sources[0], place)], {sources[0]: source})
         return

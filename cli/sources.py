@@ -12,11 +12,14 @@ from typing import Any
 from brushflow.common.errors import UsageError
 from brushflow.models import available, learned_styles
 from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.options import ALPHA
 from brushflow.pipeline.outputs import shortened
 from brushflow.video import IMAGE_SUFFIXES, VIDEO_SUFFIXES, check_output, is_still, natural_key
+from brushflow.video.images import ANIMATED_SUFFIXES
 
 # Options that have their own place in names, or none because they change nothing that is written.
 _UNNAMED = ("style", "device", "restart", "work_dir")
+_MAYBE_PATHS = ("cuts", "mask", "style_outside")
 _LONGEST_NAMES = 120  # letters of all options in a name
 _LONGEST_STYLE = 60
 
@@ -49,7 +52,7 @@ def _names(options: StylizeOptions) -> str:
         if isinstance(value, bool):
             names += f".{name}" if value else f".no-{name}"
         else:
-            names += f".{name}-{_word(value, field.name == 'cuts')}"
+            names += f".{name}-{_word(value, field.name in _MAYBE_PATHS)}"
     if len(names) > _LONGEST_NAMES:
         digest = hashlib.sha256(names.encode()).hexdigest()[:8]
         return f"{names[:_LONGEST_NAMES]}-{digest}"
@@ -65,17 +68,20 @@ def _word(value: Any, may_be_path: bool) -> str:
     elif isinstance(value, float):
         value = f"{value:.15g}"
     elif isinstance(value, tuple):
-        value = "-".join(value)
+        value = "-".join(Path(part).stem if part.endswith(".toml") else part for part in value)
     return re.sub(r"[^\w.+-]+", "-", str(value))
 
 
 def _video_ending(options: StylizeOptions) -> str:
-    """The kind of file that the wanted codec fits into, .mp4 if it is one."""
+    """The kind of file that the wanted codec fits into, and transparency; .mp4 if it is one."""
     for ending in (".mp4", ".mov"):
         name = f"a{ending}"
+        encoding = options.encoding(Path(name))
         try:
-            check_output(name, options.encoding(Path(name)).codec)
+            check_output(name, encoding.codec)
         except UsageError:
+            continue
+        if options.mask == ALPHA and not encoding.alpha and options.codec is None:
             continue
         return ending
     return ".mkv"
@@ -93,7 +99,8 @@ def output_folder(output: str | None, several: bool) -> Path | None:
         return place
     if not several:
         return None
-    if place.suffix.lower() in VIDEO_SUFFIXES | IMAGE_SUFFIXES or place.exists():
+    files = VIDEO_SUFFIXES | IMAGE_SUFFIXES | ANIMATED_SUFFIXES
+    if place.suffix.lower() in files or place.exists():
         raise UsageError(
             f"--output {output} names one file, and there are several sources; name a folder, as "
             f"in {place.stem}/, or paint them one by one."

@@ -40,7 +40,7 @@ _MATROSKA, _CLOCK = "matroska,webm", "1:1000"
 
 def is_sequence(output: Path) -> bool:
     """Whether an output's name stands for numbered images, as in frame_%05d.png."""
-    return NUMBER.search(output.name) is not None
+    return output.suffix.lower() in IMAGE_SUFFIXES and NUMBER.search(output.name) is not None
 
 
 def holds_pictures(output: Path) -> bool:
@@ -50,12 +50,12 @@ def holds_pictures(output: Path) -> bool:
 
 def first_file(output: Path) -> Path:
     """The file that is there when an output is: for a sequence its first image, written last."""
-    return numbered_path(output, 1) if is_sequence(output) else output
+    return numbered_path(output, 1) if is_sequence(output) and not output.exists() else output
 
 
 def files_of(output: Path) -> list[Path]:
     """The files of an output that are there."""
-    if is_sequence(output):
+    if is_sequence(output) and not output.exists():
         return [path for _, path in sorted(images_by_number(output).items())]
     return [output] if output.exists() else []
 
@@ -64,11 +64,8 @@ def check_pictures(output: Path) -> None:
     """UsageError unless such pictures can be written here."""
     suffix = output.suffix.lower()
     if is_sequence(output):
-        if suffix not in IMAGE_SUFFIXES or len(NUMBER.findall(output.name)) > 1:
-            raise UsageError(
-                f"{output} names no images; it needs one number and a picture's suffix, as in "
-                f"frame_%05d.png."
-            )
+        if len(NUMBER.findall(output.name)) > 1:
+            raise UsageError(f"{output} names no images; it has one number, as in frame_%05d.png.")
     elif _ENCODERS[suffix] not in ffmpeg.video_encoders():
         raise UsageError(f"This ffmpeg cannot write {suffix} files; choose .gif or .apng.")
 

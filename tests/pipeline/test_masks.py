@@ -240,3 +240,16 @@ def test_a_mask_that_does_not_fit_is_refused_in_a_sentence(clip, options, tmp_pa
     with pytest.raises(UsageError, match=words):
         stylize_video(clip, tmp_path / "out.mkv", replace(options, **values))
     assert not list(tmp_path.glob("out*"))
+
+
+def test_the_command_takes_a_mask_and_writes_a_transparent_film(options, run_command, tmp_path):
+    source = lossless(tmp_path / "clip.mkv", transparent(3), alpha=True)
+    arguments = ["--style", options.style, "--device", "cpu", "--quiet"]
+    code, _, said = run_command(source, *arguments, "--mask", "alpha")
+    assert code == 0, said
+    (made,) = tmp_path.glob("clip.tiny.*.mov")
+    assert "mask-alpha" in made.name
+    assert open_source(made).info.has_alpha
+    code, _, said = run_command(source, *arguments, "--style-outside", "great-wave")
+    assert code == 2
+    assert "where there is none; name one. See --mask." in said
