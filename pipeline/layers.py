@@ -22,8 +22,8 @@ from brushflow.pipeline.masks import mixed
 from brushflow.pipeline.motion import EstimatedMotion, MotionSource, Moved
 from brushflow.pipeline.options import ALPHA, StylizeOptions
 from brushflow.pipeline.painter import Painter, model_digests
-from brushflow.pipeline.stylizer import Stylized, Stylizer
-from brushflow.pipeline.timeline import Moment, Moments, keyframes_of, kinds_of
+from brushflow.pipeline.stylizer import Moment, Stylized, Stylizer
+from brushflow.pipeline.timeline import Moments, keyframes_of, kinds_of
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Container, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -25,12 +25,19 @@ from brushflow.pipeline.long_term import Anchors, Memory, State
 from brushflow.pipeline.looks import AS_IT_IS, Look
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
 
-if TYPE_CHECKING:
-    from brushflow.pipeline.timeline import Moment  # which knows options, as nothing here does
-
 # Standard deviations, of 255, of a frame that has nothing to paint, and of one that is a picture.
 _FLAT, _PICTURE = 2.0, 10.0
 _EVERY = 4  # of how many rows one is looked at
+
+
+@dataclass(frozen=True)
+class Moment:
+    """How a frame is painted by several styles: how much of each of a timeline's kinds, which are 1
+    in all."""
+
+    shares: tuple[float, ...]
+    strength: float
+    keep_colors: float
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class Stylized:
     look: Look = AS_IT_IS
     mask: np.ndarray | None = None
     layers: tuple["Stylized | None", ...] = ()
-    moment: "Moment | None" = None
+    moment: Moment | None = None
 
 
 class Stylizer:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from brushflow.common.errors import UsageError
-from brushflow.models import available
 from brushflow.pipeline.finishing import COARSEST, FINEST
 from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.stylizer import Moment
 from brushflow.shots.scan import Scan
 from brushflow.video import VideoInfo
 
@@ -49,15 +49,6 @@ class Keyframe:
     keep_colors: bool
     blend: Fraction = Fraction(0)
     smooth: bool = True
-
-
-@dataclass(frozen=True)
-class Moment:
-    """How a frame is painted: how much of each of the timeline's kinds, which are 1 in all."""
-
-    shares: tuple[float, ...]
-    strength: float
-    keep_colors: float
 
 
 Moments = Callable[[int], Moment]
@@ -181,7 +172,7 @@ def _entries(given: str) -> list[dict[str, Any]]:
             raise UsageError(f"{given} has no keyframes; each begins with [[keyframe]].")
         for entry in entries:
             style = entry.get("style")
-            if isinstance(style, str) and style not in available():
+            if isinstance(style, str) and (Path(given).parent / style).is_file():
                 entry["style"] = str(Path(given).parent / style)
         return entries
     match = _AT_AND_STYLE.fullmatch(given)

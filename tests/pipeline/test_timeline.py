@@ -87,6 +87,7 @@ def test_a_file_of_keyframes_says_more_and_leaves_the_rest_as_it_was(tmp_path):
         keep-colors = true
         blend = 0
     """
+    (tmp_path / "mine.safetensors").touch()
     kinds, at = moments([written(tmp_path, text)])
     mine = str(tmp_path / "mine.safetensors")
     assert kinds == [("starry-night", None), (mine, 2.0)]
