@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
-from time import monotonic
 from typing import TYPE_CHECKING
 
 import click
@@ -12,21 +11,15 @@ import numpy as np
 from brushflow.cli.commands import printable, stop_on_interrupt
 from brushflow.cli.progress import ProgressDisplay
 from brushflow.common.errors import UsageError
-from brushflow.common.sizes import fit_size, resized
 from brushflow.common.wording import counted
-from brushflow.models import StyleModel, learned_styles
+from brushflow.live.growing import Growing
+from brushflow.models import learned_styles
 from brushflow.models.model_file import BASE
-from brushflow.pipeline import Stylizer, check_destination
-from brushflow.pipeline.finishing import USUAL_HEIGHT, finish
+from brushflow.pipeline import check_destination
 from brushflow.video import IMAGE_SUFFIXES, Source, open_source, write_image
 
 if TYPE_CHECKING:
     from brushflow.training import Progress
-
-_LOOKS = 10  # how often the picture is painted while a painting is learned
-_TRIAL = 4  # iterations after which it is known how fast this machine is
-_AS_LONG = 1.3  # times as long as the first steps: all, as the last see two frames each
-
 
 EFFORTS = ("quick", "normal", "fine")
 
@@ -124,33 +117,24 @@ class _Watch:
         self, display: ProgressDisplay, source: str | None, look: Path, quiet: bool
     ) -> None:
         self.display = display
-        self.frame = _frame(open_source(source)) if source else None
-        self.look = look
+        self.growing = Growing(_frame(open_source(source)) if source else None)
+        self.look = look if source else None
         self.quiet = quiet
-        self.times: list[float] = []
 
     def __call__(self, progress: "Progress") -> None:
-        done, last = progress.iteration, progress.iterations
-        self.times.append(monotonic())
-        if len(self.times) == _TRIAL + 1 and not self.quiet:
-            each = (self.times[-1] - self.times[0]) / _TRIAL
-            minutes = max(1, round(_AS_LONG * each * (last - done) / 60))
+        picture = self.growing(progress)
+        if self.growing.just_known and not self.quiet:
+            minutes = max(1, round((self.growing.seconds_left or 0) / 60))
             text = f"It takes about {counted(minutes, 'minute')} here."
-            if self.frame is not None:
+            if self.look is not None:
                 text += f" {self.look} shows how it becomes."
             click.echo(printable(text), err=True)
-        self.display.show("learn", done, last, "step")
-        if self.frame is not None and done % max(1, last // _LOOKS) == 0:
-            write_image(self.look, _painted(progress.model(), self.frame))
+        self.display.show("learn", progress.iteration, progress.iterations, "step")
+        if picture is not None and self.look is not None:
+            write_image(self.look, picture)
 
 
 def _frame(source: Source) -> np.ndarray:
-    """A frame from near the source's beginning, at the size that styles look best at."""
-    size = fit_size((source.info.width, source.info.height), USUAL_HEIGHT, cover=True)
+    """A frame from near the source's beginning."""
     *_, last = islice(source.read(), 25)
-    return resized(last.pixels, size)
-
-
-def _painted(model: StyleModel, frame: np.ndarray) -> np.ndarray:
-    (stylized,) = Stylizer(model, independent=True).stylize([frame])
-    return finish(stylized)
+    return last.pixels

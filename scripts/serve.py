@@ -34,9 +34,21 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 @click.option(
     "--style", "extra", multiple=True, type=_PATH, help="A model file to offer too; repeatable."
 )
+@click.option(
+    "--loss-weights",
+    default="vgg16",
+    metavar="NAME|FILE",
+    help="VGG that paintings are learned by: vgg16 or vgg19, downloaded once, or a file of it.",
+)
 @click.option("--device", default="auto", help=DEVICES)
 def command(
-    host: str, port: int, folder: Path, max_upload: int, extra: tuple[Path, ...], device: str
+    host: str,
+    port: int,
+    folder: Path,
+    max_upload: int,
+    extra: tuple[Path, ...],
+    loss_weights: str,
+    device: str,
 ) -> None:
     """Open a page on which videos, or the browser's camera, can be painted.
 
@@ -49,6 +61,7 @@ def command(
 
         from brushflow.serve.app import MEGABYTE, create_app
         from brushflow.serve.connections import server_config
+        from brushflow.serve.lessons import FOLDER
     except ImportError as error:
         raise UsageError(
             "The page needs further packages: python -m pip install 'brushflow[serve]'"
@@ -62,7 +75,7 @@ def command(
         styles[path.stem] = str(path.absolute())
     with ExitStack() as lock:
         try:
-            lock.enter_context(alone_in(folder, r"[0-9a-f]{32}"))
+            lock.enter_context(alone_in(folder, rf"[0-9a-f]{{32}}|{FOLDER}"))
         except InUse as error:
             raise UsageError(f"Another server uses {folder}; choose another --folder.") from error
         except OSError as error:
@@ -71,7 +84,7 @@ def command(
         try:
             app = create_app(
                 *(folder.absolute(), styles, StylizeOptions(device=device)),
-                *(max_upload * MEGABYTE, host),
+                *(max_upload * MEGABYTE, host, loss_weights),
             )
         except OSError as error:
             raise _cannot_open(error) from error

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import ClientDisconnect
 
 from brushflow.common.errors import BrushflowError
+from brushflow.models import delete_style, rename_style
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.outputs import shortened
 from brushflow.serve import tasks
@@ -27,6 +29,8 @@ from brushflow.serve.apart import Apart, Died
 from brushflow.serve.camera import Cameras
 from brushflow.serve.guard import Guard
 from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, for_visitors, shown_name
+from brushflow.serve.lessons import FOLDER, Lesson, Lessons
+from brushflow.serve.styles import Offered
 from brushflow.serve.thumbnails import LONGEST_LOOK, Thumbnails, encode_jpeg
 from brushflow.serve.worker import Worker
 
@@ -51,12 +55,19 @@ class ChoiceBody(BaseModel):
     keep_colors: bool = False
 
 
+class NameBody(BaseModel):
+    """What a style is to be called."""
+
+    name: str
+
+
 def create_app(
     folder: Path,
     styles: Mapping[str, str],
     options: StylizeOptions,
     max_upload: int = 2048 * MEGABYTE,
     host: str = "127.0.0.1",
+    loss_weights: str = "vgg16",
 ) -> FastAPI:
     """The application.
 
@@ -66,16 +77,24 @@ def create_app(
         options: what is common to all runs.
         max_upload: bytes that a video may have.
         host: the name that the server listens on, for ``Guard``.
+        loss_weights: of what judges paintings that are learned, as of ``learn_style``.
     """
     store = JobStore(folder)
+    styles = offered = Offered(styles)
     worker = Worker(store, styles, options)
     apart = Apart()
     thumbnails = Thumbnails(store, styles, options, apart)
     cameras = Cameras(styles, options)
 
+    def video_of(job_id: str) -> Path | None:
+        job = store.get(job_id)
+        return store.source(job) if job is not None else None
+
+    lessons = Lessons(folder / FOLDER, video_of, loss_weights, options.device)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        with worker:
+        with worker, lessons:
             yield
         cameras.close()
         apart.close()
@@ -107,7 +126,7 @@ def create_app(
 
     @app.get("/api/about")
     def about() -> dict[str, Any]:
-        return {"styles": list(styles), "max_upload": max_upload}
+        return {"styles": list(offered), "learned": offered.learned, "max_upload": max_upload}
 
     @app.post("/api/videos", status_code=201)
     async def upload(request: Request, name: str = "") -> dict[str, Any]:
@@ -177,6 +196,63 @@ def create_app(
     def original(job: Known, kind: str) -> FileResponse:
         path = _finished(job, store.original(job), kind)
         return FileResponse(path, media_type=_TYPES[kind])
+
+    @app.post("/api/paintings", status_code=201)
+    async def learn(request: Request, name: str = "", video: str = "") -> dict[str, Any]:
+        lesson = Lesson(secrets.token_hex(16), shown_name(name, "painting"), video)
+        painting = lessons.place(lesson, "painting")
+        painting.parent.mkdir(parents=True)
+        try:
+            await _receive(request, painting, max_upload)
+            small = await run_in_threadpool(
+                apart.call, tasks.look_at_painting, painting, limit=LONGEST_LOOK
+            )
+            lessons.place(lesson, "look.jpg").write_bytes(encode_jpeg(small))
+            lessons.add(lesson)
+        except BaseException as error:
+            lessons.discard(painting.parent)
+            if isinstance(error, BrushflowError):
+                raise _error(400, for_visitors(error, painting, lesson.name)) from error
+            if isinstance(error, ClientDisconnect):
+                raise _error(400, "The painting did not arrive as a whole.") from error
+            raise
+        return lessons.view(lesson)
+
+    def known_lesson(lesson_id: str) -> Lesson:
+        lesson = lessons.get(lesson_id)
+        if lesson is None:
+            raise _error(404, "There is no such painting here; it may have been deleted.")
+        return lesson
+
+    KnownLesson = Annotated[Lesson, Depends(known_lesson)]  # noqa: N806
+
+    @app.get("/api/paintings/{lesson_id}")
+    def look_at_lesson(lesson: KnownLesson) -> dict[str, Any]:
+        return lessons.view(lesson)
+
+    @app.get("/api/paintings/{lesson_id}/painting")
+    def painting(lesson: KnownLesson) -> FileResponse:
+        return FileResponse(lessons.place(lesson, "look.jpg"))
+
+    @app.get("/api/paintings/{lesson_id}/look")
+    def look_of(lesson: KnownLesson) -> Response:
+        latest = lessons.latest(lesson)
+        if latest is None:
+            raise _error(404, "Nothing has been painted yet.")
+        headers = {"Cache-Control": "no-store"}
+        return Response(encode_jpeg(latest), media_type="image/jpeg", headers=headers)
+
+    @app.delete("/api/paintings/{lesson_id}", status_code=204)
+    def forget(lesson: KnownLesson) -> None:
+        lessons.remove(lesson)
+
+    @app.post("/api/styles/{style}/rename")
+    def rename(style: str, wanted: NameBody) -> dict[str, str]:
+        return {"style": rename_style(style, wanted.name.strip()).stem}
+
+    @app.delete("/api/styles/{style}", status_code=204)
+    def delete_learned(style: str) -> None:
+        delete_style(style)
 
     @app.websocket("/api/camera")
     async def camera(socket: WebSocket) -> None:

@@ -219,8 +219,8 @@ def _last_part(path: re.Match[str]) -> str:
     return re.split(r"[/\\]", path[0].rstrip("/\\"))[-1]
 
 
-def shown_name(name: str) -> str:
+def shown_name(name: str, what: str = "video") -> str:
     """The last part of a file's name as its owner gave it, without what cannot be shown."""
     last = re.split(r"[/\\]", name)[-1]
     printable = "".join(character for character in last if character.isprintable()).strip()
-    return printable[:LONGEST_NAME] or f"video of {time.strftime('%d %B, %H:%M')}"
+    return printable[:LONGEST_NAME] or f"{what} of {time.strftime('%d %B, %H:%M')}"

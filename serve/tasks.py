@@ -11,14 +11,19 @@ from typing import Any
 import cv2
 import numpy as np
 from PIL import Image
+from skimage import data as samples
 
 from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
 from brushflow.flow.opencv import one_opencv_thread
+from brushflow.live.growing import Growing
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.preview import stylize_image
+from brushflow.training import Progress
+from brushflow.training.images import read_painting
+from brushflow.training.learning import learn_style, learned_place
 from brushflow.video import Source, open_source
 
 THUMBNAIL = 400  # pixels of the longest side
@@ -71,16 +76,46 @@ def _picture_suffix(source: Path) -> str | None:
     return _SUFFIXES[kind or ""]
 
 
-def thumbnail(source: Path, options: StylizeOptions, *, tell: Tell) -> np.ndarray:
-    """A frame of the source, small and painted: RGB uint8 (H, W, 3)."""
+def look_at_painting(painting: Path, *, tell: Tell) -> np.ndarray:
+    """A painting that was handed in, small; BrushflowError for what cannot be learned."""
     del tell
-    painter = _painter(options)
+    return within(read_painting(painting, PREVIEW), THUMBNAIL)
+
+
+def learn(
+    painting: Path, name: str, source: Path | None, loss_weights: str, device: str, *, tell: Tell
+) -> str:
+    """Learn a painting from ``source``, which may be none; the name of the style it becomes.
+
+    Told: ``progress`` with steps done and in all and seconds left, and ``watch`` with pictures.
+    """
+    growing = Growing(samples.chelsea() if source is None else _moment(source, 0))
+    stop = threading.Event()
+
+    def pass_on(progress: Progress) -> None:
+        picture = growing(progress)
+        stopping = picture is not None and tell("watch", within(picture, PREVIEW))
+        told = progress.iteration, progress.iterations, growing.seconds_left
+        if tell("progress", *told) or stopping:
+            stop.set()
+
+    chosen: dict[str, Any] = {"loss_weights": loss_weights, "name": name}
+    learn_style(painting, source, device=device, progress=pass_on, stop=stop, **chosen)
+    return learned_place((painting,), **chosen).stem
+
+
+def thumbnail(source: Path, options: StylizeOptions, digest: str, *, tell: Tell) -> np.ndarray:
+    """A frame of the source, small and painted: RGB uint8 (H, W, 3); ``digest`` of the model."""
+    del tell
+    painter = _painter(options, digest)
     with closing(painter.paint([_moment(source, source.stat().st_mtime_ns)])) as painted:
         return painter.finish(next(painted))
 
 
 @functools.lru_cache(maxsize=16)
-def _painter(options: StylizeOptions) -> Painter:
+def _painter(options: StylizeOptions, digest: str) -> Painter:
+    """``digest`` tells models apart that were learned one after the other under one name."""
+    del digest
     return Painter(options)
 
 

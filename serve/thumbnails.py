@@ -65,16 +65,14 @@ class Thumbnails:
         self._styles = styles
         self._options = options
         self._apart = apart
-        self._digests: dict[str, str] = {}
         self._impossible: set[str] = set()
         self._lock = threading.Lock()
 
     def get(self, job: Job, style: str) -> bytes:
         """A JPEG file; KeyError for a style that is not there."""
         with self._lock:
-            if style not in self._digests:
-                self._digests[style] = load(self._styles[style]).digest
-            path = self._store.thumbnail(job, self._digests[style])
+            digest = load(self._styles[style]).digest  # one learned anew is another
+            path = self._store.thumbnail(job, digest)
             with suppress(OSError):
                 return path.read_bytes()
             if job.id in self._impossible:
@@ -82,7 +80,7 @@ class Thumbnails:
             self._impossible.add(job.id)
             options = replace(self._options, style=self._styles[style])
             picture = self._apart.call(
-                tasks.thumbnail, self._store.source(job), options, limit=LONGEST_LOOK
+                tasks.thumbnail, self._store.source(job), options, digest, limit=LONGEST_LOOK
             )
             self._impossible.discard(job.id)
             data = encode_jpeg(picture)

@@ -76,6 +76,21 @@ def nothing_learned(monkeypatch, no_cache):
     monkeypatch.setattr(styles, "cache", lambda: no_cache)
 
 
+@pytest.fixture
+def quickly(monkeypatch, tmp_path):
+    """Paintings are learned in a few steps in small windows, and kept in a cache of the test's."""
+    from brushflow.live import growing
+    from brushflow.training import learning
+    from brushflow.training.learning import Effort
+
+    efforts = {"quick": Effort(3, 2, 1), "normal": Effort(4, 2, 1), "fine": Effort(5, 2, 1)}
+    monkeypatch.setattr(learning, "EFFORTS", efforts)
+    small = {**learning.STROKES, "size_schedule": "32", "style_size": 96, "settle": 1}
+    monkeypatch.setattr(learning, "STROKES", small)
+    monkeypatch.setattr(styles, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(growing, "_TRIAL", 1)
+
+
 @pytest.fixture(scope="session")
 def data_folder():
     """Real pictures, ground truth and published weights, which the project may not ship."""

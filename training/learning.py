@@ -15,9 +15,11 @@ from skimage import data
 from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, load, styles
+from brushflow.models.loss_network import LossNetwork
 from brushflow.models.model_file import BASE
 from brushflow.training.data.clips import scaled_size
 from brushflow.training.data.prepare import PrepareSettings, prepare_video
+from brushflow.training.images import read_painting
 from brushflow.training.loop import Progress, train
 from brushflow.training.options import TrainOptions
 from brushflow.training.recipes import STROKES
@@ -115,6 +117,10 @@ def learn_style(
     paintings = (paintings,) if isinstance(paintings, Path) else tuple(paintings)
     place = learned_place(paintings, effort, blend, loss_weights, name)
     if not place.exists():
+        # What cannot be learned, or not here, is better found out before minutes of work.
+        for painting in paintings:
+            read_painting(painting, STROKES["style_size"])
+        LossNetwork(loss_weights, [layer.partition("/")[0] for layer in STROKES["style_layers"]])
         photographs, videos = material(place.parent / "material", frames)
         options = TrainOptions(
             style=paintings,

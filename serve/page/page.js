@@ -2,15 +2,18 @@
 // into the page as text only.
 import { Camera } from "/page/camera.js";
 import { Compare } from "/page/compare.js";
-import { percent, pick, radio, request } from "/page/parts.js";
+import { Lesson, lastLesson, learn, remove as removeStyle, rename } from "/page/lesson.js";
+import { handIn, percent, pick, radio, request, timeLeft } from "/page/parts.js";
 
 const POLL = 700; // milliseconds between looks at a video that is being painted
 const REMEMBERED = "brushflow-video";
 const SIZES = [1920, 1280, 960, 640, 480, 320];
-const sections = ["home", "choose", "progress", "result", "failed", "camera"];
+const sections = ["home", "choose", "progress", "result", "failed", "lesson", "camera"];
 const compare = new Compare();
 let about = null;
 let camera = null;
+let lesson = null;
+let fresh = ""; // a style that was learned or renamed a moment ago, and is what will be chosen
 let job = null;
 let timer = 0;
 let visit = 0; // counts the places shown; an answer that comes when another is shown is too late
@@ -29,16 +32,20 @@ function trouble(sentence) {
 
 const address = (rest = "") => `/api/videos/${encodeURIComponent(job.id)}${rest}`;
 
-// ---- where we are: #/, #/camera or #/video/ID
+// ---- where we are: #/, #/camera, #/video/ID or #/painting/ID
 
 async function go() {
   clearTimeout(timer);
   trouble("");
   if (camera) camera.stop();
-  camera = job = null;
+  if (lesson) {
+    lesson.stop();
+    fresh = lesson.lesson.style || fresh;
+  }
+  camera = job = lesson = null;
   const mine = ++visit;
   try {
-    about = about || await request("/api/about");
+    about = await request("/api/about"); // styles come and go
     if (mine !== visit) return;
     const [, place, id] = location.hash.split("/");
     if (place === "video" && id) {
@@ -47,6 +54,13 @@ async function go() {
       job = found;
       localStorage.setItem(REMEMBERED, id);
       return present();
+    }
+    if (place === "painting" && id) {
+      const found = await request(`/api/paintings/${encodeURIComponent(id)}`);
+      if (mine !== visit) return;
+      show("lesson");
+      lesson = new Lesson(found, trouble);
+      return;
     }
     if (place === "camera") {
       show("camera");
@@ -66,9 +80,17 @@ async function home() {
   const megabytes = about ? about.max_upload / 2 ** 20 : 0;
   pick("limit").textContent = megabytes >= 1024 ? `${+(megabytes / 1024).toFixed(1)} GB` : `${+megabytes.toFixed(1)} MB`;
   const id = localStorage.getItem(REMEMBERED);
-  pick("last").hidden = true;
-  if (!id) return;
+  pick("last").hidden = pick("last-lesson").hidden = true;
   const mine = visit;
+  const painting = await lastLesson();
+  if (mine !== visit) return;
+  if (painting && painting.state !== "done") {
+    const states = { waiting: "waiting", learning: "being learned", failed: "failed" };
+    pick("last-lesson-name").textContent = `${painting.name} · ${states[painting.state]}`;
+    pick("last-lesson").href = `#/painting/${painting.id}`;
+    pick("last-lesson").hidden = false;
+  }
+  if (!id) return;
   try {
     const last = await request(`/api/videos/${encodeURIComponent(id)}`);
     if (mine !== visit) return;
@@ -92,43 +114,39 @@ function present() {
 
 // ---- handing in
 
-function upload(file) {
-  trouble("");
+function fits(file) {
   // The server looks too; this only spares the way there.
-  if (file.size > (about?.max_upload ?? Infinity)) {
-    return trouble(`${file.name} is larger than ${pick("limit").textContent}.`);
-  }
-  const bar = pick("uploaded");
-  bar.hidden = false;
-  bar.value = 0;
-  const sending = new XMLHttpRequest(); // fetch does not tell how much has been sent
-  sending.open("POST", `/api/videos?name=${encodeURIComponent(file.name)}`);
-  sending.responseType = "json";
-  sending.upload.onprogress = (event) => { bar.value = event.loaded / event.total; };
-  sending.onerror = () => {
-    bar.hidden = true;
-    trouble("The server cannot be reached, or it refused this.");
-  };
-  sending.onload = () => {
-    bar.hidden = true;
-    if (sending.status === 201) location.hash = `#/video/${sending.response.id}`;
-    else trouble(sending.response?.detail || "It could not be handed in.");
-  };
-  sending.send(file);
+  if (file.size <= (about?.max_upload ?? Infinity)) return true;
+  trouble(`${file.name} is larger than ${pick("limit").textContent}.`);
+  return false;
+}
+
+async function upload(file) {
+  if (!fits(file)) return;
+  const path = `/api/videos?name=${encodeURIComponent(file.name)}`;
+  const found = await handIn(path, file, pick("uploaded"), trouble);
+  if (found) location.hash = `#/video/${found.id}`;
+}
+
+async function uploadPainting(file) {
+  if (fits(file)) await learn(file, job ? job.id : "", pick(job ? "painting-sent" : "uploaded"), trouble);
 }
 
 // ---- choosing
 
 function choose() {
   const was = job.choice || { style: about.styles[0], max_size: null, strength: 1 };
-  pick("styles").querySelectorAll(".style").forEach((old) => old.remove());
+  const chosen = [fresh, was.style, about.styles[0]].find((style) => about.styles.includes(style));
+  fresh = "";
+  pick("styles").querySelectorAll("label.style").forEach((old) => old.remove());
   for (const style of about.styles) {
     const picture = new Image();
     picture.alt = "";
     picture.loading = "lazy";
     picture.src = address(`/styles/${encodeURIComponent(style)}`);
-    pick("styles").append(radio("style", "style", style, style === was.style, picture));
+    pick("new-style").before(radio("style", "style", style, style === chosen, picture));
   }
+  offerOwn();
   const longest = Math.max(job.width, job.height);
   const options = [["", `as it is, ${job.width} × ${job.height}`]];
   for (const size of SIZES.filter((size) => size < longest)) {
@@ -147,10 +165,26 @@ function choose() {
   show("choose");
 }
 
+const chosenStyle = () => document.querySelector("#styles input:checked").value;
+
+// What may be renamed and deleted, if it is what is chosen.
+function offerOwn() {
+  pick("own-style").hidden = !about.learned.includes(chosenStyle());
+}
+
+async function changeStyle(change) {
+  const style = chosenStyle();
+  const changed = await change(style, trouble);
+  if (!changed) return;
+  fresh = changed === true ? "" : changed;
+  about = await request("/api/about");
+  choose();
+}
+
 async function paint() {
   const size = pick("size").value;
   const choice = {
-    style: document.querySelector("#styles input:checked").value,
+    style: chosenStyle(),
     max_size: size ? Number(size) : null,
     strength: pick("strength").value / 100,
     keep_colors: pick("colors").checked,
@@ -170,11 +204,7 @@ function stageText() {
   const doing = { scan: "Looking at the video", stylize: "Painting", assemble: "Putting it together",
     compare: "Preparing the comparison" }[stage] || stage;
   const frames = total ? ` · frame ${done} of ${total}` : "";
-  let rest = "";
-  if (stage === "stylize" && left !== null) {
-    rest = left < 90 ? ` · ${Math.max(1, Math.round(left))} s left` : ` · ${Math.round(left / 60)} min left`;
-  }
-  return doing + frames + rest;
+  return doing + frames + (stage === "stylize" ? timeLeft(left) : "");
 }
 
 function follow() {
@@ -258,20 +288,31 @@ async function remove() {
   }
 }
 
-const drop = pick("drop");
-pick("file").onchange = (event) => {
-  if (event.target.files.length) upload(event.target.files[0]);
-  event.target.value = "";
-};
+for (const [id, hand] of [["file", upload], ["painting-home", uploadPainting], ["painting-here", uploadPainting]]) {
+  pick(id).onchange = (event) => {
+    if (event.target.files.length) hand(event.target.files[0]);
+    event.target.value = "";
+  };
+}
+// Where what is dropped goes: a painting onto its own place, or onto a video's styles.
+function dropPlace(target) {
+  if (!pick("choose").hidden) return pick("new-style");
+  if (pick("home").hidden) return null;
+  return target.closest?.("#drop-painting") || pick("drop");
+}
 for (const kind of ["dragover", "dragleave", "drop"]) {
   addEventListener(kind, (event) => {
     event.preventDefault(); // a video dropped beside the area must not replace the page
-    drop.classList.toggle("over", kind === "dragover");
-    if (kind === "drop" && !pick("home").hidden && event.dataTransfer.files.length) {
-      upload(event.dataTransfer.files[0]);
-    }
+    const place = dropPlace(event.target);
+    for (const each of document.querySelectorAll(".over")) each.classList.remove("over");
+    if (kind === "dragover") place?.classList.add("over");
+    if (kind !== "drop" || !place || !event.dataTransfer.files.length) return;
+    (place.id === "drop" ? upload : uploadPainting)(event.dataTransfer.files[0]);
   });
 }
+pick("styles").onchange = offerOwn;
+pick("rename-style").onclick = () => changeStyle(rename);
+pick("delete-style").onclick = () => changeStyle(removeStyle);
 pick("strength").oninput = (event) => {
   pick("strength-shown").textContent = percent(event.target.value / 100);
 };

@@ -37,3 +37,32 @@ export function radio(kind, group, value, checked, picture) {
   label.append(input, ...(picture ? [picture] : []), words);
   return label;
 }
+
+// Hand in a file; its address then, or nothing where that failed, which ``trouble`` has told.
+export function handIn(path, file, bar, trouble) {
+  trouble("");
+  bar.hidden = false;
+  bar.value = 0;
+  const sending = new XMLHttpRequest(); // fetch does not tell how much has been sent
+  sending.open("POST", path);
+  sending.responseType = "json";
+  sending.upload.onprogress = (event) => { bar.value = event.loaded / event.total; };
+  return new Promise((resolve) => {
+    const end = (sentence, answer) => {
+      bar.hidden = true;
+      if (sentence) trouble(sentence);
+      resolve(answer);
+    };
+    sending.onerror = () => end("The server cannot be reached, or it refused this.");
+    sending.onload = () => (sending.status === 201
+      ? end("", sending.response)
+      : end(sending.response?.detail || "It could not be handed in."));
+    sending.send(file);
+  });
+}
+
+// How long something still takes, in words; nothing where that is not known.
+export function timeLeft(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  return seconds < 90 ? ` · ${Math.max(1, Math.round(seconds))} s left` : ` · ${Math.round(seconds / 60)} min left`;
+}

@@ -4,7 +4,9 @@ import shutil
 import threading
 
 import pytest
+from skimage import data, io
 
+from brushflow.serve import tasks
 from brushflow.serve.app import create_app
 from brushflow.serve.worker import Worker
 
@@ -59,6 +61,16 @@ def visit(browser):
 @pytest.fixture
 def server(tmp_path, styles, options, start_server):
     address, stop = start_server(create_app(tmp_path / "jobs", styles, options, 1 << 20))
+    yield address
+    stop()
+
+
+@pytest.fixture
+def server_that_learns(tmp_path, styles, options, start_server, loss_weights, quickly):
+    app = create_app(
+        *(tmp_path / "jobs", styles, options, 1 << 20, "127.0.0.1"), loss_weights=str(loss_weights)
+    )
+    address, stop = start_server(app)
     yield address
     stop()
 
@@ -196,3 +208,61 @@ def test_the_camera_is_painted(visit, server):
     page.locator("#home").wait_for()
     assert page.evaluate("document.getElementById('lens').srcObject") is None
     assert page.locator("#trouble").is_hidden()
+
+
+def test_a_painting_is_dropped_learned_renamed_and_deleted(
+    visit, server_that_learns, clip, monkeypatch, tmp_path
+):
+    """Dropped onto a video's styles, it is one of them after a while."""
+    shown, learned = threading.Semaphore(2), tasks.learn
+
+    def stepwise(*arguments, tell):
+        def slowly(what, *values):
+            stopping = tell(what, *values)
+            while what == "progress" and not stopping and not shown.acquire(timeout=0.05):
+                stopping = tell(what, *values)
+            return stopping
+
+        return learned(*arguments, tell=slowly)
+
+    monkeypatch.setattr(tasks, "learn", stepwise)
+    io.imsave(tmp_path / "a <i>wave.png", data.chelsea()[:160, :200])
+    page = visit(server_that_learns)
+    hand_in(page, clip)
+    dropped = page.evaluate_handle(
+        """(bytes) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], "a <i>wave.png"));
+            return transfer;
+        }""",
+        list((tmp_path / "a <i>wave.png").read_bytes()),
+    )
+    page.dispatch_event("#choose h1", "drop", {"dataTransfer": dropped})
+    page.locator("#lesson-stage", has_text="step 2 of 4").wait_for()
+    until(page, "document.getElementById('master').naturalWidth === 400")
+    until(page, "document.getElementById('growing').naturalWidth > 0")
+    page.reload()  # in the middle
+    page.locator("#lesson-stage", has_text="s left").wait_for()
+    page.goto(f"{server_that_learns}/#/")
+    page.locator("#last-lesson", has_text="being learned").click()
+    shown.release(9)
+    page.locator("#use").wait_for()
+    page.locator("#use").click()
+    page.locator("#choose").wait_for()
+    assert page.locator("#styles input:checked").input_value() == "a -i-wave"
+    until(page, "[...document.querySelectorAll('.style img')].every((i) => i.naturalWidth)")
+    page.once("dialog", lambda dialog: dialog.accept("Sea"))
+    page.locator("#rename-style").click()
+    page.locator(".style", has_text="Sea").wait_for()
+    assert page.locator("#styles input:checked").input_value() == "Sea"
+    page.locator("#paint").click()
+    page.locator("#result").wait_for()
+    page.locator("#again").click()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.locator("#delete-style").click()
+    until(page, "document.querySelectorAll('label.style').length === 2")
+    assert page.locator("#own-style").is_hidden()
+    # What cannot be learned is said where it was handed in.
+    wrong = {"name": "text.jpg", "mimeType": "image/jpeg", "buffer": b"words"}
+    page.locator("#painting-here").set_input_files(wrong)
+    page.get_by_text("text.jpg is not a readable picture").wait_for()

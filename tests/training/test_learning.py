@@ -10,22 +10,11 @@ from skimage import data, io
 
 from brushflow.cli import learning as command_part
 from brushflow.common.errors import UsageError
-from brushflow.models import available, learned_styles, load, rename_style, styles
+from brushflow.models import available, learned_styles, load, rename_style
 from brushflow.models.model_file import BASE
 from brushflow.stylize_video import command
 from brushflow.training import learning
-from brushflow.training.learning import Effort, learn_style, learned_place
-
-
-@pytest.fixture
-def quickly(monkeypatch, tmp_path):
-    """Efforts of a few steps in small windows, and a cache of the test's own."""
-    efforts = {"quick": Effort(3, 2, 1), "normal": Effort(4, 2, 1), "fine": Effort(5, 2, 1)}
-    monkeypatch.setattr(learning, "EFFORTS", efforts)
-    small = {**learning.STROKES, "size_schedule": "32", "style_size": 96, "settle": 1}
-    monkeypatch.setattr(learning, "STROKES", small)
-    monkeypatch.setattr(styles, "cache", lambda: tmp_path / "cache")
-    monkeypatch.setattr(command_part, "_TRIAL", 1)
+from brushflow.training.learning import learn_style, learned_place
 
 
 @pytest.fixture
