@@ -5,11 +5,11 @@ import threading
 import time
 
 import pytest
+import torch
 from PIL import Image
 from skimage import data
 from starlette.testclient import TestClient
 
-from brushflow.common.errors import BrushflowError
 from brushflow.models import learned_styles
 from brushflow.serve import lessons, tasks
 from brushflow.serve.apart import Apart, Died
@@ -151,11 +151,12 @@ def test_what_is_no_painting_is_refused_in_a_sentence(client, content, tmp_path)
     assert not list((tmp_path / "jobs" / lessons.FOLDER).iterdir())
 
 
-def test_where_no_judge_can_be_had_that_is_said(open_client, quickly, waves, monkeypatch):
-    def offline(*_):
-        raise BrushflowError("Cannot download the loss network weights.", "loss_weights")
+def test_where_no_judge_can_be_had_that_is_said(open_client, quickly, waves, monkeypatch, tmp_path):
+    def offline(*_, **__):
+        raise OSError("no network")
 
-    monkeypatch.setattr("brushflow.models.loss_network.download_weights", offline)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "torch"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", offline)
     with open_client("vgg16") as client:
         view = until(client, hand_in(client, waves), ended)
     assert view["state"] == "failed"
