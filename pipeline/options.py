@@ -8,6 +8,7 @@ from typing import Any
 
 from brushflow.common.errors import UsageError
 from brushflow.common.option_fields import option_field
+from brushflow.common.sizes import fit_size
 from brushflow.common.torch_devices import DEVICES, PRECISIONS
 from brushflow.flow.estimators import NAMES_TOLD
 from brushflow.models.network_input import FILLS
@@ -265,8 +266,7 @@ class StylizeOptions:
             tile = max(2, self.max_size // 6 * 2)
             return 3 * tile, 2 * tile
         # Even sides, which most codecs ask for.
-        scale = Fraction(self.max_size // 2 * 2, longest)
-        return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)
+        return fit_size((width, height), self.max_size // 2 * 2, step=2)
 
     def bars(self, info: VideoInfo) -> Sides | None:
         """Bars around this source's pictures in its pixels, None if they are to be found.

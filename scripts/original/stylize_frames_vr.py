@@ -8,39 +8,35 @@ from brushflow.cli.start import run
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from contextlib import closing
 from functools import partial
-from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import click
 import cv2
 import numpy as np
-from tqdm import tqdm
+from torch import Tensor
 
 from brushflow.cli.commands import set_up_logging
 from brushflow.cli.evaluation_options import evaluation_options, frame_scores
-from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.common.torch_devices import choose_device, choose_precision
-from brushflow.common.wording import counted
-from brushflow.evaluation.face_scores import FaceScores
-from brushflow.models import deprocess, load
-from brushflow.pipeline.motion import (
-    FileMotion,
-    Motion,
-    frame_path,
-    pair_path,
-)
-from brushflow.pipeline.spherical_stylizer import FaceAfterFace, smoothed
-from brushflow.pipeline.stylizer import Stylized
-from brushflow.scripts.original.stylize_frames import (
-    MEDIAN_FILTER,
+from brushflow.cli.frames_in_files import (
+    as_published,
     frames_to_do,
     kept_state,
-    save_state,
+    motion_from,
+    numbers_there,
+    shared_options,
     state_path,
+    stylize_files,
 )
+from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.torch_devices import choose_device
+from brushflow.common.wording import counted
+from brushflow.evaluation.face_scores import FaceScores
+from brushflow.models import deprocess
+from brushflow.pipeline.motion import FileMotion, Motion, frame_path, pair_path
+from brushflow.pipeline.spherical_stylizer import FaceAfterFace, smoothed
+from brushflow.pipeline.stylizer import Stylized
 from brushflow.spherical import FACES, Panorama
 from brushflow.video import read_image, write_image
 
@@ -104,25 +100,10 @@ class FaceFileMotion(FileMotion):
     help="Number of the frame to begin with; the one before it, in the order of work, is stylized "
     "already [default: all].",
 )
-@click.option("--backward", is_flag=True, help="From the last frame to the first.")
-@click.option(
-    "--occlusions-min-filter",
-    default=7,
-    type=click.IntRange(1),
-    help="Odd width of the window that shrinks the reliable area.",
-)
 @click.option("--invert-occlusions", is_flag=True, help="In the files, white means hidden.")
 @click.option("--fix-occlusions", is_flag=True, help="Also hide what comes from outside the face.")
-@click.option(
-    "--fill-occlusions",
-    default="vgg-mean",
-    type=click.Choice(["vgg-mean", "uniform-random"]),
-    help="What the network sees where there is no prior.",
-)
-@click.option("--create-inconsistent", is_flag=True, help="Every frame alone; needs no flow.")
 @click.option("--create-inconsistent-border", is_flag=True, help="Every face alone.")
-@MEDIAN_FILTER
-@click.option("--device", default="auto", help="auto, cpu, cuda or mps.")
+@shared_options
 @evaluation_options(style_weights="5.0")
 def command(
     model_vid: str,
@@ -154,90 +135,66 @@ def command(
     """Stylize the six faces of spherical frames in files, with flow and reliability from files."""
     set_up_logging()
     step = -1 if backward else 1
-    motion = None
-    if not create_inconsistent:
-        if not (flow_pattern and occlusions_pattern):
-            raise UsageError(
-                "--flow-pattern and --occlusions-pattern are needed, or --create-inconsistent."
-            )
-        motion = FaceFileMotion(
-            flow_pattern, occlusions_pattern, step, invert_occlusions, fix_occlusions
+    motion = motion_from(
+        *(FaceFileMotion, flow_pattern, occlusions_pattern, step),
+        *(invert_occlusions, fix_occlusions, create_inconsistent),
+    )
+
+    def front(index: int) -> Path:
+        return face_path(input_pattern, index, FILES["front"])
+
+    indices = numbers_there(front, start_frame, num_frames)[::step]
+    if not indices:
+        raise UsageError(
+            f"There is no face {front(start_frame)}; --start-frame is the number of the first "
+            f"frame."
         )
-    indices = numbers_of_frames(input_pattern, start_frame, num_frames)[::step]
     todo = frames_to_do(indices, continue_with)
     chosen = choose_device(device)
     stylizer = FaceAfterFace(
-        load(model_vid),
-        first_frame_model=None if model_img == "self" else load(model_img),
-        motion=motion,
+        **as_published(
+            *(model_vid, model_img, motion, occlusions_min_filter, fill_occlusions),
+            *(create_inconsistent, chosen),
+        ),
         overlap=(overlap_pixel_w, overlap_pixel_h),
         turned_poles=True,
         border_consistency=not create_inconsistent_border,
-        min_filter_width=occlusions_min_filter,
-        fill="noise" if fill_occlusions == "uniform-random" else "mean",
-        outside="black",  # as the original has it
-        independent=create_inconsistent,
-        settle=0,  # as the original does
-        device=chosen,
-        precision=choose_precision("auto", chosen),
     )
     numbers = tuple(FILES[name] for name in FACES)
     scored = partial(FaceScores, numbers=numbers, overlap=(overlap_pixel_w, overlap_pixel_h))
     scores = frame_scores(chosen, FaceFileMotion, scored, **evaluation)
-    if scores and todo[0] == indices[0]:
-        scores.begin()
     prefix = Path(output_prefix)
-    prefix.parent.mkdir(parents=True, exist_ok=True)
-    first, state = todo[0], None
-    if first != indices[0] and stylizer.independent and scores:
-        first -= step  # painted again, as what the next one is compared with
-    elif first != indices[0] and not stylizer.independent:
-        first -= step
-        state = kept_state(prefix, first)
+    panorama = None
+
+    def state_of(index: int) -> Tensor:
+        state = kept_state(prefix, index)
         if state is None:
             raise UsageError(
-                f"To go on with frame {todo[0]}, {state_path(prefix)} of frame {first} must exist; "
+                f"To go on with frame {todo[0]}, {state_path(prefix)} of frame {index} must exist; "
                 f"begin earlier."
             )
-        if scores:
-            scores.previous = Stylized(first, read_faces(input_pattern, first), state, None)
-    frames = (read_faces(input_pattern, i) for i in range(first, todo[-1] + step, step))
-    panorama = None
-    known = None if state is None else {"output": state}
-    with closing(stylizer.stylize(frames, first=first, step=step, state=known)) as stylized:
-        for item in tqdm(stylized, total=len(todo), unit=" frames", disable=None):
-            faces = smoothed(item.output, median_filter)
-            stem = f"{prefix.name}-{item.index:05d}"
-            if out_equi:
-                cube = stylizer.overlaps.cube
-                panorama = panorama or Panorama(out_equi_w, out_equi_h, "equirect", cube, chosen)
-                picture = deprocess(panorama.frame(faces))
-                write_image(prefix.with_name(f"{stem}_equi.png"), picture)
-            pictures = dict(zip(FACES, map(deprocess, faces.split(1)), strict=True))
-            if out_cubemap:
-                strip = cubemap_strip(pictures, overlap_pixel_w // 2, overlap_pixel_h // 2)
-                write_image(prefix.with_name(f"{stem}_cubemap.png"), strip)
-            if not (out_equi or out_cubemap):
-                for name, picture in pictures.items():
-                    path = prefix.with_name(f"{stem}-{FILES[name]}.png")
-                    write_image(path, picture)
-            if not stylizer.independent:
-                save_state(prefix, item.index, item.output)
-            if scores:
-                scores.add(item)
+        return state
+
+    def write(item: Stylized) -> None:
+        nonlocal panorama
+        faces = smoothed(item.output, median_filter)
+        stem = f"{prefix.name}-{item.index:05d}"
+        if out_equi:
+            cube = stylizer.overlaps.cube
+            panorama = panorama or Panorama(out_equi_w, out_equi_h, "equirect", cube, chosen)
+            picture = deprocess(panorama.frame(faces))
+            write_image(prefix.with_name(f"{stem}_equi.png"), picture)
+        pictures = dict(zip(FACES, map(deprocess, faces.split(1)), strict=True))
+        if out_cubemap:
+            strip = cubemap_strip(pictures, overlap_pixel_w // 2, overlap_pixel_h // 2)
+            write_image(prefix.with_name(f"{stem}_cubemap.png"), strip)
+        if not (out_equi or out_cubemap):
+            for name, picture in pictures.items():
+                write_image(prefix.with_name(f"{stem}-{FILES[name]}.png"), picture)
+
+    read = partial(read_faces, input_pattern)
+    stylize_files(stylizer, indices, todo, step, prefix, read, state_of, write, scores)
     click.echo(f"Wrote {counted(len(todo), 'frame')}, {prefix}-{todo[0]:05d} and on.")
-
-
-def numbers_of_frames(pattern: str, first: int, last: int) -> list[int]:
-    """``first`` and on, up to the first missing frame, ``last`` at most."""
-    numbers = range(first, last + 1)
-    found = list(takewhile(lambda i: face_path(pattern, i, FILES["front"]).is_file(), numbers))
-    if not found:
-        raise UsageError(
-            f"There is no face {face_path(pattern, first, FILES['front'])}; --start-frame is the "
-            f"number of the first frame."
-        )
-    return found
 
 
 def face_path(pattern: str, index: int, face: int) -> Path:
