@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -56,7 +56,9 @@ def estimate_run(
     plan = plan_video(scan, options, source.info)
     check_mask(options, source.info)
     painter = painter_for(options)
-    shots = [(row[0].first, row[-1].last + 1 - row[0].first) for row in plan_rows(plan, scan, True)]
+    # Of a damaged source, rows are of several shots each.
+    rows = plan_rows(plan, replace(scan, problem=None), recurrent=True)
+    shots = [(row[0].first, row[-1].last + 1 - row[0].first) for row in rows]
     begin, longest = max(shots, key=lambda shot: shot[1])
     first = begin + max(0, (longest - _MEASURED) // 2)
     read = MaskedSource(source, scan, options)

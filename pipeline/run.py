@@ -162,8 +162,7 @@ class Run:
         check_mask(options, info)
         width, height = self.size
         width *= 1 + options.compare
-        chosen = (options.codec, options.preset, options.pix_fmt)
-        unusual = any(chosen) or encoding.alpha or options.crf != StylizeOptions.crf
+        unusual = encoding != StylizeOptions().encoding(self.output)
         if unusual or not all(side in _SURE_SIDES for side in (width, height)):
             suffix = ".mkv" if holds_pictures(self.output) else self.output.suffix
             try_settings(encoding, width, height, info.output_color, suffix)

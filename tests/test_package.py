@@ -2,9 +2,11 @@
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,31 @@ def test_no_circle_of_imports():
     graph["brushflow.cli.start"].discard("brushflow.cli.commands")
     assert any("brushflow.flow.types" in needed for needed in graph.values())
     TopologicalSorter(graph).prepare()
+
+
+def test_every_library_that_is_imported_is_declared():
+    """And what is imported at once is installed with the package, outside of its extras."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    always, extra = (
+        {re.split(r"[<>=;\[ ]", line)[0].lower() for line in text.split("\n") if line}
+        for text in (
+            config["options"]["install_requires"],
+            "\n".join(config["options.extras_require"].values()),
+        )
+    )
+    offered = packages_distributions()
+    for path in names_of_modules().values():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names:
+                if name == "brushflow" or name not in offered:  # of an extra that is not here
+                    continue
+                by = {each.lower() for each in offered[name]}
+                late = node not in tree.body or path.parent.name == "serve"
+                assert by & (always | extra if late else always), f"{path}: {name}"
 
 
 def test_the_root_holds_the_commands_and_nothing_that_shadows_a_module():

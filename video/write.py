@@ -167,11 +167,10 @@ def try_settings(
     What the usual settings meet as well, a full disk say, is not the settings' fault, nor is what
     does not happen again: an ffmpeg that something killed.
     """
-    usual = EncodeSettings(bit_depth=settings.bit_depth)
     problem = _trial(settings, width, height, color, suffix)
     if problem is None:
         return
-    if _trial(usual, width, height, color) is not None:
+    if _trial(EncodeSettings(), width, height, color) is not None:
         if _trial(settings, *_TRIAL_SIZE, color, suffix) is None:
             _refuse(settings, width, height, color, suffix, "frame_size")
         return

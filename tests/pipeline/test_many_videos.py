@@ -10,10 +10,11 @@ import pytest
 
 from brushflow.cli.sources import find_videos, is_video_folder
 from brushflow.common.errors import UsageError
-from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline import StylizeOptions, estimate, stylize_video
 from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.many_videos import stylize_videos
-from brushflow.video import open_source, write_image
+from brushflow.stylize_video import command
+from brushflow.video import open_source, probe, write_image
 
 
 @pytest.fixture
@@ -144,6 +145,41 @@ def test_a_dry_run_says_what_it_takes_and_writes_nothing(folder, run_command, ti
     assert rows[3][:4] == ["all", "3", "9", "20"]
     assert "free in" in out and Fraction(rows[1][4]) >= 0
     assert sorted(folder.iterdir()) == before
+
+
+def test_shots_of_a_damaged_film_are_counted_as_those_of_a_whole_one(
+    folder, tiny_model_file, monkeypatch
+):
+    """In it, several are painted one after another; yet each begins with a frame of its own."""
+    scan_source, options = estimate.scan_source, StylizeOptions(style=str(tiny_model_file))
+    for problem in (None, "It ends early."):
+
+        def scan(*arguments, problem=problem):
+            found = scan_source(*arguments)
+            return replace(found, cuts=[*range(1, 9)], problem=problem)
+
+        monkeypatch.setattr(estimate, "scan_source", scan)
+        found = estimate_run(
+            *(open_source(folder / "a9.mp4"), folder / "out.mp4", replace(options, device="cpu")),
+            *(lambda *step: None, lambda: None),
+        )
+        assert (found.shots, found.longest) == (9, 1)
+
+
+def test_each_source_is_opened_once(folder, tmp_path, monkeypatch):
+    opened = []
+
+    def counted(path):
+        opened.append(Path(path).name)
+        return probe(path)
+
+    monkeypatch.setattr("brushflow.video.source.probe", counted)
+    places = [str(folder / name) for name in ("a9.mp4", "a10.mkv")]
+    arguments = ["--strength", "0", "--preset", "ultrafast", "--quiet", "-o", f"{tmp_path}/out/"]
+    for sources in (places, places[:1]):
+        opened.clear()
+        command.main([*sources, *arguments, "--end", f"0.{len(sources)}"], standalone_mode=False)
+        assert sorted(opened) == sorted(Path(source).name for source in sources)
 
 
 def test_an_estimate_ends_when_it_is_told_to(folder, tiny_model_file):

@@ -134,6 +134,18 @@ def test_wrong_options_are_found_before_anything_is_done(
     assert not seen and not list(tmp_path.iterdir())
 
 
+def test_an_encoder_without_ten_bits_is_found_before_anything_is_done(
+    two_shots, options, tmp_path, monkeypatch
+):
+    def trial(settings, *_):
+        return BrushflowError("No ten bits.") if settings.bit_depth == 10 else None
+
+    monkeypatch.setattr("brushflow.video.write._trial", trial)
+    with pytest.raises(UsageError, match=r"cannot be encoded like this\. No ten bits"):
+        stylize_video(two_shots, tmp_path / "out.mp4", replace(options, bit_depth=10))
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
