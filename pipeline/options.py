@@ -110,8 +110,8 @@ class StylizeOptions:
         (),
         "Turn to another style at a time, in a second, or at a cut, as in 12.5:great-wave or "
         "cut2:great-wave; or a .toml file of [[keyframe]]s with at, style, strength, stroke, "
-        "keep-colors, blend (seconds) and ease (smooth or linear). Two paintings are mixed then; "
-        "--style-blend makes one style of several paintings.",
+        "keep-colors, blend (seconds) and ease (smooth or linear). Two paintings are mixed then, "
+        "where several given as {style} make one style.",
         metavar="AT:STYLE|FILE",
         repeated=True,
         kinds=MOVING,
