@@ -31,7 +31,7 @@ from brushflow.cli.stylizing import Work, make_folder, open_those_there, write_s
 from brushflow.common.errors import UsageError
 from brushflow.models import available, learned_styles
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.options import FILES, LIVE, STREAM, VIDEOS
+from brushflow.pipeline.options import ALL, FILES, LIVE, STREAM, VIDEOS
 from brushflow.video import open_source
 from brushflow.video.capture_devices import is_device
 from brushflow.video.picture_files import is_sequence
@@ -230,6 +230,12 @@ def command(
     if dry_run:
         options = replace(options, style=learning.stand_in())
     work = Work(options, jobs, cluster, report, quiet, show)
+    in_all = options.style == ALL and not moments
+    if in_all and (jobs != 1 or cluster or report or show or dry_run or len(sources) > 1):
+        raise UsageError(
+            "--style all paints one video here; leave --jobs, --cluster, --report, --show and "
+            "--dry-run out, and name one source."
+        )
     several = len(sources) > 1 or is_video_folder(sources[0])
     folder = output_folder(output, several)
     if several:
@@ -249,6 +255,9 @@ def command(
         return
     source = open_source(sources[0], options.fps)
     given.check([use_of(source, options, moments)])
+    if in_all and source.kind != "image":
+        work.stylize_in_all(source, output, folder)
+        return
     place = default_output(source.info.path, options, moments)
     if folder is not None:
         place = folder / place.name

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
@@ -13,14 +14,18 @@ import click
 from brushflow.cli.advice import advised
 from brushflow.cli.commands import printable, stop_on_interrupt
 from brushflow.cli.progress import ProgressDisplay
+from brushflow.cli.sources import default_output
 from brushflow.cli.summaries import tell_done, tell_estimates, tell_outcomes, tell_report
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.wording import counted
 from brushflow.flow.opencv import one_opencv_thread
 from brushflow.live.showing import show_while
+from brushflow.models import available
 from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
+from brushflow.pipeline.all_styles import stylize_in_styles
 from brushflow.pipeline.estimate import estimate_run
 from brushflow.pipeline.many_videos import stylize_videos
+from brushflow.pipeline.options import ALL
 from brushflow.pipeline.outputs import forget_run, is_done, is_made
 from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
 from brushflow.pipeline.parallel.processes import painting_processes, usable_cores
@@ -89,6 +94,33 @@ class Work:
             raise BrushflowError(
                 f"{source.info.path} is damaged; what could be read of it is in {report.output} "
                 f"({report.problem})."
+            )
+
+    def stylize_in_all(self, source: Source, output: str | None, folder: Path | None) -> None:
+        """Paint one video in every bundled style, into a file of each."""
+        if output is not None and folder is None:
+            raise UsageError(f"--style all makes several files; name a folder, as {output}/.")
+        if folder is not None:
+            make_folder(folder)
+        outputs = []
+        for style in available():
+            options = replace(self.options, style=style)
+            place = default_output(source.info.path, options)
+            place = folder / place.name if folder else place
+            if not is_done(source, place, options):
+                outputs.append((style, place))
+            elif not self.quiet:
+                tell_done(place)
+        if not outputs:
+            return
+        with stop_on_interrupt() as stop, ProgressDisplay(self.quiet) as display:
+            reports = stylize_in_styles(source, outputs, self.options, display.show, stop)
+        for report in reports if not self.quiet else []:
+            tell_report(report)
+        if reports[0].problem:
+            raise BrushflowError(
+                f"{source.info.path} is damaged; what could be read of it is painted "
+                f"({reports[0].problem})."
             )
 
     def _measure(self, place: Path, output: Path) -> None:
@@ -216,6 +248,8 @@ def write_still(
         with stop_on_interrupt() as stop:
             shown = preview(source, output, options, moments, partial(_check, stop))
         summary = counted(shown, "moment")
+        if options.style == ALL:
+            summary += f", from top to bottom the source, {', '.join(available())},"
     else:
         stylize_image(source, output, options)
         summary = "one picture"

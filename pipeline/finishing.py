@@ -208,9 +208,9 @@ def _box(picture: np.ndarray) -> np.ndarray:
 
 def beside(stylized: Stylized, picture: np.ndarray) -> np.ndarray:
     """Source and picture side by side, (H, 2·W, C)."""
-    source = stylized.frame
-    if picture.shape[2] == 4:
-        source = np.dstack([source, stylized.mask])
+    source, mask = stylized.frame, stylized.mask
+    if picture.shape[2] == 4 and mask is not None:
+        source = np.dstack([source, mask])
     return np.hstack([source, picture])
 
 

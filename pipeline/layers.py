@@ -6,7 +6,7 @@ painted, and begins anew when it is needed, as at a cut.
 """
 
 import itertools
-from collections.abc import Callable, Container, Generator, Iterable, Mapping
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -16,11 +16,12 @@ from threading import Lock
 import numpy as np
 from torch import Tensor
 
+from brushflow.models import available
 from brushflow.pipeline.long_term import State
 from brushflow.pipeline.looks import Looks, plain_look
-from brushflow.pipeline.masks import mixed
+from brushflow.pipeline.masks import shown
 from brushflow.pipeline.motion import EstimatedMotion, MotionSource, Moved
-from brushflow.pipeline.options import ALPHA, StylizeOptions
+from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.painter import Painter, model_digests
 from brushflow.pipeline.stylizer import Moment, Stylized, Stylizer
 from brushflow.pipeline.timeline import Moments, keyframes_of, kinds_of
@@ -34,15 +35,16 @@ class LayeredState:
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything by name, see ``State.tensors``."""
-        return {
-            f"{number}/{name}": tensor
-            for number, state in self.states.items()
-            for name, tensor in state.tensors().items()
-        }
+        return joined_tensors({number: state.tensors() for number, state in self.states.items()})
+
+
+def joined_tensors(states: Mapping[int, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Tensors of layers, by their number, in one."""
+    return {f"{n}/{name}": tensor for n, own in states.items() for name, tensor in own.items()}
 
 
 def _tensors_of(number: int, tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """What a layer has put into ``LayeredState.tensors``, None if it was not painted then."""
+    """What ``joined_tensors`` was given of a layer, None if it was not painted then."""
     start = f"{number}/"
     return {n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)} or None
 
@@ -78,6 +80,8 @@ class SharedMotion:
 
 def painter_for(options: StylizeOptions) -> "Painter | Layers":
     """What paints as the options say: one style, or several."""
+    if options.style == ALL:
+        return Layers(options, available())
     several = options.style_at or options.style_outside is not None
     return Layers(options) if several and options.strength > 0 else Painter(options)
 
@@ -86,14 +90,16 @@ class Layers:
     """What paints with several styles; to be used like a Painter.
 
     ``painters``: one for each of the timeline's kinds, and then, where a style lies outside of the
-    mask, one for that.
+    mask, one for that. Or one for each of ``styles``, all of which are wanted: see ``finish_one``.
     """
 
-    def __init__(self, options: StylizeOptions) -> None:
+    def __init__(self, options: StylizeOptions, styles: Sequence[str] = ()) -> None:
         self.options = options
         self.digests = model_digests(options)
         kinds = kinds_of(keyframes_of(options))
-        self.inside = len(kinds)
+        if styles:
+            kinds = [(style, options.stroke) for style in styles]
+        self.inside = 0 if styles else len(kinds)
         if options.style_outside is not None:
             kinds = [*kinds, (options.style_outside, options.stroke)]
         plain = replace(
@@ -157,9 +163,9 @@ class Layers:
             start = first if state is None else first + step
             for index, layers in zip(itertools.count(start, step), zip(*streams, strict=True)):
                 known = {n: s.state for n, s in enumerate(layers) if s is not None and s.state}
-                shown = next(layer for layer in layers if layer is not None)
+                one = next(layer for layer in layers if layer is not None)
                 yield replace(
-                    shown,
+                    one,
                     layers=layers,
                     moment=moments(index),
                     state=LayeredState(known) if known else None,
@@ -217,6 +223,14 @@ class Layers:
                     yield None
             fresh = True
 
+    def finish_one(self, stylized: Stylized, number: int) -> np.ndarray:
+        """The picture of one of the styles, as a Painter of that style finishes it."""
+        layer = stylized.layers[number]
+        assert layer is not None, "all styles are always at work"
+        options = self.options
+        picture = self.painters[number].picture(layer, options.strength, float(options.keep_colors))
+        return shown(picture, stylized.frame, stylized.mask, options.mask == ALPHA)
+
     def finish(self, stylized: Stylized) -> np.ndarray:
         """The picture to write, see ``Painter.finish``."""
         moment = stylized.moment or self._only_first
@@ -230,9 +244,5 @@ class Layers:
         if len(shares) > 1:
             total = sum(each.astype(np.float32) * np.float32(share) for each, share in shares)
             picture = np.rint(total).astype(picture.dtype)
-        if stylized.mask is None:
-            return picture
         outside = pictures.get(self.inside, stylized.frame)
-        if self.options.mask == ALPHA:
-            return np.dstack([picture, stylized.mask])
-        return mixed(picture, outside, stylized.mask)
+        return shown(picture, outside, stylized.mask, self.options.mask == ALPHA)

@@ -172,3 +172,12 @@ def mixed(inside: np.ndarray, outside: np.ndarray, mask: np.ndarray) -> np.ndarr
     share = mask.astype(np.float32)[..., None] / np.iinfo(mask.dtype).max
     away = inside.astype(np.float32) - outside
     return np.rint(outside + share * away).astype(inside.dtype)
+
+
+def shown(
+    inside: np.ndarray, outside: np.ndarray, mask: np.ndarray | None, alpha: bool
+) -> np.ndarray:
+    """What is seen of a painting: RGB, or RGBA where the mask is its own ``alpha``."""
+    if mask is None:
+        return inside
+    return np.dstack([inside, mask]) if alpha else mixed(inside, outside, mask)

@@ -27,6 +27,7 @@ from brushflow.video import (
 from brushflow.video.picture_files import holds_pictures, lossless
 
 ALPHA = "alpha"  # a mask that is no file: the source's own transparency
+ALL = "all"  # a style that is every bundled one
 KEEPS = ("frames", "flow", "reliability")
 
 # What an option may be of use for: kinds of source (an animation is a video), a contact sheet of
@@ -54,8 +55,9 @@ class StylizeOptions:
 
     style: str = _what(
         "starry-night",
-        "A style by its name, a model file (.safetensors, or .t7 or .pth of other programs), or a "
-        "painting (.jpg, .png): it is learned first, once. Several paintings are blended.",
+        "A style by its name, all for a file in each, a model file (.safetensors, or .t7 or .pth "
+        "of other programs), or a painting (.jpg, .png): it is learned first, once. Several "
+        "paintings are blended.",
         repeated=True,
     )
     image_model: Path | None = _what(

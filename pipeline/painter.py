@@ -14,12 +14,12 @@ from brushflow.common.errors import UsageError
 from brushflow.common.sizes import resized
 from brushflow.common.torch_devices import choose_precision, usable_device
 from brushflow.flow import load_estimator
-from brushflow.models import load
+from brushflow.models import available, load
 from brushflow.pipeline.finishing import finish, painted_size, stroke_for
 from brushflow.pipeline.looks import Look, Looks, plain_look
-from brushflow.pipeline.masks import mixed, parted
+from brushflow.pipeline.masks import parted, shown
 from brushflow.pipeline.motion import EstimatedMotion
-from brushflow.pipeline.options import ALPHA, StylizeOptions
+from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.pipeline.timeline import keyframes_of
@@ -30,6 +30,8 @@ def model_digests(options: StylizeOptions) -> dict[str, str]:
     """SHA-256 of each file of weights that the options name, by its use; errors as of ``load``."""
     if options.strength == 0:
         return {}
+    if options.style == ALL:
+        return {name: load(name).digest for name in available()} | _flow_digest(options)
     digests = {"style": load(options.style).digest, **_flow_digest(options)}
     if options.style_outside is not None:
         digests["style_outside"] = load(options.style_outside).digest
@@ -186,11 +188,7 @@ class Painter:
         """
         options, mask = self.options, stylized.mask
         picture = self.picture(stylized, options.strength, float(options.keep_colors))
-        if mask is None:
-            return picture
-        if options.mask == ALPHA:
-            return np.dstack([picture, mask])
-        return mixed(picture, stylized.frame, mask)
+        return shown(picture, stylized.frame, mask, options.mask == ALPHA)
 
     def picture(self, stylized: Stylized, strength: float, keep_colors: float) -> np.ndarray:
         """The whole painting, RGB, whatever its mask."""

@@ -11,12 +11,13 @@ import numpy as np
 
 from brushflow.common.errors import UsageError
 from brushflow.common.memory import out_of_memory
+from brushflow.models import available
 from brushflow.pipeline.finishing import beside
 from brushflow.pipeline.layers import Layers, painter_for
 from brushflow.pipeline.looks import looks_of
 from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.memory_limits import too_large, warn_of_shortage
-from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.options import ALL, StylizeOptions
 from brushflow.pipeline.outputs import mark_of, settings_of
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.plan import frames_between
@@ -40,6 +41,8 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
     there = output.exists()  # what lies there at the beginning is replaced, and nothing else
     options = options.for_source(source.info)
     check_mask(options, source.info)
+    if options.style == ALL:
+        raise UsageError("A picture in all styles is a sheet of one moment.", "moments")
     painter = painter_for(options)
     mark = mark_of(settings_of(source, options, painter.digests))
     size = options.output_size(source.info.width, source.info.height)
@@ -68,7 +71,8 @@ def preview(
     moments: int,
     check_stop: Callable[[], None] = lambda: None,
 ) -> int:
-    """Write a contact sheet of moments between ``start`` and ``end``, each source above painting.
+    """Write a contact sheet of moments between ``start`` and ``end``, each source above painting,
+    or above those in all styles.
 
     Returns their number, fewer than asked for if the video is that short. ``check_stop`` is called
     at every frame that is scanned and every moment, and may raise.
@@ -88,7 +92,8 @@ def preview(
     count = last + 1 - first
     places = sorted({first + round((i + 0.5) * count / moments - 0.5) for i in range(moments)})
     reach = count // moments // 2
-    if len(places) * (size[0] + SHEET_GAP) > LARGEST_SHEET_SIDE:
+    rows = 1 + (len(available()) if options.style == ALL else 1)
+    if max(len(places) * (size[0] + SHEET_GAP), rows * size[1]) > LARGEST_SHEET_SIDE:
         raise UsageError(
             f"A sheet of {len(places)} moments {size[0]} pixels wide is too large.", about="sheet"
         )
@@ -160,10 +165,14 @@ def _moment(
         frames = list(islice(read, abs(place - first) + 1))[::step]
     looks = looks_of(scan, _size(source.source), size)
     *_, stylized = paint(frames, scan.without_prior(step), first, step, looks=looks)
-    picture = painter.finish(stylized)
-    if picture.shape[2] == 4:
-        return np.vstack([np.dstack([stylized.frame, stylized.mask]), picture])
-    return np.vstack([stylized.frame, picture])
+    if isinstance(painter, Layers) and painter.options.style == ALL:
+        pictures = [painter.finish_one(stylized, n) for n in range(len(painter.painters))]
+    else:
+        pictures = [painter.finish(stylized)]
+    frame = stylized.frame
+    if pictures[0].shape[2] == 4 and stylized.mask is not None:
+        frame = np.dstack([frame, stylized.mask])
+    return np.vstack([frame, *pictures])
 
 
 def _sheet(columns: Sequence[np.ndarray]) -> np.ndarray:

@@ -23,7 +23,7 @@ from brushflow.pipeline.memory_limits import (
     warn_of_shortage,
     with_smaller_flow,
 )
-from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.options import ALL, StylizeOptions
 from brushflow.pipeline.outputs import (
     already_there,
     check_destination,
@@ -125,8 +125,8 @@ class Run:
         options: StylizeOptions,
         progress: ProgressCallback,
         stop: threading.Event,
-        executor: ShotExecutor | None,
-        watch: Callable[[np.ndarray], None],
+        executor: ShotExecutor | None = None,
+        watch: Callable[[np.ndarray], None] = lambda picture: None,
     ) -> None:
         self.source = source
         self.output = output
@@ -148,6 +148,8 @@ class Run:
     def _check_early(self) -> None:
         """Find what would only be found after the scan, or by other processes."""
         options, info = self.options, self.source.info
+        if options.style == ALL:
+            raise UsageError("One file cannot be in all styles.", "style")
         # An output with a run beside it may be that run's, stopped before it had tidied up.
         unfinished = self.folder.path.is_dir()
         check_destination(info.path, self.output, options.restart or unfinished)
@@ -234,7 +236,7 @@ class Run:
         if scan is None:
             cuts, end = self.options.cuts, self.options.end
             bars = self.options.bars(self.source.info)
-            scan = scan_source(self.source, cuts, self.progress, self._check_stop, end, bars)
+            scan = scan_source(self.source, cuts, self.progress, self.check_stop, end, bars)
             self.folder.save_scan(scan)
         self.source.problem = scan.problem
         return scan
@@ -243,7 +245,7 @@ class Run:
         """Try what the output takes over from the source, before any work is spent on it."""
         if self.folder.painted:
             return None
-        return settle_early(self.source, self.options, scan, self.output, self._check_stop)
+        return settle_early(self.source, self.options, scan, self.output, self.check_stop)
 
     def join(self, scan: Scan, plan: Sequence[Segment], fates: Fates | None) -> dict[str, Any]:
         """Put the output together; the summary of the run."""
@@ -285,7 +287,7 @@ class Run:
                     here = ShotPainter(
                         self.source, scan, self.output, options, painter, self.folder
                     )
-                    here.make_segments(plan, self._count_frame, self._check_stop)
+                    here.make_segments(plan, self.count_frame, self.check_stop)
                 else:
                     cuts, longest = scan.cuts, options.max_shot
                     joints = find_joints(plan[0].first, plan[-1].last, cuts, longest)
@@ -334,14 +336,14 @@ class Run:
                 self._show_done(others + done)
 
             try:
-                paint_rows(executor, run, missing, finished, show, self._check_stop)
+                paint_rows(executor, run, missing, finished, show, self.check_stop)
             except ShortOfMemory:
                 if executor.fewer():
                     continue
                 raise
             return
 
-    def _count_frame(self, picture: np.ndarray) -> None:
+    def count_frame(self, picture: np.ndarray) -> None:
         self.watch(picture)
         self._show_done(min(self.done + 1, self.total))
 
@@ -349,7 +351,7 @@ class Run:
         self.done = done
         self.progress("stylize", done, self.total)
 
-    def _check_stop(self) -> None:
+    def check_stop(self) -> None:
         if self.stop.is_set():
             raise Interrupted(
                 f"Interrupted. What is finished is kept in {self.folder.path}.",

@@ -21,7 +21,7 @@ from brushflow.common.memory import out_of_memory
 from brushflow.common.queues import Sink, prefetch
 from brushflow.pipeline.finishing import beside, keep
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.layers import LayeredState, Layers
+from brushflow.pipeline.layers import LayeredState, Layers, joined_tensors
 from brushflow.pipeline.long_term import State
 from brushflow.pipeline.looks import looks_of
 from brushflow.pipeline.masks import MaskedSource
@@ -57,7 +57,11 @@ class Stretch:
 
 
 class ShotPainter:
-    """Makes segments of one run's source, in its folder."""
+    """Makes segments of one run's source, in its folder.
+
+    ``others``: outputs and folders of runs that paint the same in further styles; ``painter`` has
+    a layer for each of all runs then.
+    """
 
     def __init__(
         self,
@@ -67,6 +71,7 @@ class ShotPainter:
         options: StylizeOptions,
         painter: Painter | Layers,
         folder: RunFolder,
+        others: Sequence[tuple[Path, RunFolder]] = (),
     ) -> None:
         self.source = source
         self.masked = MaskedSource(source, scan, options)
@@ -77,9 +82,9 @@ class ShotPainter:
         if isinstance(painter, Layers):
             moments = moments_of(options, scan, source.info)
             self.paint = partial(painter.paint, moments=moments)
-        self.folder = folder
+        self.folders = [folder, *(each for _, each in others)]
         self.encoding = options.encoding(output)
-        self.kept = kept_folder(output, options)
+        self.kept = [kept_folder(place, options) for place in (output, *(o for o, _ in others))]
         self.size = options.output_size(source.info.width, source.info.height)
         self.looks = looks_of(scan, (source.info.width, source.info.height), self.size)
         self.step = -1 if options.backward else 1
@@ -103,7 +108,7 @@ class ShotPainter:
 
         Frames are decoded, painted and encoded at the same time, each in its own thread.
         """
-        finished = set(self.folder.finished(segments))
+        finished = self.finished(segments)
         for stretch in self._stretches(segments[:: self.step], finished):
             first = stretch.entry - stretch.lead * self.step
             short = False
@@ -125,8 +130,13 @@ class ShotPainter:
                 short = True
             if short:  # and the error, which holds on to the frames, is gone
                 raise ShortOfMemory
-        self.folder.drop_states(segments[0].first, segments[-1].last)
+        for folder in self.folders:
+            folder.drop_states(segments[0].first, segments[-1].last)
         return sum(len(segment) for segment in segments if segment not in finished)
+
+    def finished(self, segments: Sequence[Segment]) -> set[Segment]:
+        """Those segments that are there, of every run."""
+        return set.intersection(*(set(folder.finished(segments)) for folder in self.folders))
 
     def _stretches(
         self, order: Sequence[Segment], finished: Collection[Segment]
@@ -167,11 +177,18 @@ class ShotPainter:
         """Where to begin so that ``order[position]`` comes out right: there if its state is kept,
         else at the nearest earlier segment that needs none or has one."""
         while position > 0 and order[position].entry(self.step) not in self.cuts | self.joints:
-            state = self.folder.load_state(order[position - 1].exit(self.step))
+            state = self._load_state(order[position - 1].exit(self.step))
             if state is not None:
                 return position, state
             position -= 1
         return position, None
+
+    def _load_state(self, index: int) -> Mapping[str, Tensor] | None:
+        states = [folder.load_state(index) for folder in self.folders]
+        known = [state for state in states if state is not None]
+        if len(known) < len(states):
+            return None
+        return known[0] if len(known) == 1 else joined_tensors(dict(enumerate(known)))
 
     def _frames(self, stretch: Stretch) -> Iterator[np.ndarray]:
         segments, lead = stretch.segments, stretch.lead
@@ -186,44 +203,74 @@ class ShotPainter:
         check_stop: Callable[[], None],
     ) -> Iterator[Sink[Stylized]]:
         """Takes what is painted of a stretch, in another thread, and makes files of it."""
+        latest: list[list[State | LayeredState | None]] = [[None] for _ in self.folders]
+        encoders = [
+            self._segment_encoder(folder, stretch, check_stop, state)
+            for folder, state in zip(self.folders, latest, strict=True)
+        ]
+        written = itertools.count()
+
+        def encode(stylized: Stylized) -> None:
+            pictures = []
+            for number, (picture, state) in enumerate(self._paintings(stylized)):
+                kept = self.kept[number]
+                if kept:
+                    keep(kept, self.options.keep, stylized, picture, self.step)
+                if self.options.compare:
+                    picture = beside(stylized, picture)
+                if picture.shape[2] == 4 and not self.encoding.alpha:
+                    picture = on_black(picture)
+                latest[number][0] = state
+                encoders[number].write(picture)
+                pictures.append(picture)
+            if next(written) >= stretch.again:
+                painted(pictures[0])
+
+        with ExitStack() as stack:
+            for encoder in encoders:
+                stack.enter_context(encoder)
+            yield stack.enter_context(Sink(encode, QUEUED_FRAMES))
+
+    def _paintings(
+        self, stylized: Stylized
+    ) -> Iterator[tuple[np.ndarray, State | LayeredState | None]]:
+        """The picture and the state for each of the runs."""
+        if len(self.folders) == 1:
+            yield self.painter.finish(stylized), stylized.state
+            return
+        assert isinstance(self.painter, Layers)
+        for number, layer in enumerate(stylized.layers):
+            if layer is not None:
+                yield self.painter.finish_one(stylized, number), layer.state
+
+    def _segment_encoder(
+        self,
+        folder: RunFolder,
+        stretch: Stretch,
+        check_stop: Callable[[], None],
+        latest: Sequence[State | LayeredState | None],
+    ) -> "SegmentEncoder":
+        """What makes files of a stretch in a folder; ``latest`` holds the newest frame's state."""
         # What the segment at hand goes on from is needed until its file has appeared.
         states = [stretch.entry - self.step] if stretch.state is not None else []
         ends = (*states, stretch.entry)[0], stretch.segments[-1].exit(self.step)
-        latest: list[State | LayeredState | None] = [None]
-        written = itertools.count()
 
         def complete(segment: Segment) -> None:
             check_stop()
             if latest[0] is not None:
                 states.append(segment.exit(self.step))
-                self.folder.save_state(states[-1], latest[0].tensors())
-                self.folder.drop_states(min(ends), max(ends), but=states[-2:])
+                folder.save_state(states[-1], latest[0].tensors())
+                folder.drop_states(min(ends), max(ends), but=states[-2:])
 
-        encoder = SegmentEncoder(
-            stretch.segments, self.step, self._writer, complete, self.folder.seal
+        return SegmentEncoder(
+            stretch.segments, self.step, partial(self._writer, folder), complete, folder.seal
         )
 
-        def encode(stylized: Stylized) -> None:
-            picture = self.painter.finish(stylized)
-            if self.kept:
-                keep(self.kept, self.options.keep, stylized, picture, self.step)
-            if self.options.compare:
-                picture = beside(stylized, picture)
-            if picture.shape[2] == 4 and not self.encoding.alpha:
-                picture = on_black(picture)
-            latest[0] = stylized.state
-            encoder.write(picture)
-            if next(written) >= stretch.again:
-                painted(picture)
-
-        with encoder, Sink(encode, QUEUED_FRAMES) as sink:
-            yield sink
-
-    def _writer(self, segment: Segment) -> SegmentWriter:
+    def _writer(self, folder: RunFolder, segment: Segment) -> SegmentWriter:
         info = self.source.info
         width, height = self.size
         return SegmentWriter(
-            self.folder.segment_path(segment),
+            folder.segment_path(segment),
             width * 2 if self.options.compare else width,
             height,
             self.encoding,

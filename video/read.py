@@ -310,7 +310,7 @@ def _frames_in_pipe(process: ffmpeg.FFmpegProcess) -> Iterator[tuple[Fraction, n
         stream = container.streams.video[0]
         context = stream.codec_context
         height, width = context.height, context.width
-        kind = context.pix_fmt  # "gray", "rgb24", "rgb48le", "rgba" or "rgba64le"
+        kind = context.pix_fmt or ""  # "gray", "rgb24", "rgb48le", "rgba" or "rgba64le"
         channels = 4 if kind.startswith("rgba") else 3
         shape = (height, width) if kind == "gray" else (height, width, channels)
         dtype = np.dtype("<u2" if kind.endswith("le") else np.uint8)
