@@ -53,6 +53,7 @@ class ChoiceBody(BaseModel):
     max_size: int | None = Field(None, ge=64, le=8192)
     strength: float = Field(1.0, ge=0, le=1)
     keep_colors: bool = False
+    turns: list[tuple[Annotated[float, Field(ge=0, le=86400)], str]] = Field([], max_length=16)
 
 
 class NameBody(BaseModel):
@@ -161,8 +162,12 @@ def create_app(
 
     @app.post("/api/videos/{job_id}/paint")
     def paint(job: Known, choice: ChoiceBody) -> dict[str, Any]:
-        if choice.style not in styles:
+        if any(style not in styles for style in (choice.style, *(s for _, s in choice.turns))):
             raise _error(400, "There is no such style here.")
+        if choice.turns and job.suffix:
+            raise _error(400, "A picture has no moments at which its style could change.")
+        if len({second for second, _ in choice.turns}) < len(choice.turns):
+            raise _error(400, "It cannot turn to two styles at one time.")
         if not worker.submit(job, Choice(**choice.model_dump())):
             raise _error(409, "This video is being painted already.")
         return _view(job, store, worker)

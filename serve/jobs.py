@@ -6,6 +6,7 @@ import re
 import secrets
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -43,12 +44,16 @@ BUSY = ("waiting", "painting")
 
 @dataclass(frozen=True)
 class Choice:
-    """What the visitor chose; as in StylizeOptions. ``style`` is a name the server knows."""
+    """What the visitor chose; as in StylizeOptions. ``style`` is a name the server knows.
+
+    ``turns``: seconds after the first frame from which it turns to another style, and that.
+    """
 
     style: str
     max_size: int | None = None
     strength: float = 1.0
     keep_colors: bool = False
+    turns: Sequence[tuple[float, str]] = ()
 
 
 @dataclass

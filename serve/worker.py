@@ -140,8 +140,12 @@ class Worker:
             max_size=job.longest or playable_size(job, choice.max_size),
             strength=choice.strength,
             keep_colors=choice.keep_colors,
+            style_at=tuple(
+                f"{second:.3f}:{self._styles.get(style, style)}" for second, style in choice.turns
+            ),
         )
-        plain = replace(options, strength=0.0, keep_colors=False, preset="veryfast", crf=20)
+        plain = replace(options, strength=0.0, keep_colors=False, style_at=())
+        plain = replace(plain, preset="veryfast", crf=20)
         try:
             self._paint_into(self.store.painted(job), job, options, "")
             self._paint_into(self.store.original(job), job, plain, "compare")

@@ -3,6 +3,7 @@
 import { Camera } from "/page/camera.js";
 import { Compare } from "/page/compare.js";
 import { Lesson, lastLesson, learn, remove as removeStyle, rename } from "/page/lesson.js";
+import { offerTurns, turnsIn } from "/page/timeline.js";
 import { handIn, percent, pick, radio, request, timeLeft } from "/page/parts.js";
 
 const POLL = 700; // milliseconds between looks at a video that is being painted
@@ -160,6 +161,7 @@ function choose() {
   pick("strength").value = 100 * was.strength;
   pick("strength-shown").textContent = percent(was.strength);
   pick("colors").checked = Boolean(was.keep_colors);
+  offerTurns(pick("timeline"), about.styles, job.picture ? null : was.turns || []);
   document.querySelector("#choose .facts").textContent =
     `${job.width} × ${job.height} · the styles below are painted on ${job.picture ? "it" : "one of its frames"}`;
   show("choose");
@@ -188,6 +190,7 @@ async function paint() {
     max_size: size ? Number(size) : null,
     strength: pick("strength").value / 100,
     keep_colors: pick("colors").checked,
+    turns: turnsIn(pick("timeline")),
   };
   await act(() => request(address("/paint"), { method: "POST", json: choice }));
 }

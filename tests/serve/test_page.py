@@ -9,6 +9,7 @@ from skimage import data, io
 from brushflow.serve import tasks
 from brushflow.serve.app import create_app
 from brushflow.serve.worker import Worker
+from brushflow.tests.serve.conftest import NASTY
 
 pytestmark = pytest.mark.slow
 
@@ -141,6 +142,26 @@ def test_upload_choose_watch_refresh_and_see(visit, server, clip, paint_more):
     assert page.title() != "1"
     page.locator("#last").click()
     page.locator("#result").wait_for()
+
+
+def test_styles_follow_one_another(visit, server, clip, tmp_path):
+    page = visit(server)
+    hand_in(page, clip)
+    page.locator("#add-turn").click()
+    page.locator("#add-turn").click()
+    page.locator("#turns li").nth(1).get_by_text("Leave out").click()
+    row = page.locator("#turns li")
+    assert row.count() == 1
+    row.locator("input").fill("0.2")
+    row.locator("select").select_option(index=1)
+    with page.expect_request("**/paint") as asked:
+        page.locator("#paint").click()
+    assert asked.value.post_data_json["turns"] == [[0.2, NASTY]]
+    page.locator("#result").wait_for()
+    page.locator("#again").click()
+    page.locator("#choose").wait_for()
+    assert row.locator("input").input_value() == "0.2"
+    assert row.locator("select").input_value() == NASTY
 
 
 def test_an_answer_that_comes_too_late_changes_nothing(visit, server, clip):
