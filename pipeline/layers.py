@@ -181,18 +181,20 @@ class Layers:
         """Have painters whose strokes, and so whose frames, are alike ask for motion once."""
         for stroke in set(self._strokes):
             same = [
-                number
-                for number, motion in enumerate(self._motions)
-                if self._strokes[number] == stroke and motion is not None
+                (number, painter.stylizer, motion)
+                for number, (painter, motion) in enumerate(
+                    zip(self.painters, self._motions, strict=True)
+                )
+                if self._strokes[number] == stroke and painter.stylizer and motion
             ]
+            numbers = [number for number, _, _ in same]
 
-            def users(index: int, same: list[int] = same) -> int:
-                return sum(at_work(n, index) and at_work(n, index - step) for n in same)
+            def users(index: int, numbers: Sequence[int] = numbers) -> int:
+                return sum(at_work(n, index) and at_work(n, index - step) for n in numbers)
 
-            for place, number in enumerate(same):
-                if place == 0:
-                    shared = SharedMotion(self._motions[number], users)
-                self.painters[number].stylizer.motion = shared
+            shared = SharedMotion(same[0][2], users) if same else None
+            for _, stylizer, _ in same:
+                stylizer.motion = shared
 
     def _painted(
         self,

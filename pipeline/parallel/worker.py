@@ -84,7 +84,7 @@ def paint_shots(run: RunDescription, segments: Sequence[Segment]) -> int:
     _divide_threads(run)
     with RowAtWork(run.folder, segments[0].first, run.turn) as row:
         painter = _shot_painter(run)
-        row.begin(sum(map(len, painter.folder.finished(segments))))
+        row.begin(sum(map(len, painter.finished(segments))))
 
         def look() -> None:
             row.check()
