@@ -27,6 +27,8 @@ ALGORITHMS = {
 
 # DIS fails on sides below about a dozen pixels; the other pyramids have little to say there.
 _SMALLEST = 32
+# Where even the longer side is shorter, DIS answers by what it was asked before.
+_SURE = 48
 
 
 class OpenCvEstimator:
@@ -40,8 +42,9 @@ class OpenCvEstimator:
     def __call__(self, frame: Frame, other: Frame) -> Flow:
         if not hasattr(self._of_thread, "algorithm"):
             self._of_thread.algorithm = ALGORITHMS[self.name]()
-        frame, inside = replicate(frame, _SMALLEST)
-        other, _ = replicate(other, _SMALLEST)
+        smallest = _SMALLEST if max(frame.shape[:2]) >= _SURE else _SURE
+        frame, inside = replicate(frame, smallest)
+        other, _ = replicate(other, smallest)
         flow = self._of_thread.algorithm.calc(_brightness(frame), _brightness(other), None)
         return np.ascontiguousarray(flow[inside])
 

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType, SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -207,3 +208,16 @@ def test_an_estimator_is_a_row_and_a_module(monkeypatch):
         assert estimators.is_network(name) == (module != "opencv")
     opencv = {name for name, module in estimators._MODULES.items() if module == "opencv"}
     assert opencv == set(ALGORITHMS)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("size", [(32, 43), (45, 40), (33, 33), (40, 40), (30, 46), (47, 36)])
+def test_what_was_asked_before_changes_no_answer(name, size):
+    """Threads take whichever pair is next, so a video would become another one every time."""
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 256, (3, *size, 3), dtype=np.uint8)
+    first, second, third = (cv2.GaussianBlur(frame, (0, 0), 2) for frame in frames)
+    fresh = load_estimator(name)(first, second)
+    used = load_estimator(name)
+    used(third, second), used(second, third)
+    assert np.array_equal(used(first, second), fresh)
