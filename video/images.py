@@ -8,8 +8,10 @@ import logging
 import mmap
 import re
 import struct
-import warnings
+import threading
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from PIL import ExifTags, Image, ImageOps
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.sizes import fit_size, resized
 from brushflow.video.alpha import on_black
 from brushflow.video.icc import cmyk_to_srgb, mode_of, to_srgb
 
@@ -40,6 +43,12 @@ _TRANSPARENT = frozenset({"PNG", "WEBP", "TIFF", "GIF", "JPEG2000"})
 _KINDS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 # Kinds with several pictures that follow one another; those of a TIFF are pages.
 _MOVING = frozenset({"PNG", "WEBP", "GIF"})
+# OpenCV's flags for decoding a JPEG so many times smaller.
+_REDUCED = (
+    (8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4),
+    (2, cv2.IMREAD_REDUCED_COLOR_2),
+)  # fmt: skip
+_limit = threading.Lock()  # for Pillow's, which is one for all threads
 # Of JPEG (ITU-T T.81, annex B): markers, none of which is in the compressed data.
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", 0xD9
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
@@ -55,21 +64,32 @@ class _Header:
     orientation: int = 1
     profile: bytes = b""
     pictures: int = 1
+    size: tuple[int, int] = (0, 0)
+
+
+@contextmanager
+def _of_any_size() -> Iterator[None]:
+    """Pillow refuses what is larger than 179 million pixels even before it decodes anything."""
+    with _limit:
+        usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = usual
 
 
 def _read_header(file: io.BytesIO | Path) -> _Header:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about large pictures, which are not decoded here
-            with Image.open(file, formats=_KINDS) as opened:
-                kind = opened.format or ""
-                return _Header(
-                    kind,
-                    opened.mode,
-                    int(opened.getexif().get(ExifTags.Base.Orientation, 1)),
-                    opened.info.get("icc_profile") or b"",
-                    getattr(opened, "n_frames", 1) if kind in _MOVING else 1,
-                )
+        with _of_any_size(), Image.open(file, formats=_KINDS) as opened:
+            kind = opened.format or ""
+            return _Header(
+                kind,
+                opened.mode,
+                int(opened.getexif().get(ExifTags.Base.Orientation, 1)),
+                opened.info.get("icc_profile") or b"",
+                getattr(opened, "n_frames", 1) if kind in _MOVING else 1,
+                opened.size,
+            )
     except Exception:  # Pillow's readers fail in every way; what matters is what OpenCV reads
         return _Header()
 
@@ -122,13 +142,17 @@ def _jpeg_size_and_end(content: mmap.mmap, place: int) -> tuple[bytes | None, in
     return nothing
 
 
-def read_image(path: Path | str, bit_depth: int = 8, alpha: bool = False) -> np.ndarray:
+def read_image(
+    path: Path | str, bit_depth: int = 8, alpha: bool = False, shortest: int | None = None
+) -> np.ndarray:
     """Return a picture as RGB (H, W, 3): uint8, or uint16 over 0–65535 if ``bit_depth`` > 8.
 
     EXIF orientation is applied, colours are converted to sRGB where an ICC profile tells others,
     transparency is put on black, or, with ``alpha``, a fourth channel where the file has it; gray
-    becomes RGB; of an animation it is the first picture. Raises UsageError if there is no such
-    file and BrushflowError if it is not a picture.
+    becomes RGB; of an animation it is the first picture. Where the shortest side is larger
+    than ``shortest``, the picture is shrunk to that before anything else is done to it; a JPEG is
+    not even decoded in full. Raises UsageError if there is no such file and BrushflowError if it
+    is not a picture.
     """
     path = Path(path)
     try:
@@ -137,7 +161,7 @@ def read_image(path: Path | str, bit_depth: int = 8, alpha: bool = False) -> np.
         raise UsageError(f"There is no picture {path}; check the name.") from error
     except OSError as error:
         raise BrushflowError(f"The picture {path} cannot be read: {error.strerror}.") from error
-    picture = _decode(data, path, alpha)
+    picture = _decode(data, path, alpha, shortest)
     if picture is None:
         raise BrushflowError(f"{path} is not a picture that can be read; it may be damaged.")
     return _to_depth(picture, bit_depth)
@@ -163,7 +187,7 @@ def png_chunk(text: str) -> bytes:
     return struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
 
 
-def _decode(data: np.ndarray, path: Path, alpha: bool) -> np.ndarray | None:
+def _decode(data: np.ndarray, path: Path, alpha: bool, shortest: int | None) -> np.ndarray | None:
     if data.size == 0:
         return None
     header = _read_header(io.BytesIO(data.data))
@@ -171,28 +195,42 @@ def _decode(data: np.ndarray, path: Path, alpha: bool) -> np.ndarray | None:
         _tell_of_animation(path)
     try:
         if header.mode == "CMYK" and header.profile and mode_of(header.profile) == "CMYK":
-            with Image.open(io.BytesIO(data.data)) as opened:
+            with _of_any_size(), Image.open(io.BytesIO(data.data)) as opened:
+                if shortest:
+                    opened.thumbnail(fit_size(opened.size, shortest, cover=True), reducing_gap=2.0)
                 return cmyk_to_srgb(ImageOps.exif_transpose(opened), header.profile)
         if header.kind in _TRANSPARENT or not header.kind:  # a TIFF of fractions, say
             picture = cv2.imdecode(data, cv2.IMREAD_UNCHANGED)
             if picture is not None and picture.ndim == 3 and picture.shape[2] == 4:
                 # Only "unchanged" keeps alpha, but it leaves out the rotation, except a TIFF's.
                 turned = picture if header.kind == "TIFF" else _turned(picture, header.orientation)
-                turned = _whole_numbers(turned)
+                turned = _whole_numbers(_shrunk(turned, shortest))
                 color = to_srgb(cv2.cvtColor(turned, cv2.COLOR_BGRA2RGB), header.profile)
                 picture = np.dstack([color, turned[..., 3]])
                 return picture if alpha else on_black(picture)
-        picture = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+        if shortest and header.kind == "JPEG":
+            shrinking = (flag for by, flag in _REDUCED if shortest * by <= min(header.size))
+            flags = next(shrinking, flags)
+        picture = cv2.imdecode(data, flags)
     except (cv2.error, OSError):
         return None
     if picture is None:
         return None
+    picture = _shrunk(picture, shortest)
     return to_srgb(_whole_numbers(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)), header.profile)
 
 
 @functools.cache
 def _tell_of_animation(path: Path) -> None:
     logger.warning("%s is an animation, of which the first picture is taken.", path)
+
+
+def _shrunk(picture: np.ndarray, shortest: int | None) -> np.ndarray:
+    if shortest is None:
+        return picture
+    size = fit_size((picture.shape[1], picture.shape[0]), shortest, cover=True)
+    return resized(picture, size)
 
 
 def _turned(picture: np.ndarray, orientation: int) -> np.ndarray:
