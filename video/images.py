@@ -9,6 +9,7 @@ import mmap
 import re
 import struct
 import threading
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,8 +70,12 @@ class _Header:
 
 @contextmanager
 def _of_any_size() -> Iterator[None]:
-    """Pillow refuses what is larger than 179 million pixels even before it decodes anything."""
-    with _limit:
+    """Pillow refuses what is larger than 179 million pixels even before it decodes anything.
+
+    Nor does it warn here, of files that others read.
+    """
+    with _limit, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             yield
