@@ -133,7 +133,7 @@ def make_clip(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def short_segments():
-    """Runs of this module are divided into segments of 12 frames, not 48."""
+    """Runs of this module are divided into segments of 6 frames, not 48."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(plan, "SEGMENT_FRAMES", plan.SEGMENT_FRAMES)
         shorten_segments()

@@ -68,8 +68,8 @@ class Command:
 
 
 def shorten_segments():
-    """A command's runs are divided into segments of 12 frames from here on."""
-    plan.SEGMENT_FRAMES = 12
+    """A command's runs are divided into segments of 6 frames from here on."""
+    plan.SEGMENT_FRAMES = 6
 
 
 def _run(script, arguments, outputs, environment, prepare):

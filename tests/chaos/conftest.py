@@ -29,9 +29,9 @@ def tiny_style(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def film(make_clip, drifting, tmp_path_factory):
-    """34 frames, 64×48, three shots of which the first takes two segments; sound, subtitles."""
+    """17 frames, 64×48, three shots of which the first takes two segments; sound, subtitles."""
     folder = tmp_path_factory.mktemp("film")
-    frames = drifting(18, 64, 48) + drifting(8, 64, 48, "coffee") + drifting(8, 64, 48, "rocket")
+    frames = drifting(9, 64, 48) + drifting(4, 64, 48, "coffee") + drifting(4, 64, 48, "rocket")
     clip = make_clip(folder / "clip.mp4", frames, sound=True)
     words = folder / "words.srt"
     words.write_text("1\n00:00:00,200 --> 00:00:01,000\nAh!\n")
@@ -52,7 +52,7 @@ def undisturbed(film, choices, short_segments, tmp_path_factory):
     """The bytes that every run must end in."""
     output = tmp_path_factory.mktemp("undisturbed") / "out.mp4"
     report = stylize_video(film, output, StylizeOptions(**choices))
-    assert report.frames == 34
+    assert report.frames == 17
     return output.read_bytes()
 
 

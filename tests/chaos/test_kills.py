@@ -16,7 +16,7 @@ KILLS = 24
 def wait_for(run, stage, chance):
     """Return at a random moment of a stage, or when the run is over."""
     order = ("start", "scan", "stylize", "assemble")
-    moment = (order.index(stage), chance.randrange(34 if stage in ("scan", "stylize") else 2))
+    moment = (order.index(stage), chance.randrange(17 if stage in ("scan", "stylize") else 2))
     while not run.over():
         reached, done = run.progress
         if (order.index(reached), done) >= moment:

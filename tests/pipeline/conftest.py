@@ -13,8 +13,8 @@ from brushflow.video.ffmpeg import ffmpeg_binary
 
 @pytest.fixture(scope="session")
 def two_shots(make_clip, drifting, tmp_path_factory):
-    """44 frames, 96×64, a hard cut at 28, with sound."""
-    frames = drifting(28) + drifting(16, picture="coffee")
+    """22 frames, 96×64, a hard cut at 14, with sound."""
+    frames = drifting(14) + drifting(8, picture="coffee")
     return make_clip(tmp_path_factory.mktemp("source") / "clip.mp4", frames, sound=True)
 
 

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.usefixtures("short_segments")
 
 @pytest.fixture(scope="module")
 def long_shot(make_clip, drifting, tmp_path_factory):
-    """56 frames in one shot: five segments, each of which needs the state of the one before."""
-    frames = drifting(28) + drifting(28)[::-1]
+    """28 frames in one shot: five segments, each of which needs the state of the one before."""
+    frames = drifting(14, 64, 48) + drifting(14, 64, 48)[::-1]
     return make_clip(tmp_path_factory.mktemp("source") / "long.mp4", frames, sound=True)
 
 
@@ -53,12 +53,12 @@ def interrupted(source, output, options, frame, message="is kept in"):
 
 def test_stopped_runs_end_in_the_same_file(long_shot, options, undisturbed, tmp_path):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 15)
-    interrupted(long_shot, output, options, 38)
+    interrupted(long_shot, output, options, 8)
+    interrupted(long_shot, output, options, 19)
     assert not output.exists()
     done = []
     report = stylize_video(long_shot, output, options, lambda s, d, t: done.append((s, d)))
-    assert report.painted < 33
+    assert report.painted < 17
     assert ("scan", 1) not in done
     assert output.read_bytes() == undisturbed
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
@@ -67,25 +67,25 @@ def test_stopped_runs_end_in_the_same_file(long_shot, options, undisturbed, tmp_
 def test_a_backward_run_resumes_as_well(long_shot, options, tmp_path):
     options = replace(options, backward=True)
     stylize_video(long_shot, tmp_path / "whole.mp4", options)
-    interrupted(long_shot, tmp_path / "out.mp4", options, 25)
+    interrupted(long_shot, tmp_path / "out.mp4", options, 13)
     report = stylize_video(long_shot, tmp_path / "out.mp4", options)
-    assert report.painted < 45
+    assert report.painted < 23
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
 
 
 def test_damaged_or_lost_parts_are_made_again(long_shot, options, undisturbed, tmp_path):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 52)
+    interrupted(long_shot, output, options, 26)
     folder = tmp_path / "out.mp4.brushflow"
     segments = sorted((folder / "segments").glob("*.mkv"))
     assert len(segments) == 4
     segments[1].unlink()  # its state is long gone
-    segments[3].write_bytes(segments[3].read_bytes()[:2000])
+    segments[3].write_bytes(segments[3].read_bytes()[:900])
     for state in (folder / "state").iterdir():
         state.write_bytes(b"no state")
     counted = []
     stylize_video(long_shot, output, options, watch=lambda picture: counted.append(1))
-    assert len(counted) == 56 - 2 * 12  # not what is only painted again for its state
+    assert len(counted) == 28 - 2 * 6  # not what is only painted again for its state
     assert output.read_bytes() == undisturbed
 
 
@@ -93,7 +93,7 @@ def test_another_request_does_not_touch_an_unfinished_run(
     long_shot, options, undisturbed, two_shots, tmp_path
 ):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 25)
+    interrupted(long_shot, output, options, 13)
     with pytest.raises(UsageError, match="options crf 18, and now it is 30") as error:
         stylize_video(long_shot, output, replace(options, crf=30))
     assert error.value.about == "other_run"
@@ -105,9 +105,9 @@ def test_another_request_does_not_touch_an_unfinished_run(
 
 def test_files_that_have_changed_are_another_request(two_shots, options, tmp_path):
     cuts, output = tmp_path / "cuts.txt", tmp_path / "out.mp4"
-    cuts.write_text("22")
-    interrupted(two_shots, output, replace(options, cuts=str(cuts)), 24)
-    cuts.write_text("20")
+    cuts.write_text("11")
+    interrupted(two_shots, output, replace(options, cuts=str(cuts)), 12)
+    cuts.write_text("10")
     with pytest.raises(UsageError, match="list of cuts"):
         stylize_video(two_shots, output, replace(options, cuts=str(cuts)))
     weights = tmp_path / "weights.pth"
@@ -121,9 +121,9 @@ def test_files_that_have_changed_are_another_request(two_shots, options, tmp_pat
 
 def test_restart_forgets_an_unfinished_run(long_shot, two_shots, options, tmp_path):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 25)
+    interrupted(long_shot, output, options, 13)
     report = stylize_video(two_shots, output, replace(options, restart=True))
-    assert report.painted == report.frames == 44
+    assert report.painted == report.frames == 22
 
 
 def test_an_interrupted_restart_goes_on_and_replaces_the_output(
@@ -132,10 +132,10 @@ def test_an_interrupted_restart_goes_on_and_replaces_the_output(
     output = tmp_path / "out.mp4"
     stylize_video(two_shots, output, options)
     before = output.read_bytes()
-    interrupted(long_shot, output, replace(options, restart=True), 25, "without --restart goes on")
+    interrupted(long_shot, output, replace(options, restart=True), 13, "without --restart goes on")
     assert output.read_bytes() == before
     report = stylize_video(long_shot, output, options)
-    assert report.painted < 56
+    assert report.painted < 28
     assert output.read_bytes() == undisturbed
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
@@ -145,7 +145,7 @@ def test_an_interrupted_restart_does_not_replace_another_file(
 ):
     output = tmp_path / "out.mp4"
     stylize_video(two_shots, output, options)
-    interrupted(long_shot, output, replace(options, restart=True), 25, "without --restart goes on")
+    interrupted(long_shot, output, replace(options, restart=True), 13, "without --restart goes on")
     output.write_bytes(b"precious")
     with pytest.raises(UsageError, match="exists already"):
         stylize_video(long_shot, output, options)
@@ -154,7 +154,7 @@ def test_an_interrupted_restart_does_not_replace_another_file(
 
 def test_a_run_that_has_painted_nothing_is_no_hindrance(two_shots, options, tmp_path):
     def fail(stage, done, total):
-        if stage == "scan" and done == 20:
+        if stage == "scan" and done == 10:
             raise Killed
 
     output = tmp_path / "out.mp4"
@@ -162,14 +162,14 @@ def test_a_run_that_has_painted_nothing_is_no_hindrance(two_shots, options, tmp_
         stylize_video(two_shots, output, options, fail)
     assert (tmp_path / "out.mp4.brushflow" / "run.json").exists()
     report = stylize_video(two_shots, output, replace(options, crf=30))
-    assert report.painted == report.frames == 44
+    assert report.painted == report.frames == 22
 
 
 def test_what_a_segment_goes_on_from_is_there_until_the_segment_is(
     long_shot, options, undisturbed, monkeypatch, tmp_path
 ):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 25)
+    interrupted(long_shot, output, options, 13)
     seal = RunFolder.seal
 
     def fail(folder, segment):
@@ -181,7 +181,7 @@ def test_what_a_segment_goes_on_from_is_there_until_the_segment_is(
     monkeypatch.setattr(RunFolder, "seal", seal)
     written = []
     stylize_video(long_shot, output, options, watch=lambda picture: written.append(1))
-    assert len(written) == 56 - 24
+    assert len(written) == 28 - 12
     assert output.read_bytes() == undisturbed
 
 
@@ -231,20 +231,20 @@ def test_a_run_killed_after_its_output_was_in_place_is_only_tidied_up(
             stylize_video(two_shots, output, options)
     else:
         report = stylize_video(two_shots, output, options)
-        assert (report.frames, report.painted) == (44, 0)
+        assert (report.frames, report.painted) == (22, 0)
     assert output.read_bytes() == whole
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
 
 
 def test_a_file_that_came_in_between_is_not_overwritten(long_shot, options, tmp_path):
     output = tmp_path / "out.mp4"
-    interrupted(long_shot, output, options, 25)
+    interrupted(long_shot, output, options, 13)
     output.write_bytes(b"precious")
     with pytest.raises(UsageError, match="exists already"):
         stylize_video(long_shot, output, options)
     assert output.read_bytes() == b"precious"
     output.unlink()
-    assert stylize_video(long_shot, output, options).painted < 56
+    assert stylize_video(long_shot, output, options).painted < 28
 
 
 @pytest.mark.slow
@@ -266,5 +266,5 @@ def test_an_interrupt_ends_cleanly_and_says_how_to_go_on(
     assert not output.exists()
     code, out, err = run_command(*arguments)
     assert code == 0, err
-    assert "56 frames" in out
+    assert "28 frames" in out
     assert output.read_bytes() == undisturbed

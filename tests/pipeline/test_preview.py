@@ -68,14 +68,14 @@ def test_preview_is_one_sheet_of_moments(two_shots, run_command, tiny_model_file
     assert code == 0, err
     picture = read_image(sheet)
     assert picture.shape == (128, 3 * 96 + 2 * 8, 3)
-    assert difference(picture[:64, :96], frames_of(two_shots)[7]) < 2
+    assert difference(picture[:64, :96], frames_of(two_shots)[3]) < 2
     assert [path.name for path in tmp_path.iterdir()] == ["sheet.png"]
 
 
 @pytest.mark.parametrize("backward", [False, True])
-@pytest.mark.parametrize("first", [10, 27, 28])
+@pytest.mark.parametrize("first", [5, 13, 14])
 def test_a_preview_shows_what_the_run_would_paint(two_shots, options, tmp_path, first, backward):
-    """Between --start and --end, and with nothing carried over a cut (at frame 28)."""
+    """Between --start and --end, and with nothing carried over a cut (at frame 14)."""
     times = {"start": Fraction(first, 25), "end": Fraction(first + 3, 25)}
     options = replace(options, backward=backward, codec="ffv1", **times)
     preview(open_source(two_shots), tmp_path / "sheet.png", options, 3)

@@ -13,18 +13,18 @@ def test_a_run_is_measured_at_its_own_size_and_cuts(
     two_shots, tiny_model_file, run_command, tmp_path
 ):
     output = tmp_path / "out.mp4"
-    options = ("--style", tiny_model_file, "--max-size", 50, "--end", 1, "-o", output)
+    options = ("--style", tiny_model_file, "--max-size", 50, "--end", 0.8, "-o", output)
     code, out, _ = run_command(two_shots, *options, "--report")
     assert code == 0 and "out.report/report.html" in out
     measured = json.loads((tmp_path / "out.report/metrics.json").read_text(encoding="utf-8"))
-    assert measured["frames"] == 25 and measured["settings"]["cuts"] == [28]
+    assert measured["frames"] == 20 and measured["settings"]["cuts"] == [14]
     assert [video["role"] for video in measured["videos"]] == ["floor", "result"]
     assert "<video" in (tmp_path / "out.report/report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
 def test_a_part_is_measured_against_the_same_part_of_the_source(two_shots, run_command, tmp_path):
-    options = ("--strength", 0, "--crf", 4, "--start", "1", "--end", "1.4")
+    options = ("--strength", 0, "--crf", 4, "--start", "0.4", "--end", "0.8")
     code, _, _ = run_command(two_shots, *options, "-o", tmp_path / "out.mp4", "--report")
     assert code == 0
     measured = json.loads((tmp_path / "out.report/metrics.json").read_text(encoding="utf-8"))
@@ -37,7 +37,7 @@ def test_an_interrupted_measurement_is_repeated_without_painting_again(
     two_shots, tiny_model_file, run_command, tmp_path, monkeypatch
 ):
     output = tmp_path / "out.mp4"
-    command = (two_shots, "--style", tiny_model_file, "--end", 1, "-o", output, "--report")
+    command = (two_shots, "--style", tiny_model_file, "--end", 0.8, "-o", output, "--report")
     measure = of_run.evaluate
 
     def interrupted(*arguments, **options):
@@ -47,7 +47,7 @@ def test_an_interrupted_measurement_is_repeated_without_painting_again(
     monkeypatch.setattr(of_run, "evaluate", interrupted)
     code, out, error = run_command(*command)
     assert code == 130 and "measures, and paints nothing" in error
-    assert f"Wrote {output}: 25 frames in" in out
+    assert f"Wrote {output}: 20 frames in" in out
     painted = output.read_bytes()
     left = [path.name for path in (tmp_path / "out.mp4.brushflow").iterdir()]
     assert sorted(left) == ["brushflow.txt", "lock", "run.json"]
@@ -55,7 +55,7 @@ def test_an_interrupted_measurement_is_repeated_without_painting_again(
     assert code == 2 and "out.mp4 exists already" in error
     monkeypatch.setattr(of_run, "evaluate", measure)
     code, out, _ = run_command(*command)
-    assert code == 0 and "25 frames, 0 of them now" in out and "report.html" in out
+    assert code == 0 and "20 frames, 0 of them now" in out and "report.html" in out
     assert output.read_bytes() == painted
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mp4", "out.report"]
 

@@ -37,14 +37,14 @@ def test_every_frame_comes_out_with_its_time_and_the_sound(two_shots, options, t
     report = stylize_video(
         two_shots, tmp_path / "out.mp4", options, lambda *step: stages.append(step)
     )
-    assert report.frames == report.painted == 44
+    assert report.frames == report.painted == 22
     assert times_of(report.output) == times_of(two_shots)
     with av.open(str(report.output)) as video:
         assert len(video.streams.audio) == 1
-        assert abs(video.streams.audio[0].duration * video.streams.audio[0].time_base - 1.76) < 0.1
+        assert abs(video.streams.audio[0].duration * video.streams.audio[0].time_base - 0.88) < 0.1
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
     assert {stage for stage, _, _ in stages} == {"scan", "stylize", "assemble"}
-    assert ("stylize", 44, 44) in stages
+    assert ("stylize", 22, 22) in stages
     assert difference(frames_of(two_shots)[5], frames_of(report.output)[5]) > 5
 
 
@@ -63,11 +63,11 @@ def test_strength_zero_runs_no_network_and_changes_nothing(two_shots, options, t
 
 
 def test_start_and_end_choose_frames_and_begin_at_zero(two_shots, options, tmp_path):
-    options = replace(options, start=Fraction(2, 5), end=Fraction(7, 5), strength=0)
+    options = replace(options, start=Fraction(1, 5), end=Fraction(3, 5), strength=0)
     report = stylize_video(two_shots, tmp_path / "out.mp4", options)
-    assert report.frames == 25
+    assert report.frames == 10
     assert times_of(report.output)[0] == 0
-    assert difference(frames_of(report.output)[0], frames_of(two_shots)[10]) < 3
+    assert difference(frames_of(report.output)[0], frames_of(two_shots)[5]) < 3
     with pytest.raises(UsageError, match="No frame lies between start and end"):
         stylize_video(
             two_shots, tmp_path / "none.mp4", replace(options, start=Fraction(9), end=None)
@@ -103,14 +103,14 @@ def test_compare_puts_source_and_result_side_by_side(two_shots, options, tmp_pat
 
 
 def test_kept_files_have_the_names_of_the_field(two_shots, options, tmp_path):
-    options = replace(options, keep=("frames", "flow", "reliability"), end=Fraction(33, 25))
+    options = replace(options, keep=("frames", "flow", "reliability"), end=Fraction(17, 25))
     report = stylize_video(two_shots, tmp_path / "out.mp4", options)
     names = {path.name for path in report.kept.iterdir()}
-    assert {f"out-{i:05d}.png" for i in range(1, 34)} <= names
+    assert {f"out-{i:05d}.png" for i in range(1, 18)} <= names
     for name in ("backward_2_1.flo", "forward_1_2.flo", "reliable_2_1.pgm"):
         assert name in names
-    # Nothing is carried over the cut before frame 29.
-    assert "backward_29_28.flo" not in names and "backward_30_29.flo" in names
+    # Nothing is carried over the cut before frame 15.
+    assert "backward_15_14.flo" not in names and "backward_16_15.flo" in names
     flow = read_flo(report.kept / "backward_9_8.flo")
     # The camera drifts two pixels to the right: a pixel was two further right before.
     assert np.abs(np.median(flow.reshape(-1, 2), axis=0) - [2, 0]).max() < 0.5
@@ -145,9 +145,9 @@ def test_backward_keeps_the_order_of_frames(two_shots, options, tmp_path):
         replace(options, crf=1, backward=True, keep=("flow",)),
     )
     # The last frame of a shot has no prior going backward, and one going forward.
-    assert difference(frames_of(forward.output)[27], frames_of(backward.output)[27]) > 0.1
+    assert difference(frames_of(forward.output)[13], frames_of(backward.output)[13]) > 0.1
     assert (backward.kept / "forward_1_2.flo").exists()
-    assert not (backward.kept / "forward_28_29.flo").exists()
+    assert not (backward.kept / "forward_14_15.flo").exists()
 
 
 def test_ten_bits_go_through(two_shots, options, tmp_path):

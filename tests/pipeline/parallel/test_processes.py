@@ -31,10 +31,10 @@ pytestmark = pytest.mark.usefixtures("short_segments")
 
 @pytest.fixture(scope="module")
 def film(make_clip, drifting, tmp_path_factory):
-    """50 frames, 64×48, four shots of 26, 5, 11 and 8 frames, with sound."""
+    """30 frames, 64×48, four shots of 14, 4, 7 and 5 frames, with sound."""
     small = {"width": 64, "height": 48}
-    frames = drifting(26, **small) + drifting(5, **small, picture="coffee")
-    frames += drifting(11, **small, picture="chelsea") + drifting(8, **small, picture="rocket")
+    frames = drifting(14, **small) + drifting(4, **small, picture="coffee")
+    frames += drifting(7, **small, picture="chelsea") + drifting(5, **small, picture="rocket")
     return make_clip(tmp_path_factory.mktemp("source") / "film.mp4", frames, sound=True)
 
 
@@ -46,7 +46,7 @@ def options(tiny_model_file):
 @pytest.fixture(scope="module")
 def serial(film, options, short_segments, tmp_path_factory):
     output = tmp_path_factory.mktemp("serial") / "out.mp4"
-    assert stylize_video(film, output, options).frames == 50
+    assert stylize_video(film, output, options).frames == 30
     return output.read_bytes()
 
 
@@ -83,11 +83,11 @@ def test_two_processes_make_the_file_of_one(film, options, serial, processes, tm
     report = stylize_video(
         film, tmp_path / "out.mp4", options, lambda *s: seen.append(s), executor=processes
     )
-    assert (report.frames, report.painted) == (50, 50)
+    assert (report.frames, report.painted) == (30, 30)
     assert report.output.read_bytes() == serial
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
     done = [d for stage, d, total in seen if stage == "stylize"]
-    assert done[-1] == 50 and len(set(done)) > 2
+    assert done[-1] == 30 and len(set(done)) > 2
 
 
 def test_threads_are_an_executor_too_and_work_backward(film, options, tmp_path, painting_threads):
@@ -96,7 +96,7 @@ def test_threads_are_an_executor_too_and_work_backward(film, options, tmp_path, 
     with painting_threads(3) as executor:
         report = stylize_video(film, tmp_path / "three.mp4", options, executor=executor)
     assert (tmp_path / "three.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
-    assert len(list(report.kept.iterdir())) == 50
+    assert len(list(report.kept.iterdir())) == 30
 
 
 def test_frames_that_depend_on_no_other_are_shared_out_by_segments(
@@ -193,7 +193,7 @@ def test_a_row_whose_process_dies_is_done_again_but_not_for_ever(
     assert (tmp_path / "out.mp4").read_bytes() == serial
     with (
         unlucky(BrokenExecutor("gone"), 99) as executor,
-        pytest.raises(BrushflowError, match="frames 0 to 25 ended 3 times") as error,
+        pytest.raises(BrushflowError, match="frames 0 to 13 ended 3 times") as error,
     ):
         stylize_video(film, tmp_path / "no.mp4", options, executor=executor)
     assert error.value.about == "fewer_jobs"
@@ -283,7 +283,7 @@ def test_the_longest_row_is_begun_first(monkeypatch, film, options, tmp_path, pa
     monkeypatch.setattr(dispatch, "paint_shots", watched)
     with painting_threads(1) as executor:
         stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
-    assert begun == [0, 31, 42, 26]
+    assert begun == [0, 18, 25, 14]
 
 
 def test_a_turn_that_is_over_stops_its_painters_and_the_next_one_waits_for_them(tmp_path):
@@ -330,20 +330,20 @@ def test_the_network_paints_the_same_with_any_number_of_threads():
 def test_divided_shots_are_the_same_whoever_paints_them(
     backward, film, options, tmp_path, painting_threads
 ):
-    options = replace(options, max_shot=15, backward=backward, keep=("frames",))
-    options = replace(options, end=Fraction(31, 25))  # the first two of the shots
+    options = replace(options, max_shot=8, backward=backward, keep=("frames",))
+    options = replace(options, end=Fraction(18, 25))  # the first two of the shots
     whole = stylize_video(film, tmp_path / "whole.mp4", replace(options, max_shot=None))
     one = stylize_video(film, tmp_path / "one.mp4", options)
     with painting_threads(2) as executor:
         two = stylize_video(film, tmp_path / "two.mp4", options, executor=executor)
     assert two.output.read_bytes() == one.output.read_bytes()
-    # Only the part of the first shot that is painted last can differ: it began anew at frame 13.
+    # Only the part of the first shot that is painted last can differ: it began anew at frame 7.
     same, other = [
-        [(report.kept / f"out-{i + 1:05d}.png").read_bytes() for i in range(31)]
+        [(report.kept / f"out-{i + 1:05d}.png").read_bytes() for i in range(18)]
         for report in (whole, one)
     ]
-    changed = {i for i in range(31) if same[i] != other[i]}
-    assert changed <= (set(range(13)) if backward else set(range(13, 26)))
+    changed = {i for i in range(18) if same[i] != other[i]}
+    assert changed <= (set(range(7)) if backward else set(range(7, 14)))
 
 
 def test_a_process_lets_go_of_one_network_before_it_builds_the_next(
