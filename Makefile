@@ -17,6 +17,11 @@ TORCH ?= torch==2.13.0
 TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
+# A file's tests share what was made for one of them. Files come in order of their names: the last
+# are then of many short tests, so that no process waits long for the other.
+SHARED := --dist loadfile --no-loadscope-reorder
+# Bytecode of all that is installed takes longer to write than what is imported of it.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 
 .PHONY: demo test types test-media bench gpu gpu-wheels results styles
 
@@ -26,7 +31,7 @@ demo: .venv/installed
 test: types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -n 2 $(SHARED)
 
 # The checkout is the package, whatever its folder is called; mypy finds it under the right name here.
 # Each platform has a cache of its own, as one platform's is of no use to another: 22 s of a
@@ -39,7 +44,7 @@ types: .venv/installed-dev
 
 test-media: .venv/installed-dev
 	BRUSHFLOW_FFMPEG="$$($(BIN)/python -c 'import imageio_ffmpeg as i; print(i.get_ffmpeg_exe())')" \
-	    $(BIN)/python -m pytest -q -n 2 --dist loadfile -m media
+	    $(BIN)/python -m pytest -q -n 2 $(SHARED) -m media
 
 bench: .venv/installed
 	$(BIN)/python scripts/benchmarks/benchmark.py network --json local/bench/network-paper.json
@@ -80,11 +85,11 @@ styles: .venv/installed
 
 .venv/installed: setup.cfg
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet $(TORCHVISION)
-	$(BIN)/python -m pip install --quiet --editable .
+	$(INSTALL) $(TORCH)
+	$(INSTALL) $(TORCHVISION)
+	$(INSTALL) --editable .
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	$(INSTALL) --editable '.[dev]'
 	touch $@

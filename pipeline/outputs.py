@@ -16,6 +16,7 @@ from typing import Any
 import brushflow
 from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.wording import all_of
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.masks import mask_identity
 from brushflow.pipeline.options import StylizeOptions
@@ -234,9 +235,11 @@ def join_segments(
         try:
             assemble(segments, pts, info.time_base, bare, start=pts[0] * info.time_base)
         except BrushflowError:
-            kept = f"All {len(pts)} frames are painted and kept in {folder.path}"
+            kept = f"{all_of(len(pts), 'frame')} painted and kept in {folder.path}"
         else:
-            kept = f"All {len(pts)} frames are painted, and {bare} shows them without sound"
+            kept = (
+                f"{all_of(len(pts), 'frame')} painted, and {bare} shows the painting without sound"
+            )
         reason = str(error).rstrip(".")
         raise BrushflowError(f"{reason}. {kept}.", about="joining") from error
     return report.notes

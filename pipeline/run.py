@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from brushflow.common.errors import BrushflowError, Interrupted, UsageError
+from brushflow.common.wording import counted
 from brushflow.flow.opencv import one_opencv_thread
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.layers import Layers, painter_for
@@ -279,7 +280,7 @@ class Run:
         self.total = sum(map(len, plan))
         painted = self.total - self._count_finished(plan)
         if painted < self.total and painted:
-            logger.info("Going on after %d of %d frames.", self.done, self.total)
+            logger.info("Going on after %d of %s.", self.done, counted(self.total, "frame"))
         options, painter = self.options, self.painter
         while True:
             try:

@@ -32,5 +32,4 @@ for _ in $(seq 600); do
 done
 address=$("$python" -c 'import json, sys; print(json.load(open(sys.argv[1]))["address"])' \
     "$place/scheduler.json")
-[ -z "${CLUSTER_DEMO_WORKERS:-}" ] || printf '%s\n' "${started[@]:1}" >"$CLUSTER_DEMO_WORKERS"
 "$python" "$root/stylize_video.py" "$@" --cluster "$address"

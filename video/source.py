@@ -15,6 +15,7 @@ from brushflow.common.errors import BrushflowError
 from brushflow.video.animation import ANIMATIONS, Animation
 from brushflow.video.filters import changes_when_read
 from brushflow.video.images import IMAGE_SUFFIXES, holds_one_picture, moving_kind
+from brushflow.video.ogg import recordings_left_out
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame
 from brushflow.video.sequence import ImageSequence, is_image_place
@@ -74,8 +75,8 @@ class VideoSource(FrameReader):
 
     @property
     def notes(self) -> list[str]:
-        """Sentences about HDR, transparency and interlacing."""
-        return changes_when_read(self.info)
+        """Sentences about HDR, transparency, interlacing, and recordings that are not read."""
+        return [*changes_when_read(self.info), *recordings_left_out(self.info)]
 
     def identity(self) -> dict[str, Any]:
         """Return what tells this file from any other."""

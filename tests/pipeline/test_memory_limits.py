@@ -1,6 +1,7 @@
 """Memory that does not suffice: once on smaller motion, else a sentence; never a frame less."""
 
 import multiprocessing.util
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
@@ -179,11 +180,11 @@ def test_many_frames_take_the_memory_of_few(
     drifting, make_clip, tiny_model_file, start_command, tmp_path
 ):
     pytest.importorskip("resource")
-    frames = drifting(30, width=192, height=144, speed=3)
+    frames = drifting(20, width=192, height=144, speed=3)
     there_and_back = frames + frames[::-1]
     peaks = []
-    for count in (60, 360):
-        source = make_clip(tmp_path / f"{count}.mp4", there_and_back * (count // 60))
+    for count in (40, 200):
+        source = make_clip(tmp_path / f"{count}.mp4", there_and_back * (count // 40))
         most = tmp_path / f"{count}.txt"
         command = start_command(
             *("stylize_video.py", source, "--style", tiny_model_file, "--device", "cpu"),
@@ -193,4 +194,6 @@ def test_many_frames_take_the_memory_of_few(
         _, err = command.communicate()
         assert command.returncode == 0, err
         peaks.append(int(most.read_text()))
-    assert peaks[1] < 1.05 * peaks[0], peaks
+    # Or all the others were held, be it as the bytes they were decoded to.
+    unit = 1 if sys.platform == "darwin" else 1024
+    assert unit * (peaks[1] - peaks[0]) < 0.9 * 160 * frames[0].nbytes, peaks

@@ -77,6 +77,17 @@ def test_joined_recordings_are_shown_one_after_the_other(
         assert max(b - a for a, b in pairwise(heard)) < 0.06
 
 
+@pytest.mark.parametrize(("numbers", "read"), [((), 25), (("-fflags", "+bitexact"), 50)])
+def test_joined_ogg_recordings_that_no_library_reads_are_told(run_ffmpeg, tmp_path, numbers, read):
+    encoding = ("-c:v", "libtheora", "-g", 1, "-c:a", "libvorbis", *numbers)
+    source = open_source(joined(tmp_path, run_ffmpeg, ".ogv", (0, 0), True, *encoding))
+    assert len(list(source.read(size=(16, 16), gray=True))) == read
+    assert [note for note in source.notes if "only the first is read" in note] == (
+        source.notes if read == 25 else []
+    )
+    assert len(source.notes) == (read == 25)
+
+
 def test_sound_stays_with_its_picture_where_recordings_were_joined(run_ffmpeg, rebuild, tmp_path):
     """A second recording that begins with a flash and a click; its clock is an hour ahead."""
     path = tmp_path / "joined.ts"

@@ -1,5 +1,6 @@
 """A cluster makes the file of one process, also when it loses a worker; and is checked first."""
 
+import json
 import os
 import signal
 import subprocess
@@ -21,43 +22,46 @@ from brushflow.pipeline.parallel.worker import RunDescription
 ROOT = Path(brushflow.__file__).parent
 get_worker = pytest.importorskip("distributed").get_worker
 
+from distributed.cli import dask_scheduler, dask_worker  # noqa: E402
+
 
 @pytest.fixture(scope="module")
 def film(make_clip, drifting, tmp_path_factory):
-    """100 frames, 64×48, four shots, the first of two segments."""
+    """73 frames, 64×48, four shots, the first of two segments."""
     small = {"width": 64, "height": 48}
-    frames = drifting(52, **small) + drifting(16, **small, picture="coffee")
-    frames += drifting(16, **small, picture="chelsea") + drifting(16, **small, picture="rocket")
+    frames = drifting(52, **small) + drifting(7, **small, picture="coffee")
+    frames += drifting(7, **small, picture="chelsea") + drifting(7, **small, picture="rocket")
     return make_clip(tmp_path_factory.mktemp("source") / "film.mp4", frames)
 
 
 @pytest.mark.slow
 def test_three_workers_of_which_one_is_killed_make_the_file_of_one_process(
-    film, tiny_model_file, tmp_path
+    film, tiny_model_file, start_command, tmp_path
 ):
-    pids = tmp_path / "pids"
+    place = tmp_path / "scheduler.json"
+    here = ("--scheduler-file", place, "--host", "127.0.0.1", "--no-dashboard")
+    scheduler = start_command(dask_scheduler.__file__, *here, "--port", 0)
+    alone = ("--no-nanny", "--nthreads", 1, "--local-directory", tmp_path)
+    workers = [start_command(dask_worker.__file__, *here, *alone) for _ in range(3)]
+    while scheduler.said()[1].count("Register worker") < 3:
+        assert scheduler.poll() is None, scheduler.said()
+        time.sleep(0.02)
     output = tmp_path / "out" / "cluster.mp4"
     output.parent.mkdir()
-    arguments = ["--style", str(tiny_model_file), "--device", "cpu", "--preset", "ultrafast"]
-    process = subprocess.Popen(
-        ["bash", ROOT / "scripts" / "cluster_demo.sh", film, "-o", output, *arguments, "--verbose"],
-        env={**os.environ, "PYTHON": sys.executable, "CLUSTER_DEMO_WORKERS": str(pids)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    process = start_command(
+        *("stylize_video.py", film, "-o", output, "--style", tiny_model_file, "--device", "cpu"),
+        *("--preset", "ultrafast", "--cluster", json.loads(place.read_text())["address"]),
     )
     rows = output.with_name("cluster.mp4.brushflow") / "rows"
     while not any(path.stat().st_size for path in rows.glob("0*")):
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.communicate()
         time.sleep(0.02)
-    workers = [int(line) for line in pids.read_text().split()]
-    victim = next(
-        (worker for worker in workers if _holds(worker, rows)), workers[0]
-    )  # one that paints
-    os.kill(victim, signal.SIGKILL)
-    said, _ = process.communicate()
+    # One that paints.
+    victim = next((each for each in workers if _holds(each.pid, rows)), workers[0])
+    victim.send_signal(signal.SIGKILL)
+    said = process.communicate()
     assert process.returncode == 0, said
-    assert "100 frames" in said
+    assert "73 frames" in said[0]
     options = StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
     stylize_video(film, tmp_path / "one.mp4", options)
     assert output.read_bytes() == (tmp_path / "one.mp4").read_bytes()
@@ -70,6 +74,27 @@ def _holds(process, folder):
     except OSError:
         return False
     return any(name.startswith(str(folder)) for name in open_files)
+
+
+def test_the_demo_starts_a_cluster_of_three_and_leaves_nothing(tmp_path):
+    """In place of the painting, what was asked for is written down."""
+    python = tmp_path / "python"
+    python.write_text(
+        f'#!/bin/sh\ncase "$1" in\n'
+        f'*stylize_video.py) cp "$TMPDIR"/*/scheduler.log "{tmp_path}"; printf "%s\\n" "$@" ;;\n'
+        f'*) exec "{sys.executable}" "$@" ;;\nesac\n'
+    )
+    python.chmod(0o755)
+    (tmp_path / "tmp").mkdir()
+    environment = {**os.environ, "PYTHON": str(python), "TMPDIR": str(tmp_path / "tmp")}
+    demo = ["bash", ROOT / "scripts" / "cluster_demo.sh", "my clip.mp4", "--crf", "20"]
+    said = subprocess.run(demo, env=environment, capture_output=True, text=True, check=True).stdout
+    script, *given, address = said.splitlines()
+    assert Path(script) == ROOT / "stylize_video.py"
+    assert given == ["my clip.mp4", "--crf", "20", "--cluster"]
+    log = (tmp_path / "scheduler.log").read_text()
+    assert log.count("Register worker") == 3 and address in log
+    assert not list((tmp_path / "tmp").glob("*/scheduler.json"))
 
 
 def test_a_scheduler_that_is_not_there(film, tiny_model_file, run_command, tmp_path):
