@@ -20,8 +20,6 @@ BIN := .venv/bin
 # A file's tests share what was made for one of them. Files come in order of their names: the last
 # are then of many short tests, so that no process waits long for the other.
 SHARED := --dist loadfile --no-loadscope-reorder
-# Bytecode of all that is installed takes longer to write than what is imported of it.
-INSTALL := $(BIN)/python -m pip install --quiet --no-compile
 
 .PHONY: demo test types test-media bench gpu gpu-wheels results styles
 
@@ -85,11 +83,11 @@ styles: .venv/installed
 
 .venv/installed: setup.cfg
 	$(PYTHON) -m venv .venv
-	$(INSTALL) $(TORCH)
-	$(INSTALL) $(TORCHVISION)
-	$(INSTALL) --editable .
+	$(BIN)/python -m pip install --quiet $(TORCH)
+	$(BIN)/python -m pip install --quiet $(TORCHVISION)
+	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
 .venv/installed-dev: .venv/installed
-	$(INSTALL) --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@

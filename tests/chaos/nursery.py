@@ -17,6 +17,7 @@ from brushflow.cli.commands import stop_on_interrupt
 from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.tests.warm import shorten_segments
+from brushflow.video.ffmpeg import decoders, demuxers, ffmpeg_version, filters, video_encoders
 
 
 def work(request):
@@ -66,6 +67,8 @@ def work(request):
 
 def main():
     shorten_segments()
+    for ask in (ffmpeg_version, filters, video_encoders, decoders, demuxers):
+        ask()  # all runs know the answer
     for line in sys.stdin:
         request = json.loads(line)
         if "wait" in request:

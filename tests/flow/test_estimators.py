@@ -122,7 +122,7 @@ def test_both_directions_with_and_without_helpers(shifted):
     with ThreadPoolExecutor(1) as executor:
         pair = bidirectional(estimator, frame, other, executor)
         # The only worker is the one this runs on.
-        nested = executor.submit(bidirectional, estimator, frame, other, executor).result(60)
+        nested = executor.submit(bidirectional, estimator, frame, other, executor).result()
     for each in (pair, nested):
         assert np.array_equal(each[0], flow) and np.array_equal(each[1], reverse)
 

@@ -39,7 +39,7 @@ def pictures(view, count, hand_out):
     for number in range(count):
         view.seen.clear()
         hand_out(np.full((4, 6, 3), number, np.uint8))
-        assert view.closed.is_set() or view.seen.wait(10)
+        assert view.closed.is_set() or view.seen.wait()
     return "done"
 
 
@@ -58,8 +58,8 @@ def test_who_has_seen_enough_does_not_stop_the_painting(key):
         for _ in range(2):
             view.seen.clear()
             hand_out(np.zeros((4, 6, 3), np.uint8))
-            assert view.seen.wait(10)
-        assert view.closed.wait(10)
+            assert view.seen.wait()
+        assert view.closed.wait()
         for number in range(8):
             frames.append(number)
             hand_out(np.zeros((4, 6, 3), np.uint8))

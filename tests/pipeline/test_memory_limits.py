@@ -13,7 +13,7 @@ import torch
 
 from brushflow.cli.advice import advised
 from brushflow.common.errors import BrushflowError
-from brushflow.pipeline import StylizeOptions, memory_limits, painter, stylize_video
+from brushflow.pipeline import StylizeOptions, memory_limits, painter, plan, stylize_video
 from brushflow.pipeline.preview import stylize_image
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.video import open_source, write_image
@@ -90,7 +90,8 @@ def test_motion_falls_back_to_a_smaller_size_once(error, hungry_flow, clip, opti
     assert any("after frame 0 it was found at 160 pixels" in note for note in report.notes)
 
 
-def test_what_was_painted_before_is_kept(hungry_flow, clip, options, tmp_path):
+def test_what_was_painted_before_is_kept(hungry_flow, clip, options, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "SEGMENT_FRAMES", 12)
     hungry_flow(MemoryError(), 200, after=34)
     report = stylize_video(clip, tmp_path / "out.mp4", options)
     assert any("after frame 12 " in note for note in report.notes)
