@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from brushflow.common.errors import BrushflowError
 from brushflow.common.queues import prefetch
 from brushflow.shots.bars import NO_BARS, BarFinder, Sides
 from brushflow.shots.cuts import CutDetector, detect_cuts, read_cuts, scan_size
@@ -130,12 +131,25 @@ def _look(
 def _frames(
     source: Source, pts: Sequence[int], wanted: Iterable[int], **how: Any
 ) -> dict[int, np.ndarray]:
-    """The pixels of frames by their indices, read as ``how`` tells ``Source.read``."""
-    frames: dict[int, np.ndarray] = {}
+    """The pixels of frames by their indices, read as ``how`` tells ``Source.read``.
+
+    Raises BrushflowError if the source has become shorter since.
+    """
     wanted = set(wanted)
+    frames = _read_some(source, pts, wanted, **how) if wanted else {}
+    if missing := wanted - frames.keys():
+        raise BrushflowError(
+            f"The source ended before frame {min(missing)}, although it was there at first.",
+            about="changed",
+        )
+    return frames
+
+
+def _read_some(
+    source: Source, pts: Sequence[int], wanted: set[int], **how: Any
+) -> dict[int, np.ndarray]:
+    frames: dict[int, np.ndarray] = {}
     order = sorted(wanted)
-    if not order:
-        return frames
     begins = [index for index in order if index - 1 not in wanted]
     if source.problem is not None or len(begins) * _SEEK > order[-1]:
         with closing(source.read(table=pts, **how)) as read:

@@ -178,7 +178,7 @@ def test_a_source_that_ends_early_the_second_time_is_an_error(
             yield frame
 
     monkeypatch.setattr(VideoSource, "read", shorter)
-    with pytest.raises(BrushflowError, match="ended before frame 13"):
+    with pytest.raises(BrushflowError, match="ended before frame 10"):
         stylize_video(two_shots, tmp_path / "out.mp4", options)
     assert not (tmp_path / "out.mp4").exists()
 
