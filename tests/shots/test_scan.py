@@ -80,5 +80,5 @@ def test_pictures_beyond_the_end_are_not_opened(drifting, tmp_path):
 def test_an_end_before_the_start_is_a_sentence(film):
     scan, _ = look(film, 1)
     options = StylizeOptions(start=Fraction(2), end=Fraction(1))
-    with pytest.raises(UsageError, match="which comes first"):
+    with pytest.raises(UsageError, match="The end comes first"):
         plan_video(scan, options, open_source(film).info)
