@@ -25,14 +25,14 @@ _WINDOW = 5  # pixels that differences are averaged over
 # Strain of what composed flow does to strokes: up to the first it cannot be seen, from the second
 # on it is a smear. Where all looks alike, as in dark water, no difference of sources tells.
 _SOUND, _TORN = 0.25, 0.5
-_EDGE = 0.15  # strain from one frame to the next, that is the edge of something that moves
-_RIM = 0.06  # of the shorter side; so far a network paints otherwise along a border or an edge
+_EDGE = 0.3  # strain from one frame to the next, that is the edge of something that moves
+_RIM = 0.03  # of the shorter side; so far a network paints otherwise along a border or an edge
 # Pixels that a border may seem to move and yet stand still: in all, and from frame to frame.
 _STILL, _CREEP = 0.5, 0.1
-_COVERAGE = 0.85  # of the frame; where anchors show less of it, it becomes one
-_PAUSE = 5  # frames from one anchor to the next, as there are places that none can show
+_COVERAGE = 0.93  # of the frame; where anchors show less of it, it becomes one
+_PAUSE = 2  # frames from one anchor to the next, as there are places that none can show
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
-MOST_ANCHORS = 4  # in sight at a time; of more, the one goes that shows least
+MOST_ANCHORS = 3  # in sight at a time; of more, the one goes that shows least
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Anchor:
         off every stroke.
         """
         top, left = (side.start or 0 for side in part)
-        way = resize_flow(self.flow, size)[part] + np.array((left, top), np.float32)
+        way = cv2.add(resize_flow(self.flow, size)[part], (left, top, 0, 0))
         return warp_sharp(self.painting, upload(way, self.painting.device)[None])
 
 
