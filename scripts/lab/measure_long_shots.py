@@ -41,9 +41,10 @@ def command(
 ) -> None:
     """Paint CLIP played to and fro, and its first frame as a still shot with a camera's noise.
 
-    Prints how luminance and contrast of the painting differ when the same frames (at most 50, to and
-    fro) come for the last time from when they came for the second time; and the mean change from
-    frame to frame of the still shot's painting, from the third frame on, divided by the source's.
+    Prints how luminance and contrast of the painting differ when the same frames (at most 50, to
+    and fro) come for the last time from when they came for the second time; and the mean change
+    from frame to frame of the still shot's painting, from the third frame on, divided by the
+    source's.
     """
     set_up_logging(quiet=True)
     source = open_source(clip)
