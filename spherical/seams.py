@@ -13,6 +13,8 @@ from brushflow.spherical.panorama import EquirectSampler
 # How far to both sides of a border is looked: farther, the scene is another one.
 _REACH = math.radians(10)
 _BESIDE = math.radians(2)  # nearer than this is the border, and not the inside
+_PIECES = 6  # of an edge, each of which is compared with what lies across
+_UNSEEN = 1.0  # grey levels; smaller differences are none
 _HALF_EDGE = math.atan(1 / math.sqrt(2))  # from the middle of a cube's edge to its corner
 _HALF_LINE = math.radians(60)  # of the line at ±180 degrees, poles left out
 _POLE, _AROUND_POLE = math.radians(5), math.radians(30)
@@ -23,12 +25,17 @@ class Seams:
     """Borders of one picture against what lies beside them; 1 is invisible, more is an edge.
 
     ``borders``: the twelve edges of the cube; ``line``: where the left border of an
-    equirectangular frame meets the right one; ``poles``: the two poles. All are ratios of mean
-    absolute gradients. ``border_error``: mean squared difference of the two pixels on either side
-    of a cube's edge, in squared grey levels (0–255), and ``inner_error`` the same beside it.
+    equirectangular frame meets the right one; ``poles``: the two poles. These are ratios of mean
+    absolute gradients, so a border is a line there. ``steps``: the cube's edges as where something
+    else begins, though no line be seen: the largest, over all faces, of three ratios, of how far
+    light (RGB), contrast (deviation of luma) and texture (mean absolute gradient along the edge)
+    differ between the bands of 5° on both sides, to how far they differ between bands on one side
+    that lie as far apart. ``border_error``: mean squared difference of the two pixels on either
+    side of a cube's edge, in squared grey levels (0–255), and ``inner_error`` the same beside it.
     """
 
     borders: float
+    steps: float
     line: float
     poles: float
     border_error: float
@@ -49,6 +56,7 @@ class SeamMeasure:
         step = math.pi / height
         pairs = [(a, b) for a in range(len(FACES)) for b in neighbours(a) if a < b]
         forward = ROTATIONS[:, 2]
+        self._faces = [[i for i, pair in enumerate(pairs) if face in pair] for face in range(6)]
         edges = [
             _along(forward[a] - forward[b], forward[a] + forward[b], _HALF_EDGE, step)
             for a, b in pairs
@@ -62,9 +70,10 @@ class SeamMeasure:
 
     def __call__(self, picture: Tensor) -> Seams:
         """Measure a picture (1, 3, H, W), RGB in 0–255."""
-        across = torch.cat([self._jumps(sampler, picture) for sampler in self._edges], -1)
+        maps = [sampler(picture) for sampler in self._edges]
+        across = torch.cat([_jumps(around) for around in maps], -1)
         border, inner = _middle(across), across[:, :, self._inside]
-        line = self._jumps(self._line, picture)
+        line = _jumps(self._line(picture))
         near, around = [], []
         for (_, angle), sampler in zip(self._poles, self._pole_samplers, strict=True):
             view = sampler(picture)
@@ -73,15 +82,12 @@ class SeamMeasure:
             around.append(slope[..., (angle > 2 * _POLE) & (angle < _AROUND_POLE)])
         return Seams(
             _ratio(border, inner),
+            max(_steps([maps[edge] for edge in face]) for face in self._faces),
             _ratio(_middle(line), line[:, :, self._inside]),
             _ratio(torch.cat(near, -1), torch.cat(around, -1)),
             float(border.square().mean()),
             float(inner.square().mean()),
         )
-
-    def _jumps(self, sampler: EquirectSampler, picture: Tensor) -> Tensor:
-        """Differences between neighbouring rows of the map around a border."""
-        return sampler(picture).diff(dim=2).abs()
 
 
 def perspective(yaw: float, pitch: float, size: int, field: float = 90.0) -> Tensor:
@@ -121,6 +127,31 @@ def _inside(step: float) -> Tensor:
     count = round(_REACH / step)
     away = torch.arange(1 - count, count, dtype=torch.float64) * step
     return away.abs() > _BESIDE
+
+
+def _jumps(around: Tensor) -> Tensor:
+    """Differences between neighbouring rows of the map around a border."""
+    return around.diff(dim=2).abs()
+
+
+def _steps(maps: list[Tensor]) -> float:
+    """See ``Seams.steps``; maps around edges, (1, 3, 2R, L), with the edge in the middle."""
+    pieces = [piece for around in maps for piece in around.chunk(_PIECES, -1)]
+    # Far, near, near, far: an edge lies between the two that are near.
+    stats = [[_band(band) for band in piece.chunk(4, 2)] for piece in pieces]
+    ratios = []
+    for kind in range(3):
+        bands = [[band[kind] for band in piece] for piece in stats]
+        over = [float((b - c).abs().mean()) for _, b, c, _ in bands]
+        beside = [float(((a - b).abs() + (c - d).abs()).mean() / 2) for a, b, c, d in bands]
+        ratios.append((sum(over) + len(over) * _UNSEEN) / (sum(beside) + len(over) * _UNSEEN))
+    return max(ratios)
+
+
+def _band(band: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Light (3,), contrast and texture of a part of a picture (1, 3, H, W)."""
+    luma = band.mean(1)
+    return band.mean((0, 2, 3)), luma.std(), luma.diff(dim=-1).abs().mean()
 
 
 def _middle(jumps: Tensor) -> Tensor:

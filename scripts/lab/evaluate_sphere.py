@@ -55,7 +55,8 @@ def command(
 
     borders (a cube's edges), line (where left meets right) and poles are mean gradients there over
     mean gradients beside: 1 is no visible border, and "of source" the borders' ratio over that of
-    the source, whose scene has one too. border and inner MSE are squared differences of
+    the source, whose scene has one too. steps is how far light, contrast or texture change over an
+    edge, against how far beside it. border and inner MSE are squared differences of
     neighbouring pixels, in grey levels. E_warp (in thousandths) is measured on a cube's faces.
     """
     set_up_logging()
@@ -92,7 +93,17 @@ def command(
         click.echo(f"Look at {views}.")
 
 
-_HEADER = ["", "borders", "of source", "line", "poles", "border MSE", "inner MSE", "E_warp ×1000"]
+_HEADER = [
+    "",
+    "borders",
+    "of source",
+    "steps",
+    "line",
+    "poles",
+    "border MSE",
+    "inner MSE",
+    "E_warp ×1000",
+]
 
 
 class _Video:
@@ -112,7 +123,7 @@ class _Video:
         borders = self.mean("borders")
         ratios = (
             *(borders, borders / max(source.mean("borders"), 1e-9)),
-            *(self.mean("line"), self.mean("poles")),
+            *(self.mean("steps"), self.mean("line"), self.mean("poles")),
         )
         errors = (self.mean("border_error"), self.mean("inner_error"))
         warping = f"{self.difference / self.visible * 1000:.3f}" if self.visible else "–"

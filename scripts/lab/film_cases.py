@@ -216,10 +216,10 @@ def _seams(source: Frames, painting: Frames) -> str:
     height, width = source[0].shape[:2]
     measure = SeamMeasure(width, height)
     a, b = (
-        measure(torch.from_numpy(clip[-1].astype(np.float32)).permute(2, 0, 1)[None]).borders
+        measure(torch.from_numpy(clip[-1].astype(np.float32)).permute(2, 0, 1)[None]).steps
         for clip in (source, painting)
     )
-    return f"borders {b} (source {a})"
+    return f"steps at faces' edges {b:.2f} (source {a:.2f})"
 
 
 def _lights(frames: Frames) -> np.ndarray:

@@ -29,6 +29,7 @@ def test_a_function_of_direction_has_no_border(measure, smooth, rays):
     seams = measure(smooth(rays))
     assert seams.borders == pytest.approx(1, abs=0.1)
     assert seams.line == pytest.approx(1, abs=0.15)
+    assert seams.steps < 1.4
     assert seams.border_error < 1.4 * seams.inner_error
 
 
@@ -43,6 +44,26 @@ def test_each_measure_finds_its_own_border(measure, smooth, rays):
         seams = measure(changed)
         assert getattr(seams, name) > 1.3 * getattr(clean, name), name
     assert measure(cube).border_error > 5 * clean.border_error
+
+
+@pytest.mark.parametrize("fault", ["light", "contrast", "texture"])
+def test_a_face_that_differs_is_seen_even_where_its_border_is_soft(measure, smooth, rays, fault):
+    """One face of a grey ground is darker, has more contrast, or is rougher, and fades out at its
+    edge: no line is there, but a square."""
+    random = torch.Generator().manual_seed(0)
+    picture = smooth(rays) * 0.1 + 120
+    inside = (facing(rays) == 2).float()[None, None]
+    inside = torch.nn.functional.avg_pool2d(inside, 5, 1, 2)
+    rough = torch.rand(1, 3, 16, 32, generator=random) - 0.5
+    if fault == "light":
+        change = torch.full_like(picture, -50.0)
+    elif fault == "contrast":
+        change = 200 * torch.nn.functional.interpolate(rough, picture.shape[-2:], mode="bicubic")
+    else:
+        change = 60 * (torch.rand(picture.shape, generator=random) - 0.5)
+    clean, seen = measure(picture), measure(picture + change * inside)
+    assert seen.steps > 2 * clean.steps
+    assert seen.steps > 2
 
 
 def test_blending_takes_borders_away(measure, rays):
