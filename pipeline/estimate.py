@@ -14,7 +14,7 @@ from brushflow.pipeline.layers import Layers, painter_for
 from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painter import Painter
-from brushflow.pipeline.plan import plan_rows, plan_video
+from brushflow.pipeline.plan import find_joints, plan_groups, plan_rows, plan_video
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.shots.scan import ProgressCallback, scan_source
 from brushflow.video import SegmentWriter, Source
@@ -56,8 +56,12 @@ def estimate_run(
     plan = plan_video(scan, options, source.info)
     check_mask(options, source.info)
     painter = painter_for(options)
+    width, height = options.output_size(source.info.width, source.info.height)
+    pixels = width * height * 3 * (1 if options.bit_depth == 8 else 2) * (1 + options.compare)
+    joints = find_joints(plan[0].first, plan[-1].last, scan.cuts, options.max_shot)
+    groups = plan_groups(plan, {*scan.cuts, *joints}, pixels)
     # Of a damaged source, rows are of several shots each.
-    rows = plan_rows(plan, replace(scan, problem=None), recurrent=True)
+    rows = plan_rows(groups, scan.cuts, replace(scan, problem=None))
     shots = [(row[0].first, row[-1].last + 1 - row[0].first) for row in rows]
     begin, longest = max(shots, key=lambda shot: shot[1])
     first = begin + max(0, (longest - _MEASURED) // 2)
@@ -65,7 +69,6 @@ def estimate_run(
     seconds, size = _measure(read, output, options, painter, first, check_stop)
     frames = sum(map(len, plan))
     again = painter.stylizer.settle if painter.stylizer else 0
-    width, height = options.output_size(source.info.width, source.info.height)
     states = 2 * _STATE_CHANNELS * _STATE_BYTES * width * height if painter.recurrent else 0
     return Estimate(
         frames,
@@ -73,8 +76,9 @@ def estimate_run(
         longest,
         seconds,
         seconds * (frames + again * len(shots)),
-        # Encoded parts and the file that is made of them lie side by side at the end.
-        round(2 * size * frames) + states,
+        # Encoded parts and the file that is made of them lie side by side at the end; before, a
+        # group is painted while the one before it is encoded.
+        round(2 * size * frames) + states + 2 * pixels * max(sum(map(len, g)) for g in groups),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -33,7 +33,7 @@ from brushflow.video import verify_segment
 
 # What runs write, by folder, as regular expressions; nothing else is ever removed.
 _FOLDERS = {
-    "segments": r"\d+-\d+\.mkv(\.sha256)?|painting\.mkv",
+    "segments": r"\d+-\d+\.(rgb|mkv)(\.sha256)?|painting\.mkv",
     "state": r"\d{8}\.safetensors",
     "rows": r"\d{8}(\.lock)?",
 }
@@ -144,7 +144,7 @@ class RunFolder:
     @property
     def painted(self) -> bool:
         """Whether anything of a run is painted here."""
-        return any(self.segments.glob("[0-9]*.mkv"))
+        return any(self.segments.glob("[0-9]*-[0-9]*"))
 
     @property
     def empty(self) -> bool:
@@ -189,30 +189,53 @@ class RunFolder:
         """Keep the scan for later starts."""
         self._write_json("scan.json", asdict(scan))
 
-    def segment_path(self, segment: Segment) -> Path:
-        """Where a segment's file lies or will lie."""
-        return self.segments / f"{segment.name}.mkv"
+    def pixels_path(self, segment: Segment) -> Path:
+        """Where a segment's pixels lie until its group is coded: frame after frame, row by row."""
+        return self.segments / f"{segment.name}.rgb"
 
-    def seal(self, segment: Segment) -> None:
-        """Write the checksum of a segment's file, without which it does not count as finished."""
-        path = self.segment_path(segment)
+    def group_path(self, group: Sequence[Segment]) -> Path:
+        """Where the video of segments that are coded together lies or will lie."""
+        return self.segments / f"{Segment(group[0].first, group[-1].last).name}.mkv"
+
+    def seal(self, path: Path) -> None:
+        """Write the checksum of a file, without which it does not count as finished."""
         with atomic_path(_checksum_path(path)) as partial:
             partial.write_text(file_digest(path), encoding="ascii")
 
-    def finished(self, plan: Iterable[Segment]) -> list[Segment]:
-        """Those segments whose file is there and whole; damaged ones are removed."""
-        whole = []
-        for segment in plan:
-            path = self.segment_path(segment)
-            if not path.exists():
-                continue
-            with suppress(OSError, BrushflowError):
-                sealed = _checksum_path(path).read_bytes() == file_digest(path).encode()
-                if sealed and verify_segment(path) == len(segment):
-                    whole.append(segment)
-                    continue
-            path.unlink()
-        return whole
+    def drop_pixels(self, segment: Segment) -> None:
+        """Remove a segment's pixels."""
+        path = self.pixels_path(segment)
+        for each in (_checksum_path(path), path):
+            each.unlink(missing_ok=True)
+
+    def coded(self, plan: Sequence[Segment]) -> list[Path]:
+        """The videos of groups of ``plan`` that are finished, in order; damaged ones are removed.
+
+        Others are left alone: somebody else may be writing them.
+        """
+        first, last = min(s.first for s in plan), max(s.last for s in plan)
+        paths = sorted(self.segments.glob("[0-9]*.mkv"))
+        ours = [p for p in paths if first <= _range(p).first and _range(p).last <= last]
+        return [path for path in ours if self._whole(path)]
+
+    def coded_of(self, plan: Sequence[Segment]) -> list[Segment]:
+        """Those segments whose group is finished."""
+        ranges = [_range(path) for path in self.coded(plan)]
+        return [s for s in plan if any(r.first <= s.first and s.last <= r.last for r in ranges)]
+
+    def finished(self, plan: Sequence[Segment]) -> list[Segment]:
+        """Those segments that are there and whole, coded or not; damaged files are removed."""
+        coded = set(self.coded_of(plan))
+        return [s for s in plan if s in coded or self._whole(self.pixels_path(s))]
+
+    def _whole(self, path: Path) -> bool:
+        """Whether a file is there as it was sealed; else it is removed."""
+        with suppress(OSError, BrushflowError):
+            sealed = _checksum_path(path).read_bytes() == file_digest(path).encode()
+            if sealed and (path.suffix != ".mkv" or verify_segment(path) == len(_range(path))):
+                return True
+        path.unlink(missing_ok=True)
+        return False
 
     def save_state(self, index: int, tensors: dict[str, Tensor]) -> None:
         """Keep the recurrent state after frame ``index``, tensors of the CPU by name."""
@@ -268,6 +291,12 @@ def _load_checked(path: Path) -> dict[str, Tensor] | None:
 def _identity(path: Path) -> list[int]:
     known = path.stat()
     return [known.st_size, known.st_mtime_ns]
+
+
+def _range(path: Path) -> Segment:
+    """The frames of a file of ``segments/``, which its name says."""
+    first, last = path.stem.split("-")
+    return Segment(int(first), int(last))
 
 
 def _checksum_path(path: Path) -> Path:

@@ -207,7 +207,7 @@ def join_segments(
     """
     info = source.info
     trim = _trim(source, options, scan)
-    segments = [folder.segment_path(segment) for segment in plan]
+    segments = folder.coded(plan)
     pts = scan.pts[plan[0].first : plan[-1].last + 1]
     bare = folder.segments / "painting.mkv"
     try:

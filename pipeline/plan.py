@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from brushflow.common.errors import UsageError
 from brushflow.pipeline.options import StylizeOptions
@@ -10,6 +10,10 @@ from brushflow.shots.scan import Scan
 from brushflow.video import VideoInfo
 
 SEGMENT_FRAMES = 48
+# A key frame is coded anew from nothing, and on calm clips one sees that. So several segments of a
+# shot are coded as one group; but what waits for that lies on the disk as plain pixels.
+GROUP_SEGMENTS = 5
+GROUP_BYTES = 2**30
 _ROWS_IF_DAMAGED = 8
 
 
@@ -50,6 +54,23 @@ def plan_segments(
         for start, end in pairwise(starts)
         for begin in range(start, end, length)
     ]
+
+
+def plan_groups(
+    plan: Iterable[Segment], starts: Collection[int], frame_bytes: int
+) -> list[list[Segment]]:
+    """Segments that are coded together: up to ``GROUP_SEGMENTS`` neighbours of one shot.
+
+    ``starts``: frames that begin a shot, or a part of one; ``frame_bytes``: of a frame's pixels.
+    """
+    groups: list[list[Segment]] = []
+    for segment in plan:
+        waiting = sum(map(len, groups[-1])) if groups else 0
+        full = (waiting + len(segment)) * frame_bytes > GROUP_BYTES
+        if not groups or segment.first in starts or len(groups[-1]) == GROUP_SEGMENTS or full:
+            groups.append([])
+        groups[-1].append(segment)
+    return groups
 
 
 def missing_runs(order: Sequence[Segment], finished: Collection[Segment]) -> list[range]:
@@ -105,15 +126,17 @@ def frames_between(scan: Scan, options: StylizeOptions, info: VideoInfo) -> tupl
 
 
 def plan_rows(
-    plan: Sequence[Segment], scan: Scan, recurrent: bool, joints: Collection[int] = ()
+    groups: Sequence[Sequence[Segment]], starts: Collection[int] | None, scan: Scan
 ) -> list[Row]:
-    """The plan divided into rows that can be painted side by side: shots, or parts from ``joints``.
+    """The groups of a plan divided into rows that can be painted side by side.
 
-    A damaged source can only be read from its start, so there a row takes several shots.
-    Where no frame depends on the one before it, a segment is a row.
+    A row is a shot, or a part of one: it begins at one of ``starts``. With None, where no frame
+    depends on the one before it, a group is a row. A damaged source can only be read from its
+    start, so there a row takes several shots.
     """
-    cuts = {*scan.cuts, *joints} if recurrent else {segment.first for segment in plan}
-    starts = [i for i, segment in enumerate(plan) if i == 0 or segment.first in cuts]
+    begins = [
+        i for i, group in enumerate(groups) if i == 0 or starts is None or group[0].first in starts
+    ]
     if scan.problem is not None:
-        starts = starts[:: -(-len(starts) // _ROWS_IF_DAMAGED)]
-    return [plan[start:end] for start, end in pairwise([*starts, len(plan)])]
+        begins = begins[:: -(-len(begins) // _ROWS_IF_DAMAGED)]
+    return [list(chain(*groups[a:b])) for a, b in pairwise([*begins, len(groups)])]

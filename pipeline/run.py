@@ -38,7 +38,7 @@ from brushflow.pipeline.outputs import (
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.parallel.rows import ShotExecutor, paint_rows
 from brushflow.pipeline.parallel.worker import RunDescription, describe_run
-from brushflow.pipeline.plan import Row, Segment, find_joints, plan_rows, plan_video
+from brushflow.pipeline.plan import Row, Segment, plan_rows, plan_video
 from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.shots.scan import ProgressCallback, Scan, check_cuts, scan_source
 from brushflow.video import Fates, Source, check_encoder, check_output, open_source, try_settings
@@ -284,15 +284,12 @@ class Run:
         options, painter = self.options, self.painter
         while True:
             try:
+                here = ShotPainter(self.source, scan, self.output, options, painter, self.folder)
                 if self.executor is None:
-                    here = ShotPainter(
-                        self.source, scan, self.output, options, painter, self.folder
-                    )
                     here.make_segments(plan, self.count_frame, self.check_stop)
                 else:
-                    cuts, longest = scan.cuts, options.max_shot
-                    joints = find_joints(plan[0].first, plan[-1].last, cuts, longest)
-                    rows = plan_rows(plan, scan, painter.recurrent, joints)
+                    starts = here.starts if painter.recurrent else None
+                    rows = plan_rows(here.groups(plan), starts, scan)
                     self._have_painted(self.executor, options, rows)
                 return painted
             except ShortOfMemory:
@@ -329,8 +326,9 @@ class Run:
         """Have what is missing of the rows painted by an executor."""
         run = self._description(options)
         while True:
-            finished = set(self.folder.finished(part for row in rows for part in row))
-            missing = [row for row in rows if not finished.issuperset(row)]
+            plan = [part for row in rows for part in row]
+            finished, coded = (set(f(plan)) for f in (self.folder.finished, self.folder.coded_of))
+            missing = [row for row in rows if not coded.issuperset(row)]
             others = self.total - sum(len(part) for row in missing for part in row)
 
             def show(done: int, others: int = others) -> None:

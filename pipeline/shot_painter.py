@@ -1,22 +1,18 @@
 """Painting the segments of shots: nothing outside a shot need be known for it.
 
-The frames of segments are read, painted, and encoded into a file for each segment.
+The frames of segments are read and painted, and go into files, see ``segment_files``.
 """
 
-import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 from torch import Tensor
 
-from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import out_of_memory
 from brushflow.common.queues import Sink, prefetch
 from brushflow.pipeline.finishing import beside, keep
@@ -29,11 +25,18 @@ from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import kept_folder
 from brushflow.pipeline.painter import Painter
-from brushflow.pipeline.plan import Segment, find_joints, frames_between, missing_runs
+from brushflow.pipeline.plan import (
+    Segment,
+    find_joints,
+    frames_between,
+    missing_runs,
+    plan_groups,
+)
+from brushflow.pipeline.segment_files import GroupCoder, PlainFrames, SegmentFiles
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.pipeline.timeline import moments_of
 from brushflow.shots.scan import Scan
-from brushflow.video import SegmentWriter, Source
+from brushflow.video import Source
 from brushflow.video.alpha import on_black
 
 BURN_IN = 24  # frames painted before a part of a divided shot, and dropped
@@ -45,8 +48,8 @@ class Stretch:
     """Neighbouring segments that are painted in one go, in the order of work, from ``entry`` on.
 
     ``lead``: frames that are read before, so that the recurrence burns in, or because ``state`` is
-    that of the last one of them; ``again``: how many of the first frames were there, and are only
-    wanted for their state.
+    that of the last one of them; ``again``: how many of the segments are there already, and are
+    only wanted for their state.
     """
 
     segments: Sequence[Segment]
@@ -93,6 +96,12 @@ class ShotPainter:
         joints = find_joints(*self.inside, scan.cuts, options.max_shot)
         # A part that begins in the middle of a shot goes on from no state: its recurrence burns in.
         self.joints = {joint if self.step > 0 else joint - 1 for joint in joints}
+        self.starts = {*scan.cuts, *joints}
+        self.frames = PlainFrames.of(self.size, self.encoding, options.compare)
+
+    def groups(self, segments: Sequence[Segment]) -> list[list[Segment]]:
+        """The segments of whole shots, divided into those that are coded together."""
+        return plan_groups(segments, self.starts, self.frames.nbytes)
 
     def make_segments(
         self,
@@ -109,6 +118,34 @@ class ShotPainter:
         Frames are decoded, painted and encoded at the same time, each in its own thread.
         """
         finished = self.finished(segments)
+        with ExitStack() as stack:
+            coders = [
+                stack.enter_context(
+                    GroupCoder(
+                        folder,
+                        self.groups(segments),
+                        finished,
+                        self.frames,
+                        self.encoding,
+                        self.source.info,
+                        check_stop,
+                    )
+                )
+                for folder in self.folders
+            ]
+            self._paint(segments, finished, painted, check_stop, coders)
+        for folder in self.folders:
+            folder.drop_states(segments[0].first, segments[-1].last)
+        return sum(len(segment) for segment in segments if segment not in finished)
+
+    def _paint(
+        self,
+        segments: Sequence[Segment],
+        finished: Collection[Segment],
+        painted: Callable[[np.ndarray], None],
+        check_stop: Callable[[], None],
+        coders: Sequence[GroupCoder],
+    ) -> None:
         for stretch in self._stretches(segments[:: self.step], finished):
             first = stretch.entry - stretch.lead * self.step
             short = False
@@ -118,7 +155,7 @@ class ShotPainter:
                     closing(
                         self.paint(read, self.cuts, first, self.step, stretch.state, self.looks)
                     ) as stream,
-                    self._encoder(stretch, painted, check_stop) as sink,
+                    self._writer(stretch, painted, check_stop, coders) as sink,
                 ):
                     for stylized in stream:
                         check_stop()
@@ -130,9 +167,6 @@ class ShotPainter:
                 short = True
             if short:  # and the error, which holds on to the frames, is gone
                 raise ShortOfMemory
-        for folder in self.folders:
-            folder.drop_states(segments[0].first, segments[-1].last)
-        return sum(len(segment) for segment in segments if segment not in finished)
 
     def finished(self, segments: Sequence[Segment]) -> set[Segment]:
         """Those segments that are there, of every run."""
@@ -149,8 +183,7 @@ class ShotPainter:
             segments = order[position : missing.stop]
             entry = segments[0].entry(self.step)
             lead = self._burn_in(entry) if state is None else 1
-            again = sum(map(len, order[position : missing.start]))
-            yield Stretch(segments, entry, lead, again, state)
+            yield Stretch(segments, entry, lead, missing.start - position, state)
 
     def _undivided(self, order: Sequence[Segment], runs: Iterable[range]) -> Iterator[range]:
         """The runs, ended where another part of a divided shot begins."""
@@ -196,21 +229,22 @@ class ShotPainter:
         return read_segments(self.masked, segments, self.step, lead, self.size, depth)
 
     @contextmanager
-    def _encoder(
+    def _writer(
         self,
         stretch: Stretch,
         painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
+        coders: Sequence[GroupCoder],
     ) -> Iterator[Sink[Stylized]]:
         """Takes what is painted of a stretch, in another thread, and makes files of it."""
         latest: list[list[State | LayeredState | None]] = [[None] for _ in self.folders]
-        encoders = [
-            self._segment_encoder(folder, stretch, check_stop, state)
-            for folder, state in zip(self.folders, latest, strict=True)
+        files = [
+            self._segment_files(folder, coder, stretch, check_stop, state)
+            for folder, coder, state in zip(self.folders, coders, latest, strict=True)
         ]
-        written = itertools.count()
+        again = sum(map(len, stretch.segments[: stretch.again]))
 
-        def encode(stylized: Stylized) -> None:
+        def write(stylized: Stylized) -> None:
             pictures = []
             for number, (picture, state) in enumerate(self._paintings(stylized)):
                 kept = self.kept[number]
@@ -221,15 +255,16 @@ class ShotPainter:
                 if picture.shape[2] == 4 and not self.encoding.alpha:
                     picture = on_black(picture)
                 latest[number][0] = state
-                encoders[number].write(picture)
                 pictures.append(picture)
-            if next(written) >= stretch.again:
+            if (stylized.index - stretch.entry) * self.step >= again:
+                for each, picture in zip(files, pictures, strict=True):
+                    each.write(picture)
                 painted(pictures[0])
 
         with ExitStack() as stack:
-            for encoder in encoders:
-                stack.enter_context(encoder)
-            yield stack.enter_context(Sink(encode, QUEUED_FRAMES))
+            for each in files:
+                stack.enter_context(each)
+            yield stack.enter_context(Sink(write, QUEUED_FRAMES))
 
     def _paintings(
         self, stylized: Stylized
@@ -243,13 +278,14 @@ class ShotPainter:
             if layer is not None:
                 yield self.painter.finish_one(stylized, number), layer.state
 
-    def _segment_encoder(
+    def _segment_files(
         self,
         folder: RunFolder,
+        coder: GroupCoder,
         stretch: Stretch,
         check_stop: Callable[[], None],
         latest: Sequence[State | LayeredState | None],
-    ) -> "SegmentEncoder":
+    ) -> SegmentFiles:
         """What makes files of a stretch in a folder; ``latest`` holds the newest frame's state."""
         # What the segment at hand goes on from is needed until its file has appeared.
         states = [stretch.entry - self.step] if stretch.state is not None else []
@@ -262,22 +298,8 @@ class ShotPainter:
                 folder.save_state(states[-1], latest[0].tensors())
                 folder.drop_states(min(ends), max(ends), but=states[-2:])
 
-        return SegmentEncoder(
-            stretch.segments, self.step, partial(self._writer, folder), complete, folder.seal
-        )
-
-    def _writer(self, folder: RunFolder, segment: Segment) -> SegmentWriter:
-        info = self.source.info
-        width, height = self.size
-        return SegmentWriter(
-            folder.segment_path(segment),
-            width * 2 if self.options.compare else width,
-            height,
-            self.encoding,
-            info.frame_rate or Fraction(25),
-            info.output_color,
-            info.sample_aspect_ratio,
-        )
+        missing = stretch.segments[stretch.again :]
+        return SegmentFiles(folder, missing, self.step, self.frames, complete, coder.appeared)
 
 
 def read_segments(
@@ -304,69 +326,3 @@ def read_segments(
         yield from reversed(list(read(segments[0].last + 1, segments[0].last + lead)))
     for segment in segments:
         yield from reversed(list(read(segment.first, segment.last)))
-
-
-class SegmentEncoder:
-    """Writes pictures, which come in the order of work, into one file per segment.
-
-    ``open_writer`` makes the file of a segment; ``complete`` is called with a segment before its
-    file appears, ``appeared`` after that. A context manager: when the block fails, the segment at
-    hand is dropped. Backward, a segment's pictures are held until all are there.
-    """
-
-    def __init__(
-        self,
-        segments: Sequence[Segment],
-        step: int,
-        open_writer: Callable[[Segment], SegmentWriter],
-        complete: Callable[[Segment], None],
-        appeared: Callable[[Segment], None],
-    ) -> None:
-        self._segments = list(segments)
-        self._step = step
-        self._open_writer = open_writer
-        self._complete = complete
-        self._appeared = appeared
-        self._held: list[np.ndarray] = []
-        self._count = 0
-        self._stack = ExitStack()
-        self._writer: SegmentWriter | None = None
-
-    def __enter__(self) -> "SegmentEncoder":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if kind is None and self._segments:
-            error = BrushflowError(
-                f"The source ended before frame {self._segments[0].last}, although it was there "
-                f"at first.",
-                about="changed",
-            )
-            self._stack.__exit__(type(error), error, None)
-            raise error
-        self._stack.__exit__(kind, error, trace)
-
-    def write(self, picture: np.ndarray) -> None:
-        """Take the next picture; the segment's last one completes its file."""
-        segment = self._segments[0]
-        if self._writer is None:
-            self._writer = self._stack.enter_context(self._open_writer(segment))
-        if self._step > 0:
-            self._writer.write(picture)
-        else:
-            self._held.append(picture)
-        self._count += 1
-        if self._count < len(segment):
-            return
-        while self._held:
-            self._writer.write(self._held.pop())
-        self._complete(segment)
-        self._stack.close()
-        self._appeared(segment)
-        self._writer, self._count = None, 0
-        self._segments.pop(0)

@@ -18,6 +18,7 @@ from brushflow.video.encoders import (
 )
 from brushflow.video.ffmpeg import ffmpeg_version
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
+from brushflow.video.pixels import read_pixels, writing_pixels
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame, read_frames
 from brushflow.video.sequence import natural_key
@@ -53,8 +54,10 @@ __all__ = [
     "probe",
     "read_frames",
     "read_image",
+    "read_pixels",
     "settle_tracks",
     "try_settings",
     "verify_segment",
     "write_image",
+    "writing_pixels",
 ]

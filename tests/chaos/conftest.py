@@ -137,7 +137,8 @@ class Nursery:
         """Start a run.
 
         It may write files of ``limit`` bytes, stops itself (SIGSTOP) as soon as it is in each of
-        the stages ``stop_at``, and kills itself when so many segments are finished.
+        the stages ``stop_at``, and kills itself when so many groups are coded and the next one
+        nearly is.
         """
         self._count += 1
         status = self._folder / f"{self._count}.status"

@@ -16,6 +16,7 @@ from pathlib import Path
 from brushflow.cli.commands import stop_on_interrupt
 from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.folder import RunFolder
 from brushflow.tests.warm import shorten_segments
 from brushflow.video.ffmpeg import decoders, demuxers, ffmpeg_version, filters, video_encoders
 
@@ -31,15 +32,21 @@ def work(request):
         resource.setrlimit(resource.RLIMIT_FSIZE, (request["limit"],) * 2)
 
     stops = list(request["stop_at"])
-    segments = Path(request["output"] + ".brushflow") / "segments"
+    seal, sealed = RunFolder.seal, []
+
+    def seal_or_die(folder, path):
+        sealed.append(path)
+        if 0 < request["killed_after"] < sum(path.suffix == ".mkv" for path in sealed):
+            os.kill(os.getpid(), signal.SIGKILL)
+        seal(folder, path)
+
+    RunFolder.seal = seal_or_die  # of this process, which ends with the run
 
     def progress(stage, done, total):
         os.pwrite(status, f"{stage} {done}".ljust(24).encode(), 0)
         if stage in stops:
             stops.remove(stage)
             os.kill(os.getpid(), signal.SIGSTOP)
-        if 0 < request["killed_after"] <= len(list(segments.glob("0*.sha256"))):
-            os.kill(os.getpid(), signal.SIGKILL)
 
     options = StylizeOptions(**request["options"])
     if options.work_dir is not None:

@@ -14,9 +14,9 @@ from brushflow.pipeline import StylizeOptions, stylize_video
 
 @pytest.fixture(scope="module")
 def killed(nursery, film, choices, undisturbed, tmp_path_factory):
-    """What a run leaves that was killed when three segments were finished."""
+    """What a run leaves that was killed with one group coded, and the next one in pixels."""
     output = tmp_path_factory.mktemp("killed") / "out.mp4"
-    run = nursery.start(film, output, choices, killed_after=3)
+    run = nursery.start(film, output, choices, killed_after=1)
     assert run.wait() == -signal.SIGKILL
     return output.with_name("out.mp4.brushflow")
 
@@ -68,7 +68,15 @@ def test_a_source_that_changes_meanwhile(nursery, film, choices, tmp_path):
     assert not output.exists()
 
 
-KINDS = ["0*.mkv", "0*.mkv.sha256", "*.safetensors", "scan.json", "run.json"]
+KINDS = [
+    "0*.mkv",
+    "0*.mkv.sha256",
+    "0*.rgb",
+    "0*.rgb.sha256",
+    "*.safetensors",
+    "scan.json",
+    "run.json",
+]
 
 
 @pytest.mark.parametrize("how", ["one bit", "cut off", "gone"])

@@ -5,12 +5,14 @@ import signal
 import threading
 from dataclasses import replace
 
+import av
 import pytest
 
 from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.painter import Painter, model_digests
+from brushflow.pipeline.plan import plan_segments
 from brushflow.tests.warm import shorten_segments
 
 pytestmark = pytest.mark.usefixtures("short_segments")
@@ -51,6 +53,15 @@ def interrupted(source, output, options, frame, message="is kept in"):
         stylize_video(source, output, options, progress, stop)
 
 
+def test_segments_of_a_shot_do_not_begin_with_key_frames(undisturbed, tmp_path):
+    # A key frame changes a calm picture more than its painting does.
+    path = tmp_path / "whole.mp4"
+    path.write_bytes(undisturbed)
+    with av.open(path) as file:
+        keys = [number for number, frame in enumerate(file.decode(video=0)) if frame.key_frame]
+    assert keys == [0]
+
+
 def test_stopped_runs_end_in_the_same_file(long_shot, options, undisturbed, tmp_path):
     output = tmp_path / "out.mp4"
     interrupted(long_shot, output, options, 8)
@@ -77,15 +88,19 @@ def test_damaged_or_lost_parts_are_made_again(long_shot, options, undisturbed, t
     output = tmp_path / "out.mp4"
     interrupted(long_shot, output, options, 26)
     folder = tmp_path / "out.mp4.brushflow"
-    segments = sorted((folder / "segments").glob("*.mkv"))
-    assert len(segments) == 4
-    segments[1].unlink()  # its state is long gone
-    segments[3].write_bytes(segments[3].read_bytes()[:900])
+    made = RunFolder(folder)
+    plan = plan_segments(0, 27, [], 6)
+    assert made.finished(plan) == plan[:4]
+    lost, *_, cut = sorted(folder.glob("segments/0*[v,b]"))
+    lost.unlink()  # its state is long gone
+    cut.write_bytes(cut.read_bytes()[:900])
+    whole = sum(map(len, made.finished(plan)))
+    assert not cut.exists() and whole < 24
     for state in (folder / "state").iterdir():
         state.write_bytes(b"no state")
     counted = []
     stylize_video(long_shot, output, options, watch=lambda picture: counted.append(1))
-    assert len(counted) == 28 - 2 * 6  # not what is only painted again for its state
+    assert len(counted) == 28 - whole  # not what is only painted again for its state
     assert output.read_bytes() == undisturbed
 
 
@@ -256,7 +271,7 @@ def test_an_interrupt_ends_cleanly_and_says_how_to_go_on(
     arguments = (long_shot, "-o", output, "--style", tiny_model_file, "--device", "cpu")
     process = start_command("stylize_video.py", *arguments, prepare=shorten_segments)
     segments = tmp_path / "out.mp4.brushflow" / "segments"
-    while not list(segments.glob("0*.mkv")):
+    while not list(segments.glob("0*.rgb")):
         assert process.poll() is None
     process.send_signal(number)
     _, err = process.communicate()

@@ -2,7 +2,15 @@
 
 import pytest
 
-from brushflow.pipeline.plan import Segment, find_joints, missing_runs, plan_rows, plan_segments
+from brushflow.pipeline.plan import (
+    GROUP_BYTES,
+    Segment,
+    find_joints,
+    missing_runs,
+    plan_groups,
+    plan_rows,
+    plan_segments,
+)
 from brushflow.shots.scan import Scan
 
 
@@ -38,16 +46,29 @@ def test_long_shots_are_divided_into_equal_parts():
     assert find_joints(0, 9, [], 10) == []
 
 
-def test_rows_are_shots_or_segments_or_a_few_where_reading_is_slow():
+def test_groups_are_of_one_shot_and_wait_in_little_space():
+    plan = plan_segments(0, 700, [300])
+    groups = plan_groups(plan, {300}, 1000)
+    assert [(g[0].first, g[-1].last) for g in groups] == [
+        *((0, 239), (240, 299)),
+        *((300, 539), (540, 700)),
+    ]
+    assert [part for group in groups for part in group] == plan
+    large = plan_groups(plan, {300}, GROUP_BYTES // 100)
+    assert max(map(len, large)) == 2
+    assert all(len(group) == 1 for group in plan_groups(plan, {300}, 2**40))
+
+
+def test_rows_are_shots_or_groups_or_a_few_where_reading_is_slow():
     cuts = list(range(10, 200, 10))
     plan = plan_segments(0, 199, cuts)
-    assert [len(row) for row in plan_rows(plan, Scan([], cuts, None, []), True)] == [1] * 20
-    rows = plan_rows(plan, Scan([], cuts, "damaged", []), True)
+    groups = plan_groups(plan, cuts, 1000)
+    assert [len(row) for row in plan_rows(groups, cuts, Scan([], cuts, None, []))] == [1] * 20
+    rows = plan_rows(groups, cuts, Scan([], cuts, "damaged", []))
     assert len(rows) == 7 and [part for row in rows for part in row] == plan
-    plan = plan_segments(0, 149, [100])
-    whole = Scan([], [100], None, [])
-    assert [[s.first for s in row] for row in plan_rows(plan, whole, True)] == [
-        [0, 48, 96],
-        [100, 148],
-    ]
-    assert all(len(row) == 1 for row in plan_rows(plan, whole, False))
+    groups = plan_groups(plan_segments(0, 339, [300]), {300}, 1000)
+    whole = Scan([], [300], None, [])
+    rows = plan_rows(groups, {300}, whole)
+    assert [[s.first for s in row] for row in rows] == [[0, 48, 96, 144, 192, 240, 288], [300]]
+    rows = plan_rows(groups, None, whole)
+    assert [[s.first for s in row] for row in rows] == [[0, 48, 96, 144, 192], [240, 288], [300]]
