@@ -25,7 +25,7 @@ _WINDOW = 5  # pixels that differences are averaged over
 # Strain of what composed flow does to strokes: up to the first it cannot be seen, from the second
 # on it is a smear. Where all looks alike, as in dark water, no difference of sources tells.
 _SOUND, _TORN = 0.25, 0.5
-_EDGE = 0.3  # strain from one frame to the next, that is the edge of something that moves
+_EDGE = 0.15  # strain from one frame to the next, that is the edge of something that moves
 _RIM = 0.03  # of the shorter side; so far a network paints otherwise along a border or an edge
 # Pixels that a border may seem to move and yet stand still: in all, and from frame to frame.
 _STILL, _CREEP = 0.5, 0.1
