@@ -41,7 +41,7 @@ class Killed(BaseException):
     """Stands for a kill at this point: nothing after it is done."""
 
 
-def interrupted(source, output, options, frame, message="is kept in"):
+def interrupted(source, output, options, frame):
     """A run that is stopped when this many frames are done."""
     stop = threading.Event()
 
@@ -49,7 +49,7 @@ def interrupted(source, output, options, frame, message="is kept in"):
         if stage == "stylize" and done >= frame:
             stop.set()
 
-    with pytest.raises(KeyboardInterrupt, match=message):
+    with pytest.raises(KeyboardInterrupt, match="is kept in"):
         stylize_video(source, output, options, progress, stop)
 
 
@@ -147,7 +147,7 @@ def test_an_interrupted_restart_goes_on_and_replaces_the_output(
     output = tmp_path / "out.mp4"
     stylize_video(two_shots, output, options)
     before = output.read_bytes()
-    interrupted(long_shot, output, replace(options, restart=True), 13, "without --restart goes on")
+    interrupted(long_shot, output, replace(options, restart=True), 13)
     assert output.read_bytes() == before
     report = stylize_video(long_shot, output, options)
     assert report.painted < 28
@@ -160,7 +160,7 @@ def test_an_interrupted_restart_does_not_replace_another_file(
 ):
     output = tmp_path / "out.mp4"
     stylize_video(two_shots, output, options)
-    interrupted(long_shot, output, replace(options, restart=True), 13, "without --restart goes on")
+    interrupted(long_shot, output, replace(options, restart=True), 13)
     output.write_bytes(b"precious")
     with pytest.raises(UsageError, match="exists already"):
         stylize_video(long_shot, output, options)
