@@ -22,6 +22,7 @@ from brushflow.common.memory import keep_freed_memory
 from brushflow.common.torch_devices import autocast, choose_device, choose_precision
 from brushflow.models import PAPER_ARCH, StyleModel, build, load
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.finishing import COARSEST, FINEST, painted_size, stroke_for
 from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.stylizer import Stylizer, for_inference
@@ -33,7 +34,7 @@ from brushflow.video.read import FrameReader, TimedFrame
 from brushflow.video.source import VideoSource
 
 SIZES = {"180p": (320, 180), "360p": (640, 360), "480p": (854, 480)}
-SIZES |= {"720p": (1280, 720), "1080p": (1920, 1080)}
+SIZES |= {"720p": (1280, 720), "1080p": (1920, 1080), "2160p": (3840, 2160)}
 _PATH = click.Path(path_type=Path)
 _LOOK = 0.1  # seconds between two looks at memory
 
@@ -45,11 +46,12 @@ _LOOK = 0.1  # seconds between two looks at memory
     "sizes",
     multiple=True,
     type=click.Choice(list(SIZES)),
-    default=("360p", "480p", "720p", "1080p"),
+    default=("360p", "480p", "720p", "1080p", "2160p"),
     help="Only this size (again).",
 )
 @click.option("--frames", default=120, show_default=True, type=click.IntRange(8))
 @click.option("--flow", default="dis", show_default=True)
+@click.option("--stroke", type=click.FloatRange(FINEST, COARSEST), help="As of stylize_video.py.")
 @click.option("--device", default="auto", show_default=True, help="As of stylize_video.py.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 @click.option("--json", "json_path", type=_PATH)
@@ -58,6 +60,7 @@ def pipeline(
     sizes: tuple[str, ...],
     frames: int,
     flow: str,
+    stroke: float | None,
     device: str,
     threads: int | None,
     json_path: Path | None,
@@ -68,7 +71,7 @@ def pipeline(
     (motion has two threads), *waits* what the painting thread waits for the others, *CPU* the time
     of all cores, in this process and in ffmpeg, which decodes and encodes. "ratio"
     divides end to end, which includes the scan and the assembly, by the network alone, which is
-    timed before and after every run.
+    timed before and after every run, at the size at which it paints.
     """
     if threads:
         torch.set_num_threads(threads)
@@ -77,15 +80,16 @@ def pipeline(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         model = _model_file(style, folder)
-        options = StylizeOptions(style=str(model), flow=flow, device=device)
+        options = StylizeOptions(style=str(model), flow=flow, stroke=stroke, device=device)
         for name in sizes:
+            painted = painted_size(SIZES[name], stroke_for(SIZES[name], stroke))
             clip = moving_picture(folder / f"{name}.mp4", *SIZES[name], frames)
-            before = _network_time(model, SIZES[name], place)
+            before = _network_time(model, painted, place)
             run = run_alone(clip, folder / f"{name}-out.mp4", options, threads)
-            after = _network_time(model, SIZES[name], place)
+            after = _network_time(model, painted, place)
             network = {key: (before[key] + after[key]) / 2 for key in before}
             rows.append(_row({"size": name}, run, network, frames))
-    settings = {"style": style, "frames": frames, "flow": flow}
+    settings = {"style": style, "frames": frames, "flow": flow, "stroke": stroke}
     _report(rows, settings, "pipeline", json_path, place)
 
 
