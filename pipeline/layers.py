@@ -18,13 +18,13 @@ from torch import Tensor
 
 from brushflow.models import available
 from brushflow.pipeline.long_term import State
-from brushflow.pipeline.looks import Looks, plain_look
 from brushflow.pipeline.masks import shown
 from brushflow.pipeline.motion import EstimatedMotion, MotionSource, Moved
 from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.painter import Painter, model_digests
 from brushflow.pipeline.stylizer import Moment, Stylized, Stylizer
 from brushflow.pipeline.timeline import Moments, keyframes_of, kinds_of
+from brushflow.shots.looks import Looks, plain_look
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,13 @@ from brushflow.common.torch_devices import choose_precision, usable_device
 from brushflow.flow import load_estimator
 from brushflow.models import available, load
 from brushflow.pipeline.finishing import finish, painted_size, stroke_for
-from brushflow.pipeline.looks import Look, Looks, plain_look
 from brushflow.pipeline.masks import parted, shown
 from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.pipeline.timeline import keyframes_of
+from brushflow.shots.looks import Look, Looks, plain_look
 from brushflow.spherical import FACES, LAYOUTS
 
 

@@ -14,7 +14,6 @@ from brushflow.common.memory import out_of_memory
 from brushflow.models import available
 from brushflow.pipeline.finishing import beside
 from brushflow.pipeline.layers import Layers, painter_for
-from brushflow.pipeline.looks import looks_of
 from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.memory_limits import too_large, warn_of_shortage
 from brushflow.pipeline.options import ALL, StylizeOptions
@@ -24,6 +23,7 @@ from brushflow.pipeline.plan import frames_between
 from brushflow.pipeline.stylizer import Stylized, contents
 from brushflow.pipeline.timeline import moments_of
 from brushflow.shots.bars import NO_BARS, Sides
+from brushflow.shots.looks import looks_of
 from brushflow.shots.scan import Scan, scan_source
 from brushflow.video import Source, write_image
 

@@ -19,7 +19,6 @@ from brushflow.pipeline.finishing import beside, keep
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.layers import LayeredState, Layers, joined_tensors
 from brushflow.pipeline.long_term import State
-from brushflow.pipeline.looks import looks_of
 from brushflow.pipeline.masks import MaskedSource
 from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.options import StylizeOptions
@@ -35,6 +34,7 @@ from brushflow.pipeline.plan import (
 from brushflow.pipeline.segment_files import GroupCoder, PlainFrames, SegmentFiles
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.pipeline.timeline import moments_of
+from brushflow.shots.looks import looks_of
 from brushflow.shots.scan import Scan
 from brushflow.video import Source
 from brushflow.video.alpha import on_black

@@ -22,8 +22,8 @@ from brushflow.models.inference.folding import fold
 from brushflow.models.network_input import input_for
 from brushflow.occlusion import min_filter
 from brushflow.pipeline.long_term import Anchors, Memory, State
-from brushflow.pipeline.looks import AS_IT_IS, Look
 from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
+from brushflow.shots.looks import AS_IT_IS, Look
 
 # Standard deviations, of 255, of a frame that has nothing to paint, and of one that is a picture.
 _FLAT, _PICTURE = 2.0, 10.0

@@ -13,12 +13,12 @@ from brushflow.occlusion import read_pgm
 from brushflow.pipeline import StylizeOptions, Stylizer, stylize_video
 from brushflow.pipeline.finishing import finish, keep
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.looks import Look, looks_of
 from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.preview import preview, stylize_image
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.shots.fades import Fade
+from brushflow.shots.looks import Look, looks_of
 from brushflow.shots.scan import Scan, scan_source
 from brushflow.video import open_source, read_image, write_image
 
