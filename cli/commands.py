@@ -14,7 +14,6 @@ from tqdm import tqdm
 import brushflow
 from brushflow.cli.advice import know_options, with_advice
 from brushflow.cli.ending import EXIT_INTERRUPTED, end_with, printable, stop_on_interrupt
-from brushflow.cli.option_types import type_of
 from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import NOT_ENOUGH, keep_freed_memory, out_of_memory
 from brushflow.common.option_fields import option_of
@@ -178,6 +177,9 @@ def options_of(options: type, group: str, but: Collection[str] = ()) -> Callable
 
 def option_for(options: type, name: str) -> Callable[..., Any]:
     """A decorator: the click option that fills this field of a dataclass of ``option_field``s."""
+    # Late: it knows encoders and sizes of videos, and help of all commands needs nothing of that.
+    from brushflow.cli.option_types import type_of
+
     field = next(each for each in fields(options) if each.name == name)
     option = option_of(field)
     default = None if field.default is MISSING else field.default

@@ -24,21 +24,32 @@ def writing_pixels(
 
     def write(frame: np.ndarray) -> None:
         nonlocal count
-        if backward:
-            file.seek((frames - 1 - count) * frame.nbytes)
-        file.write(np.ascontiguousarray(frame).data)
+        try:
+            if backward:
+                file.seek((frames - 1 - count) * frame.nbytes)
+            file.write(np.ascontiguousarray(frame).data)
+        except OSError as error:
+            raise _not_written(path, error) from error
         count += 1
 
+    inside: BaseException | None = None
     try:
         with atomic_path(path) as partial, partial.open("wb") as file:
-            yield write
+            try:
+                yield write
+            except BaseException as error:
+                inside = error  # which is none of this file's
+                raise
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise BrushflowError(
-                f"The disk is full, and {path} could not be written; make room and type the same "
-                f"command again."
-            ) from error
-        raise BrushflowError(f"{path} could not be written: {error.strerror}.") from error
+        if error is inside:
+            raise
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> BrushflowError:
+    if error.errno == errno.ENOSPC:
+        return BrushflowError(f"The disk is full, and {path} could not be written.", "full_disk")
+    return BrushflowError(f"{path} could not be written: {error.strerror}.")
 
 
 def read_pixels(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:

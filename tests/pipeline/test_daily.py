@@ -64,6 +64,9 @@ def test_daily_commands_work_one_after_another(clips, drifting, run_command, her
         (here / "holiday").mkdir(exist_ok=True)
         write_image(here / "holiday" / f"{index}.png", frame)
     write_image(here / "c.jpg", drifting(1, **SMALL)[0])
+    for index in range(len(list(open_source(here / "clip.mp4").read()))):
+        (here / "masks").mkdir(exist_ok=True)
+        write_image(here / "masks" / f"{index:02d}.png", drifting(1, **SMALL)[0])
     commands = [
         ["2" if word == "auto" else word for word in command] for command in daily_commands()
     ]
@@ -97,6 +100,9 @@ def other_value(field):
         "precision": "fp32",
         "image_model": Path("models/first.t7"),
         "flow_weights": Path("raft.pth"),
+        "mask": "masks/cat.png",
+        "style_outside": "great-wave",
+        "style_at": ("1.5:great-wave",),
     }
     default = field.default
     if field.name in special:

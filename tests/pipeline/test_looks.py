@@ -155,7 +155,7 @@ def test_bars_may_be_given_or_painted(make_clip, drifting, options, tmp_path, ru
         assert code == 0, err
         picture = [frame.pixels for frame in open_source(output).read()][2]
         assert (picture[outside].mean() < 4) == left
-    for wrong, said in (("1:2:3", "four numbers"), ("32:32:0:0", "leaves nothing")):
+    for wrong, said in (("1:2:3", "four numbers"), ("32:32:0:0", "leave nothing")):
         code, _, err = run_command(film, "--style", style, "--crop-bars", wrong, "-o", "x.mp4")
         assert code == 2 and said in err
     code, _, err = run_command(film, "--crop-bars", "1:1:0:0", "-o", "x.mp4", "--spherical")
@@ -181,7 +181,7 @@ def test_a_single_picture_has_bars_if_it_is_said_so(drifting, options, tmp_path)
     painting = read_image(tmp_path / "b.png")
     assert not painting[:8].any() and not painting[-8:].any()
     assert np.abs(painting[8:-8].astype(int) - frame[8:-8]).mean() > 5
-    with pytest.raises(UsageError, match="leaves nothing"):
+    with pytest.raises(UsageError, match="leave nothing"):
         replace(options, crop_bars="0:0:50:46").bars(open_source(tmp_path / "a.png").info)
 
 
