@@ -185,25 +185,30 @@ def at_full_size(painting: np.ndarray, seen: np.ndarray, frame: np.ndarray) -> n
     height, width = frame.shape[:2]
     if width < painting.shape[1]:
         return resized(painting, (width, height))
-    scale = np.float32(np.iinfo(frame.dtype).max / 255)
-    guide, full = (cv2.cvtColor(f, cv2.COLOR_RGB2GRAY) / scale for f in (seen, frame))
-    guide, full = guide[..., None].astype(np.float32), full[..., None].astype(np.float32)
-    colours = painting.astype(np.float32) / scale
-    mean, mean_colours = _box(guide), _box(colours)
-    slope = _box(guide * colours) - mean * mean_colours
-    slope /= _box(guide * guide) - mean * mean + _EPSILON
-    slope = _box(slope)
-    rest = colours - slope * guide  # the line's offset and what the fit leaves, in one
-    enlarged = cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR) * full
-    enlarged += cv2.resize(rest, (width, height), interpolation=cv2.INTER_CUBIC)
-    top = np.iinfo(frame.dtype).max
-    return np.clip(enlarged * scale + 0.5, 0, top).astype(frame.dtype)
+    scale = np.iinfo(frame.dtype).max / 255
+    guide, full = (
+        cv2.cvtColor(f, cv2.COLOR_RGB2GRAY).astype(np.float32) / np.float32(scale)
+        for f in (seen, frame)
+    )
+    mean, variance = _box(guide), _box(guide * guide)
+    variance -= mean * mean
+    depth = cv2.CV_8U if frame.dtype == np.uint8 else cv2.CV_16U
+    planes = []
+    for colour in cv2.split(painting):  # plane by plane, as what OpenCV does to one is quickest
+        plane = colour.astype(np.float32) / np.float32(scale)
+        slope = _box((_box(guide * plane) - mean * _box(plane)) / (variance + _EPSILON))
+        rest = plane - slope * guide  # the line's offset and what the fit leaves, in one
+        enlarged = cv2.resize(slope, (width, height), interpolation=cv2.INTER_LINEAR)
+        cv2.multiply(enlarged, full, enlarged, scale)
+        rest = cv2.resize(rest, (width, height), interpolation=cv2.INTER_CUBIC)
+        planes.append(cv2.addWeighted(enlarged, 1, rest, scale, 0, dtype=depth))
+    return cv2.merge(planes)
 
 
 def _box(picture: np.ndarray) -> np.ndarray:
-    """The mean over a window around each pixel, (H, W, C)."""
+    """The mean over a window around each pixel, (H, W)."""
     side = 2 * _RADIUS + 1
-    return cv2.blur(picture, (side, side)).reshape(picture.shape)
+    return cv2.blur(picture, (side, side))
 
 
 def beside(stylized: Stylized, picture: np.ndarray) -> np.ndarray:
