@@ -15,6 +15,7 @@ from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.plan import find_joints, plan_groups, plan_rows, plan_video
+from brushflow.pipeline.segment_files import PlainFrames
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.shots.scan import ProgressCallback, scan_source
 from brushflow.video import SegmentWriter, Source
@@ -57,7 +58,8 @@ def estimate_run(
     check_mask(options, source.info)
     painter = painter_for(options)
     width, height = options.output_size(source.info.width, source.info.height)
-    pixels = width * height * 3 * (1 if options.bit_depth == 8 else 2) * (1 + options.compare)
+    plain = PlainFrames.of((width, height), options.encoding(output), options.compare)
+    pixels = plain.nbytes
     joints = find_joints(plan[0].first, plan[-1].last, scan.cuts, options.max_shot)
     groups = plan_groups(plan, {*scan.cuts, *joints}, pixels)
     # Of a damaged source, rows are of several shots each.

@@ -9,25 +9,13 @@ import pytest
 
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.preview import preview
+from brushflow.tests.pictures import difference, frames_of, times_of
 from brushflow.video import open_source, read_image, write_image
 
 
 @pytest.fixture
 def options(tiny_model_file):
     return StylizeOptions(style=str(tiny_model_file), device="cpu")
-
-
-def frames_of(path):
-    return [frame.pixels for frame in open_source(path).read()]
-
-
-def times_of(path):
-    source = open_source(path)
-    return [frame.pts * source.info.time_base for frame in source.read()]
-
-
-def difference(a, b):
-    return float(np.abs(a.astype(int) - b).mean())
 
 
 def test_a_pattern_with_a_gap_says_what_it_leaves_out(tmp_path, drifting, caplog):

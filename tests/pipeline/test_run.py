@@ -11,25 +11,13 @@ import pytest
 from brushflow.common.errors import UsageError
 from brushflow.flow import read_flo
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.video import open_source, read_image
+from brushflow.tests.pictures import difference, frames_of, times_of
+from brushflow.video import read_image
 
 
 @pytest.fixture
 def options(tiny_model_file):
     return StylizeOptions(style=str(tiny_model_file), device="cpu")
-
-
-def frames_of(path):
-    return [frame.pixels for frame in open_source(path).read()]
-
-
-def times_of(path):
-    source = open_source(path)
-    return [frame.pts * source.info.time_base for frame in source.read()]
-
-
-def difference(a, b):
-    return float(np.abs(a.astype(int) - b).mean())
 
 
 def test_every_frame_comes_out_with_its_time_and_the_sound(two_shots, options, tmp_path):
