@@ -48,6 +48,7 @@ def complete(command: click.Command) -> None:
     The last of two would count, and the first be forgotten without a word.
     """
     command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+    command._help_option = None  # one without -h is remembered where it was called before
     if not any(parameter.name == "version" for parameter in command.params):
         command.params.append(_VERSION)
     if "invoke" not in vars(command):
