@@ -22,7 +22,7 @@ from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylized, contents
 from brushflow.video import write_image
 
-USUAL_HEIGHT = 540  # pixels of the shorter side; strokes as wide as on this look right on any
+USUAL_HEIGHT = 480  # pixels of the shorter side; strokes as wide as on this look right on any
 FINEST, COARSEST = 0.5, 6.0
 _RADIUS = 2  # pixels of the window in which a painting is fitted to the source
 _EPSILON = 40.0  # squared grey levels; contrast well below it is no contour

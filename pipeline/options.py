@@ -87,7 +87,7 @@ class StylizeOptions:
     stroke: float | None = _what(
         None,
         "How many times as wide strokes are as the style has them; auto [default]: as wide on any "
-        "size of frame as on 540 lines.",
+        "size of frame as on 480 lines.",
         written="stroke",
         least=FINEST,
         most=COARSEST,

@@ -151,7 +151,7 @@ def test_flat_areas_show_nothing_of_the_source():
 
 
 def test_strokes_are_as_wide_on_any_size():
-    sizes = {(640, 360): 1, (960, 540): 1, (1920, 1080): 2, (3840, 2160): 4, (2160, 3840): 4}
+    sizes = {(640, 360): 1, (854, 480): 1, (1280, 960): 2, (2560, 1920): 4, (1920, 2560): 4}
     for size, stroke in sizes.items():
         assert stroke_for(size, None) == stroke
     assert stroke_for((640, 360), 3) == 3
