@@ -78,7 +78,7 @@ class Objective:
             )
         self.pixel_unit = MEAN_SQUARE if options.relative else 1.0
         paintings = [
-            preprocess(read_painting(p, options.style_size), device) for p in options.style
+            preprocess(read_painting(p, options.painting_size), device) for p in options.style
         ]
         # One judge of all paintings' blend, or one of each.
         groups = [([p], (1.0,)) for p in paintings] if options.apart else [(paintings, blend)]

@@ -140,6 +140,12 @@ class TrainOptions:
         names=("style-image-size",),
         written="side",
     )
+    stroke: float = _losses(
+        1.0,
+        "How many times as wide strokes are: the painting is seen as much larger.",
+        least=0.25,
+        most=4,
+    )
     style_scales: int = _losses(2, "Scales the style is compared at, each half the last.", least=1)
     style_blend: tuple[float, ...] = _losses((), "Share of each painting; equal without it.")
     style_layers: tuple[str, ...] = _losses(
@@ -261,9 +267,9 @@ class TrainOptions:
 
         UsageError for a painting that is too small for its scales.
         """
-        if self.style_size >> (self.style_scales - 1) < _SMALLEST_SCALE:
+        if self.painting_size >> (self.style_scales - 1) < _SMALLEST_SCALE:
             raise UsageError(
-                f"The smallest of {self.style_scales} scales of a painting of {self.style_size} "
+                f"The smallest of {self.style_scales} scales of a painting of {self.painting_size} "
                 f"pixels is below {_SMALLEST_SCALE} pixels; enlarge it or use fewer.",
                 about="style_size",
             )
@@ -286,6 +292,11 @@ class TrainOptions:
             }
         )
 
+    @property
+    def painting_size(self) -> int:
+        """The longest side in pixels at which the painting is seen."""
+        return round(self.style_size * self.stroke)
+
     def settings(self) -> dict[str, Any]:
         """What decides the result, as JSON values: names of files, not where they lie."""
         values = {name: value for name, value in asdict(self).items() if name not in _FREE}
@@ -296,6 +307,8 @@ class TrainOptions:
             if values[name] is not None:
                 values[name] = Path(values[name]).name
         values["style"] = [path.name for path in self.style]
+        values["style_size"] = self.painting_size  # which is all that a stroke changes
+        del values["stroke"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 

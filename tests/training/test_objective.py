@@ -39,6 +39,16 @@ def test_the_identity_comes_first_and_style_comes_in_slowly(options, steps):
     assert full["style"] == pytest.approx(end) and "identity" not in full
 
 
+def test_strokes_as_wide_again_are_those_of_a_painting_as_large_again(options, steps):
+    wide = replace(options, style_size=36, stroke=2.0, style_scales=1)
+    large = replace(options, style_size=72, stroke=1.0, style_scales=1)
+    assert losses(wide.resolved(), steps, 8) == losses(large.resolved(), steps, 8)
+    assert wide.settings() == large.settings()
+    assert losses(replace(large, stroke=2.0).resolved(), steps, 8) != losses(
+        large.resolved(), steps, 8
+    )
+
+
 def test_frames_with_a_prior_have_a_share_of_the_styles_weight(options, steps):
     options = replace(options, identity_iterations=0, style_ramp=0).resolved()
     whole = losses(replace(options, style_with_prior=1.0), steps, 0)
