@@ -14,7 +14,7 @@ from brushflow.common.errors import UsageError
 from brushflow.evaluation.frame_scores import FrameScores
 from brushflow.models import preprocess
 from brushflow.models.loss_network import LossNetwork
-from brushflow.pipeline.motion import FileMotion
+from brushflow.occlusion.motion import FileMotion
 from brushflow.training.images import read_painting
 from brushflow.training.losses import STATISTICS, PerceptualLoss, layer_weights
 

@@ -23,7 +23,7 @@ from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.tensor_files import safetensors_bytes
 from brushflow.common.torch_devices import choose_precision
 from brushflow.models import load
-from brushflow.pipeline.motion import FileMotion
+from brushflow.occlusion.motion import FileMotion
 from brushflow.pipeline.stylizer import Stylized
 
 

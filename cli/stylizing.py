@@ -22,15 +22,14 @@ from brushflow.flow.opencv import one_opencv_thread
 from brushflow.live.showing import show_while
 from brushflow.models import available
 from brushflow.pipeline import StylizeOptions, check_destination, stylize_video
-from brushflow.pipeline.all_styles import stylize_in_styles
-from brushflow.pipeline.estimate import estimate_run
-from brushflow.pipeline.many_videos import stylize_videos
+from brushflow.pipeline.many_runs import stylize_in_styles, stylize_videos
 from brushflow.pipeline.options import ALL
 from brushflow.pipeline.outputs import forget_run, is_done, is_made
 from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
 from brushflow.pipeline.parallel.processes import painting_processes, usable_cores
 from brushflow.pipeline.parallel.rows import ShotExecutor
 from brushflow.pipeline.preview import preview, stylize_image
+from brushflow.pipeline.resources import estimate_run
 from brushflow.video import Source, open_source
 
 

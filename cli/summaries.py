@@ -10,8 +10,8 @@ from brushflow.cli.advice import advised
 from brushflow.cli.commands import aligned, printable
 from brushflow.common.wording import counted
 from brushflow.pipeline import RunReport
-from brushflow.pipeline.estimate import Estimate
-from brushflow.pipeline.many_videos import Outcome
+from brushflow.pipeline.many_runs import Outcome
+from brushflow.pipeline.resources import Estimate
 
 
 def tell_report(report: RunReport) -> None:

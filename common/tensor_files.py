@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import out_of_memory
 
@@ -94,3 +95,21 @@ def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def save_checked(path: Path, tensors: dict[str, Tensor]) -> None:
+    """Write tensors of the CPU by name; the file is there complete or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_bytes(safetensors_bytes(tensors, {"sha256": tensors_digest(tensors)}))
+
+
+def load_checked(path: Path) -> dict[str, Tensor] | None:
+    """What ``save_checked`` has written, None if it is not there or damaged."""
+    try:
+        with safe_open(path, "pt") as file:
+            # Copies: the library's tensors hold the file, which Windows cannot remove then.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+            known = (file.metadata() or {}).get("sha256")
+    except (OSError, RuntimeError, SafetensorError):  # RuntimeError: removed at this moment
+        return None
+    return tensors if known == tensors_digest(tensors) else None

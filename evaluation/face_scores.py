@@ -10,7 +10,7 @@ from brushflow.evaluation.frame_scores import NAMES as FLAT_NAMES
 from brushflow.evaluation.frame_scores import FrameScores, output_of, temporal_error
 from brushflow.evaluation.score_table import Key, Row
 from brushflow.models import preprocess, to_rgb
-from brushflow.pipeline.motion import Motion
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.spherical import Cube, Overlaps
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from brushflow.evaluation.score_table import Key, Row, ScoreTable
 from brushflow.flow import warp
 from brushflow.models import preprocess, to_rgb
-from brushflow.pipeline.motion import Motion, MotionSource
+from brushflow.occlusion.motion import Motion, MotionSource
 from brushflow.pipeline.stylizer import Stylized
 
 NAMES = ("content", "style", "temporal")

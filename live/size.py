@@ -7,7 +7,7 @@ from statistics import median
 import numpy as np
 
 from brushflow.common.sizes import fit_size, resized
-from brushflow.pipeline.stylizer import contents
+from brushflow.shots.looks import contents
 
 # Longest sides in pixels, a quarter to a third apart.
 SIZES = (128, 160, 192, 256, 320, 400, 512, 640, 800, 960, 1280, 1600, 1920)

@@ -4,6 +4,8 @@ Network space is that of the Caffe VGG networks and of the original programs: ch
 0–255, minus the mean of ImageNet.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -64,6 +66,35 @@ def to_rgb(picture: Tensor) -> Tensor:
 def from_rgb(rgb: Tensor) -> Tensor:
     """RGB in 0–255, (N, 3, H, W), to network space."""
     return rgb.flip(1) - _mean(rgb)
+
+
+def resize_bicubic(picture: Tensor, size: Sequence[int]) -> Tensor:
+    """(N, C, h, w) to (N, C, H, W) as Torch 7's image.scale does it.
+
+    Corners aligned, by the cubic through four neighbours that passes through the middle two
+    (Catmull and Rom 1974), also where the picture shrinks; beyond the border it goes on straight.
+    """
+    for axis, side in zip((-2, -1), size, strict=True):
+        lines = picture.transpose(axis, -1)
+        count = lines.shape[-1]
+        if count == 1:
+            lines = lines.expand(*lines.shape[:-1], side)
+        else:
+            before = 2 * lines[..., :1] - lines[..., 1:2]
+            after = 2 * lines[..., -1:] - lines[..., -2:-1]
+            lines = torch.cat([before, lines, after], -1)
+            place = torch.arange(side, device=lines.device) * ((count - 1) / max(side - 1, 1))
+            base = place.long().clamp(max=count - 2)
+            x = place - base
+            weights = (
+                (-x + 2 * x**2 - x**3) / 2,
+                1 + (-5 * x**2 + 3 * x**3) / 2,
+                (x + 4 * x**2 - 3 * x**3) / 2,
+                (x**3 - x**2) / 2,
+            )
+            lines = sum(lines[..., base + k] * weight for k, weight in enumerate(weights))
+        picture = lines.transpose(axis, -1)
+    return picture.contiguous()
 
 
 def prepared_as(preprocessing: str, x: Tensor) -> Tensor:

@@ -18,8 +18,9 @@ from brushflow.flow import write_flo
 from brushflow.flow.resize import resize_flow
 from brushflow.models import deprocess
 from brushflow.occlusion import write_pgm
-from brushflow.pipeline.motion import Motion
-from brushflow.pipeline.stylizer import Stylized, contents
+from brushflow.occlusion.motion import Motion
+from brushflow.pipeline.stylizer import Stylized
+from brushflow.shots.looks import contents
 from brushflow.video import write_image
 
 USUAL_HEIGHT = 480  # pixels of the shorter side; strokes as wide as on this look right on any

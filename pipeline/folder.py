@@ -5,11 +5,10 @@ import json
 import re
 from collections.abc import Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from brushflow.common.atomic_files import (
@@ -24,8 +23,7 @@ from brushflow.common.atomic_files import (
     remove_own,
 )
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.common.tensor_files import safetensors_bytes, tensors_digest
-from brushflow.pipeline.plan import Segment
+from brushflow.common.tensor_files import load_checked, save_checked
 from brushflow.shots.bars import sides_of
 from brushflow.shots.fades import Fade
 from brushflow.shots.scan import Scan
@@ -40,6 +38,30 @@ _FOLDERS = {
 _NEEDED = r"scan\.json|turn"
 _KNOWN = "|".join([*_FOLDERS, _NEEDED, r"run\.json"])
 _NOTES = ("complete", "replaces")  # in run.json beside what decides the result
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Frames ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    @property
+    def name(self) -> str:
+        """The stem of the segment's file; names sort in the order of frames."""
+        return f"{self.first:08d}-{self.last:08d}"
+
+    def entry(self, step: int) -> int:
+        """The frame that is painted first, going forward (step 1) or backward (−1)."""
+        return self.first if step > 0 else self.last
+
+    def exit(self, step: int) -> int:
+        """The frame that is painted last."""
+        return self.last if step > 0 else self.first
 
 
 class RunFolder:
@@ -239,7 +261,7 @@ class RunFolder:
 
     def save_state(self, index: int, tensors: dict[str, Tensor]) -> None:
         """Keep the recurrent state after frame ``index``, tensors of the CPU by name."""
-        _save_checked(self._state_path(index), tensors)
+        save_checked(self._state_path(index), tensors)
 
     def drop_states(self, first: int, last: int, but: Container[int] = ()) -> None:
         """Remove the states after frames ``first`` to ``last``, except those after ``but``."""
@@ -250,7 +272,7 @@ class RunFolder:
 
     def load_state(self, index: int) -> dict[str, Tensor] | None:
         """The state after frame ``index``, None if it is not there or damaged."""
-        return _load_checked(self._state_path(index))
+        return load_checked(self._state_path(index))
 
     def _state_path(self, index: int) -> Path:
         return self.states / f"{index:08d}.safetensors"
@@ -268,24 +290,6 @@ class RunFolder:
         with atomic_path(self.path / name) as partial:
             content = {**value, "sha256": _json_digest(value)}
             partial.write_text(json.dumps(content, indent=1), encoding="utf-8")
-
-
-def _save_checked(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors of the CPU by name; the file is there complete or not at all."""
-    with atomic_path(path) as partial:
-        partial.write_bytes(safetensors_bytes(tensors, {"sha256": tensors_digest(tensors)}))
-
-
-def _load_checked(path: Path) -> dict[str, Tensor] | None:
-    """What ``_save_checked`` has written, None if it is not there or damaged."""
-    try:
-        with safe_open(path, "pt") as file:
-            # Copies: the library's tensors hold the file, which Windows cannot remove then.
-            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-            known = (file.metadata() or {}).get("sha256")
-    except (OSError, RuntimeError, SafetensorError):  # RuntimeError: removed at this moment
-        return None
-    return tensors if known == tensors_digest(tensors) else None
 
 
 def _identity(path: Path) -> list[int]:

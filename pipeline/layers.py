@@ -17,9 +17,9 @@ import numpy as np
 from torch import Tensor
 
 from brushflow.models import available
+from brushflow.occlusion.motion import EstimatedMotion, MotionSource, Moved
 from brushflow.pipeline.long_term import State
 from brushflow.pipeline.masks import shown
-from brushflow.pipeline.motion import EstimatedMotion, MotionSource, Moved
 from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.painter import Painter, model_digests
 from brushflow.pipeline.stylizer import Moment, Stylized, Stylizer

@@ -17,11 +17,10 @@ import brushflow
 from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.wording import all_of
-from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.folder import RunFolder, Segment
 from brushflow.pipeline.masks import mask_identity
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painter import model_digests
-from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.timeline import is_file_of_keyframes
 from brushflow.shots.scan import CUTS, Scan
 from brushflow.video import Fates, Source, Trim, assemble, settle_tracks

@@ -15,9 +15,9 @@ from brushflow.common.sizes import resized
 from brushflow.common.torch_devices import choose_precision, usable_device
 from brushflow.flow import load_estimator
 from brushflow.models import available, load
+from brushflow.occlusion.motion import EstimatedMotion
 from brushflow.pipeline.finishing import finish, painted_size, stroke_for
 from brushflow.pipeline.masks import parted, shown
-from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer

@@ -15,15 +15,15 @@ from brushflow.models import available
 from brushflow.pipeline.finishing import beside
 from brushflow.pipeline.layers import Layers, painter_for
 from brushflow.pipeline.masks import MaskedSource, check_mask
-from brushflow.pipeline.memory_limits import too_large, warn_of_shortage
 from brushflow.pipeline.options import ALL, StylizeOptions
 from brushflow.pipeline.outputs import mark_of, settings_of
 from brushflow.pipeline.painter import Painter
-from brushflow.pipeline.plan import frames_between
-from brushflow.pipeline.stylizer import Stylized, contents
+from brushflow.pipeline.resources import too_large, warn_of_shortage
+from brushflow.pipeline.segments import frames_between
+from brushflow.pipeline.stylizer import Stylized
 from brushflow.pipeline.timeline import moments_of
 from brushflow.shots.bars import NO_BARS, Sides
-from brushflow.shots.looks import looks_of
+from brushflow.shots.looks import contents, looks_of
 from brushflow.shots.scan import Scan, scan_source
 from brushflow.video import Source, write_image
 

@@ -14,16 +14,9 @@ import numpy as np
 from brushflow.common.errors import BrushflowError, Interrupted, UsageError
 from brushflow.common.wording import counted
 from brushflow.flow.opencv import one_opencv_thread
-from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.folder import RunFolder, Segment
 from brushflow.pipeline.layers import Layers, painter_for
 from brushflow.pipeline.masks import check_mask
-from brushflow.pipeline.memory_limits import (
-    ShortOfMemory,
-    release,
-    too_large,
-    warn_of_shortage,
-    with_smaller_flow,
-)
 from brushflow.pipeline.options import ALL, StylizeOptions
 from brushflow.pipeline.outputs import (
     already_there,
@@ -38,7 +31,14 @@ from brushflow.pipeline.outputs import (
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.parallel.rows import ShotExecutor, paint_rows
 from brushflow.pipeline.parallel.worker import RunDescription, describe_run
-from brushflow.pipeline.plan import Row, Segment, plan_rows, plan_video
+from brushflow.pipeline.resources import (
+    ShortOfMemory,
+    release,
+    too_large,
+    warn_of_shortage,
+    with_smaller_flow,
+)
+from brushflow.pipeline.segments import Row, plan_rows, plan_video
 from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.shots.scan import ProgressCallback, Scan, check_cuts, scan_source
 from brushflow.video import Fates, Source, check_encoder, check_output, open_source, try_settings

@@ -16,22 +16,23 @@ from torch import Tensor
 from brushflow.common.memory import out_of_memory
 from brushflow.common.queues import Sink, prefetch
 from brushflow.pipeline.finishing import beside, keep
-from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.folder import RunFolder, Segment
 from brushflow.pipeline.layers import LayeredState, Layers, joined_tensors
 from brushflow.pipeline.long_term import State
 from brushflow.pipeline.masks import MaskedSource
-from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import kept_folder
 from brushflow.pipeline.painter import Painter
-from brushflow.pipeline.plan import (
-    Segment,
+from brushflow.pipeline.resources import ShortOfMemory
+from brushflow.pipeline.segments import (
+    GroupCoder,
+    PlainFrames,
+    SegmentFiles,
     find_joints,
     frames_between,
     missing_runs,
     plan_groups,
 )
-from brushflow.pipeline.segment_files import GroupCoder, PlainFrames, SegmentFiles
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.pipeline.timeline import moments_of
 from brushflow.shots.looks import looks_of

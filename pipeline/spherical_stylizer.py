@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion import min_filter
+from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
 from brushflow.pipeline.finishing import median
-from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
 

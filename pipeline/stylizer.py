@@ -16,18 +16,14 @@ from torch import Tensor, nn
 from brushflow.common.torch_devices import autocast
 from brushflow.flow import load_estimator, warp
 from brushflow.flow.types import FlowEstimator
-from brushflow.models import StyleModel, StyleNetwork, from_rgb, preprocess, upload
-from brushflow.models.inference.cuda_graph import Graphed
-from brushflow.models.inference.folding import fold
+from brushflow.models import StyleModel, from_rgb, preprocess, upload
+from brushflow.models.inference.folding import for_inference
 from brushflow.models.network_input import input_for
+from brushflow.models.preprocessing import resize_bicubic
 from brushflow.occlusion import min_filter
+from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
 from brushflow.pipeline.long_term import Anchors, Memory, State
-from brushflow.pipeline.motion import EstimatedMotion, Motion, MotionSource, Moved
-from brushflow.shots.looks import AS_IT_IS, Look
-
-# Standard deviations, of 255, of a frame that has nothing to paint, and of one that is a picture.
-_FLAT, _PICTURE = 2.0, 10.0
-_EVERY = 4  # of how many rows one is looked at
+from brushflow.shots.looks import AS_IT_IS, Look, contents
 
 
 @dataclass(frozen=True)
@@ -305,63 +301,3 @@ class Stylizer:
         known = np.ones(size, np.float32)
         known[-1] = known[:, -1] = 0
         return Motion(np.zeros((*size, 2), np.float32), known)
-
-
-def resize_bicubic(picture: Tensor, size: Sequence[int]) -> Tensor:
-    """(N, C, h, w) to (N, C, H, W) as Torch 7's image.scale does it.
-
-    Corners aligned, by the cubic through four neighbours that passes through the middle two
-    (Catmull and Rom 1974), also where the picture shrinks; beyond the border it goes on straight.
-    """
-    for axis, side in zip((-2, -1), size, strict=True):
-        lines = picture.transpose(axis, -1)
-        count = lines.shape[-1]
-        if count == 1:
-            lines = lines.expand(*lines.shape[:-1], side)
-        else:
-            before = 2 * lines[..., :1] - lines[..., 1:2]
-            after = 2 * lines[..., -1:] - lines[..., -2:-1]
-            lines = torch.cat([before, lines, after], -1)
-            place = torch.arange(side, device=lines.device) * ((count - 1) / max(side - 1, 1))
-            base = place.long().clamp(max=count - 2)
-            x = place - base
-            weights = (
-                (-x + 2 * x**2 - x**3) / 2,
-                1 + (-5 * x**2 + 3 * x**3) / 2,
-                (x + 4 * x**2 - 3 * x**3) / 2,
-                (x**3 - x**2) / 2,
-            )
-            lines = sum(lines[..., base + k] * weight for k, weight in enumerate(weights))
-        picture = lines.transpose(axis, -1)
-    return picture.contiguous()
-
-
-def for_inference(
-    network: nn.Module, device: torch.device, precision: str, shared: bool = False
-) -> nn.Module:
-    """The same network folded, which is several times faster; other modules as they are.
-
-    ``shared``: what is painted at once are parts of one picture, see ``fold``.
-
-    On CUDA it is started as a whole, see ``models.cuda_graph``.
-    """
-    network = network.to(device).eval()
-    if not isinstance(network, StyleNetwork):
-        return network
-    folded = fold(network, precision == "fp32", shared)
-    return Graphed(folded) if device.type == "cuda" else folded
-
-
-def contents(frame: np.ndarray) -> float:
-    """How far a frame is a picture, from 0, all of one colour but for a few pixels, to 1.
-
-    Networks with instance normalization see no contrast: they turn what little noise a black
-    frame has into glaring strokes.
-
-    Args:
-        frame: uint8 or uint16 (..., W, 3); several faces are one frame.
-    """
-    rows = frame.reshape(-1, *frame.shape[-2:])[::_EVERY]
-    deviation = cv2.meanStdDev(rows)[1].max()
-    deviation *= 255 / np.iinfo(frame.dtype).max
-    return float(np.clip((deviation - _FLAT) / (_PICTURE - _FLAT), 0, 1))

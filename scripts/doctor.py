@@ -26,7 +26,7 @@ from brushflow.common.torch_devices import (
     usable_device,
 )
 from brushflow.models import DEFAULT_STYLE, load
-from brushflow.pipeline.stylizer import for_inference
+from brushflow.models.inference.folding import for_inference
 from brushflow.scripts.benchmarks.measuring import describe_machine
 from brushflow.scripts.benchmarks.network import sample
 from brushflow.video import HARDWARE, encoder_meant, ffmpeg_version, hardware_encoder

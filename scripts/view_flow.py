@@ -22,7 +22,7 @@ from brushflow.common.sizes import fit_size
 from brushflow.common.wording import counted
 from brushflow.flow import flow_to_color, load_estimator
 from brushflow.occlusion import RULES
-from brushflow.pipeline.motion import EstimatedMotion, Motion
+from brushflow.occlusion.motion import EstimatedMotion, Motion
 from brushflow.pipeline.outputs import check_destination
 from brushflow.video import (
     IMAGE_SUFFIXES,

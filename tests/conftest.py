@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from skimage import data
 
 from brushflow.models import StyleModel, build, styles
-from brushflow.pipeline import plan
+from brushflow.pipeline import segments
 from brushflow.tests.warm import Command, shorten_segments
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
@@ -135,7 +135,7 @@ def make_clip(tmp_path_factory):
 def short_segments():
     """Runs of this module are divided into segments of 6 frames, not 48."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(plan, "SEGMENT_FRAMES", plan.SEGMENT_FRAMES)
+        patch.setattr(segments, "SEGMENT_FRAMES", segments.SEGMENT_FRAMES)
         shorten_segments()
         yield
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import brushflow
-from brushflow.pipeline import plan
+from brushflow.pipeline import segments
 
 ROOT = Path(brushflow.__file__).parent
 # What is flushed to the disk survives a power cut, which no test brings about. Waiting for disks
@@ -72,7 +72,7 @@ class Command:
 
 def shorten_segments():
     """A command's runs are divided into segments of 6 frames from here on."""
-    plan.SEGMENT_FRAMES = 6
+    segments.SEGMENT_FRAMES = 6
 
 
 def _run(script, arguments, outputs, environment, prepare):

@@ -13,6 +13,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from brushflow.models.inference.cuda_graph import Graphed
 from brushflow.models.inference.kernels import Norm, finish, has_transforms
 from brushflow.models.inference.steps import (
     Block,
@@ -86,6 +87,22 @@ class FoldedNetwork(nn.Module):
             y = y.tanh_().mul_(self.tanh_constant)
         y = as_network_space(self.preprocessing, y)
         return y[..., top : top + height, left : left + width]
+
+
+def for_inference(
+    network: nn.Module, device: torch.device, precision: str, shared: bool = False
+) -> nn.Module:
+    """The same network folded, which is several times faster; other modules as they are.
+
+    ``shared``: what is painted at once are parts of one picture, see ``fold``.
+
+    On CUDA it is started as a whole, see ``cuda_graph``.
+    """
+    network = network.to(device).eval()
+    if not isinstance(network, StyleNetwork):
+        return network
+    folded = fold(network, precision == "fp32", shared)
+    return Graphed(folded) if device.type == "cuda" else folded
 
 
 def fold(network: StyleNetwork, transforms: bool = True, shared: bool = False) -> FoldedNetwork:

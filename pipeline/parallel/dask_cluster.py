@@ -16,10 +16,10 @@ import brushflow
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torch_devices import choose_device
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.painter import model_digests
 from brushflow.pipeline.parallel.lease import TurnOver
 from brushflow.pipeline.parallel.worker import RunDescription
+from brushflow.pipeline.resources import ShortOfMemory
 from brushflow.video import ffmpeg_version, open_source
 
 logger = logging.getLogger(__name__)

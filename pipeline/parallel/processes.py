@@ -19,8 +19,8 @@ import torch
 
 from brushflow.common.memory import CGROUP, available_memory, keep_freed_memory
 from brushflow.common.torch_devices import choose_device, choose_precision
-from brushflow.pipeline.memory_limits import memory_to_paint
 from brushflow.pipeline.parallel import worker
+from brushflow.pipeline.resources import memory_to_paint
 
 # PyTorch's threads and CUDA do not survive a fork.
 _SPAWN = multiprocessing.get_context("spawn")

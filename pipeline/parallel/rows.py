@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from brushflow.common.errors import BrushflowError
+from brushflow.pipeline.folder import Segment
 from brushflow.pipeline.parallel.lease import Turn
 from brushflow.pipeline.parallel.worker import RunDescription, paint_shots
-from brushflow.pipeline.plan import Row, Segment
+from brushflow.pipeline.segments import Row
 
 POLL = 0.2  # seconds between two looks at how far the others are
 _ATTEMPTS = 3

@@ -19,12 +19,11 @@ import brushflow
 from brushflow.common.errors import BrushflowError
 from brushflow.flow.estimators import is_network
 from brushflow.models import available, learned_styles
-from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.folder import RunFolder, Segment
 from brushflow.pipeline.layers import Layers, painter_for
 from brushflow.pipeline.options import ALPHA, StylizeOptions
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.parallel.lease import RowAtWork
-from brushflow.pipeline.plan import Segment
 from brushflow.pipeline.shot_painter import ShotPainter
 from brushflow.pipeline.timeline import absolute_keyframes
 from brushflow.video import Source, open_source

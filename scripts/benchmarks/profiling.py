@@ -10,7 +10,7 @@ from torch.profiler import ProfilerActivity, profile
 from brushflow.cli.option_types import Size
 from brushflow.common.torch_devices import autocast, choose_device, choose_precision
 from brushflow.models import PAPER_ARCH, build, load
-from brushflow.pipeline.stylizer import for_inference
+from brushflow.models.inference.folding import for_inference
 from brushflow.scripts.benchmarks.measuring import describe_machine, table, write_json
 from brushflow.scripts.benchmarks.network import sample
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.folder import Segment
 from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
 from brushflow.pipeline.parallel.processes import PaintingProcesses
 from brushflow.pipeline.parallel.worker import RunDescription
-from brushflow.pipeline.plan import Segment
 from brushflow.scripts.benchmarks.measuring import describe_machine, table, write_json
 
 

@@ -24,7 +24,7 @@ from brushflow.common.wording import counted
 from brushflow.flow import FlowEstimator, load_estimator, read_flo, write_flo
 from brushflow.flow.estimators import NAMES_TOLD
 from brushflow.occlusion import RULES, reliability, write_pgm
-from brushflow.pipeline.motion import frame_path
+from brushflow.occlusion.motion import frame_path
 from brushflow.video import read_image
 from brushflow.video.sequence import list_images
 

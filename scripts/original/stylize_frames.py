@@ -30,8 +30,8 @@ from brushflow.common.errors import UsageError
 from brushflow.common.torch_devices import choose_device
 from brushflow.common.wording import counted
 from brushflow.models import preprocess
+from brushflow.occlusion.motion import FileMotion, frame_path
 from brushflow.pipeline.finishing import finish
-from brushflow.pipeline.motion import FileMotion, frame_path
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.video import read_image, write_image
 

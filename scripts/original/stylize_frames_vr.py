@@ -34,7 +34,7 @@ from brushflow.common.torch_devices import choose_device
 from brushflow.common.wording import counted
 from brushflow.evaluation.face_scores import FaceScores
 from brushflow.models import deprocess
-from brushflow.pipeline.motion import FileMotion, Motion, frame_path, pair_path
+from brushflow.occlusion.motion import FileMotion, Motion, frame_path, pair_path
 from brushflow.pipeline.spherical_stylizer import FaceAfterFace, smoothed
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.spherical import FACES, Panorama

@@ -14,7 +14,7 @@ from torch import nn
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import VGG_MEAN_BGR, build, load, to_rgb
 from brushflow.models.importers import detect
-from brushflow.pipeline.motion import Motion
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer
 
 

@@ -6,7 +6,7 @@ import torch
 
 from brushflow.models import StyleModel, preprocess, to_rgb
 from brushflow.models.network_input import input_for, uniform_noise
-from brushflow.pipeline.motion import Motion
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.training.data.batches import Batch
 from brushflow.training.unroll import Recurrence

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from brushflow.models import StyleModel, build
-from brushflow.pipeline import StylizeOptions, layers, plan, preview, stylize_video
-from brushflow.pipeline.all_styles import stylize_in_styles
+from brushflow.pipeline import StylizeOptions, layers, preview, segments, stylize_video
+from brushflow.pipeline.many_runs import stylize_in_styles
 from brushflow.video import open_source, read_image
 
 
@@ -28,7 +28,7 @@ def clip(make_clip, drifting, tmp_path_factory):
 
 
 def test_each_file_is_that_of_its_style_also_after_a_stop(clip, models, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "SEGMENT_FRAMES", 4)
+    monkeypatch.setattr(segments, "SEGMENT_FRAMES", 4)
     options = StylizeOptions(device="cpu", cuts="none")
     outputs = [(style, tmp_path / f"{number}.mp4") for number, style in enumerate(models)]
     stop, looked = threading.Event(), []
@@ -52,7 +52,7 @@ def test_each_file_is_that_of_its_style_also_after_a_stop(clip, models, tmp_path
 
 
 def test_a_run_of_one_style_goes_on_with_what_all_have_left(clip, models, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "SEGMENT_FRAMES", 4)
+    monkeypatch.setattr(segments, "SEGMENT_FRAMES", 4)
     options = StylizeOptions(device="cpu", cuts="none")
     outputs = [(style, tmp_path / f"{number}.mp4") for number, style in enumerate(models)]
     stop = threading.Event()

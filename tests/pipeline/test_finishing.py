@@ -10,6 +10,7 @@ from brushflow.common.errors import BrushflowError
 from brushflow.common.sizes import resized
 from brushflow.flow import read_flo
 from brushflow.models import preprocess
+from brushflow.occlusion.motion import EstimatedMotion
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.finishing import (
     at_full_size,
@@ -18,7 +19,6 @@ from brushflow.pipeline.finishing import (
     painted_size,
     stroke_for,
 )
-from brushflow.pipeline.motion import EstimatedMotion
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.video import open_source
 

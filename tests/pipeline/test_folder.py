@@ -12,7 +12,7 @@ from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.painter import Painter, model_digests
-from brushflow.pipeline.plan import plan_segments
+from brushflow.pipeline.segments import plan_segments
 from brushflow.tests.warm import shorten_segments
 
 pytestmark = pytest.mark.usefixtures("short_segments")

@@ -6,8 +6,8 @@ import torch
 
 from brushflow.flow import warp
 from brushflow.models import StyleModel
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.long_term import Anchor, Memory, State
-from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer
 
 HEIGHT, WIDTH = 48, 64

@@ -10,10 +10,10 @@ from brushflow.common.errors import UsageError
 from brushflow.flow import read_flo
 from brushflow.models import load
 from brushflow.occlusion import read_pgm
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline import StylizeOptions, Stylizer, stylize_video
 from brushflow.pipeline.finishing import finish, keep
 from brushflow.pipeline.folder import RunFolder
-from brushflow.pipeline.motion import Motion
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.preview import preview, stylize_image
 from brushflow.pipeline.stylizer import Stylized

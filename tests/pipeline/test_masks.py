@@ -11,7 +11,7 @@ import torch
 
 from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, build
-from brushflow.pipeline import StylizeOptions, plan, stylize_video
+from brushflow.pipeline import StylizeOptions, segments, stylize_video
 from brushflow.pipeline.masks import mixed
 from brushflow.pipeline.preview import preview, stylize_image
 from brushflow.video import EncodeSettings, SegmentWriter, assemble, open_source, read_image
@@ -113,7 +113,7 @@ def other_model(tmp_path_factory):
 def test_two_styles_share_the_motion_and_go_on_after_a_stop_byte_for_byte(
     clip, options, other_model, tmp_path, backward, monkeypatch, short_segments, painting_threads
 ):
-    monkeypatch.setattr(plan, "SEGMENT_FRAMES", 5)
+    monkeypatch.setattr(segments, "SEGMENT_FRAMES", 5)
     write(tmp_path / "mask.png", grey(disc(5)))
     both = replace(
         options, mask=str(tmp_path / "mask.png"), style_outside=other_model, backward=backward

@@ -9,7 +9,7 @@ import pytest
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions, outputs, stylize_video
-from brushflow.pipeline.many_videos import stylize_videos
+from brushflow.pipeline.many_runs import stylize_videos
 from brushflow.training.data.prepare import PrepareSettings, prepare_video
 from brushflow.training.loop import train
 from brushflow.training.options import TrainOptions

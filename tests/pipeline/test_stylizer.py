@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from brushflow.models import StyleModel, build, preprocess
-from brushflow.pipeline.motion import Motion
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer
 
 

@@ -11,7 +11,7 @@ import torch
 
 from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, build
-from brushflow.pipeline import StylizeOptions, plan, stylize_video
+from brushflow.pipeline import StylizeOptions, segments, stylize_video
 from brushflow.pipeline.timeline import keyframes_of, kinds_of, moments_of
 from brushflow.tests.pipeline.test_masks import frames_of, lossless
 
@@ -154,7 +154,7 @@ def test_a_film_of_two_styles_is_the_one_then_both_then_the_other(clip, options,
 def test_a_film_of_two_styles_goes_on_after_a_stop_byte_for_byte(
     clip, options, models, tmp_path, backward, monkeypatch
 ):
-    monkeypatch.setattr(plan, "SEGMENT_FRAMES", 4)
+    monkeypatch.setattr(segments, "SEGMENT_FRAMES", 4)
     text = f"[[keyframe]]\nat = {SWITCH / 25}\nstyle = '{models[1]}'\nblend = {5 / 25}\n"
     both = replace(options, style_at=(written(tmp_path, text),), backward=backward, long_term=1)
     stylize_video(clip, tmp_path / "whole.mkv", both)

@@ -11,7 +11,7 @@ from brushflow.common.errors import BrushflowError
 from brushflow.evaluation.frame_scores import FrameScores
 from brushflow.models import preprocess
 from brushflow.models.loss_network import LossNetwork, gram_matrix
-from brushflow.pipeline.motion import Motion
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.training.losses import PerceptualLoss
 

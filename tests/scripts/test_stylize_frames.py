@@ -11,10 +11,11 @@ from skimage import data
 from brushflow.common.errors import BrushflowError
 from brushflow.flow import load_estimator, write_flo
 from brushflow.models import deprocess, preprocess
+from brushflow.models.preprocessing import resize_bicubic
 from brushflow.occlusion import reliability, write_pgm
+from brushflow.occlusion.motion import FileMotion, Motion
 from brushflow.pipeline.finishing import finish
-from brushflow.pipeline.motion import FileMotion, Motion
-from brushflow.pipeline.stylizer import Stylizer, resize_bicubic
+from brushflow.pipeline.stylizer import Stylizer
 from brushflow.scripts.original import stylize_frames
 from brushflow.video import read_image, write_image
 
@@ -201,33 +202,6 @@ def test_frames_without_a_prior_are_painted_at_another_size(place, run, tiny_mod
     assert second.shape == (64, 96, 3)
     assert run("--scale-factor", 0.5, "--create-inconsistent", prefix="alone")[0] == 0
     assert np.array_equal(pictures(tmp_path, "alone")[0].shape, (64, 96, 3))
-
-
-def test_bicubic_is_that_of_torch_7():
-    """Through four neighbours by the polynomial it writes out; straight beyond the border."""
-    line = np.random.default_rng(0).normal(size=9)
-
-    def scaled(count):
-        out = []
-        for d in range(count - 1):
-            place = d * (len(line) - 1) / (count - 1)
-            i, f = int(place), place - int(place)
-            p1, p2 = line[i], line[i + 1]
-            p0 = line[i - 1] if i > 0 else 2 * p1 - p2
-            p3 = line[i + 2] if i + 2 < len(line) else 2 * p2 - p1
-            a1, a2 = (p2 - p0) / 2, p0 - 2.5 * p1 + 2 * p2 - p3 / 2
-            a3 = (p3 - p0) / 2 + 1.5 * (p1 - p2)
-            out.append(p1 + f * (a1 + f * (a2 + f * a3)))
-        return np.array([*out, line[-1]])
-
-    picture = torch.from_numpy(line)[None, None, None].expand(1, 1, 3, -1)
-    for count in (5, 9, 20):
-        found = resize_bicubic(picture, (3, count))
-        assert np.allclose(found[0, 0, 1], scaled(count), atol=1e-5)
-        assert np.allclose(
-            resize_bicubic(picture.mT, (count, 3))[0, 0, :, 1], scaled(count), atol=1e-5
-        )
-    assert resize_bicubic(torch.ones(1, 3, 1, 1), (4, 1)).eq(1).all()
 
 
 def test_the_first_frame_may_be_painted_over_a_picture(place, run, tiny_model, tmp_path):

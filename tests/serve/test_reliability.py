@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from brushflow.pipeline.memory_limits import memory_to_paint
+from brushflow.pipeline.resources import memory_to_paint
 from brushflow.serve import apart, camera, connections, jobs, tasks, worker
 from brushflow.serve import app as app_module
 from brushflow.serve.apart import Apart, Died, TooMuchMemory

@@ -6,7 +6,7 @@ import pytest
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline.options import StylizeOptions
-from brushflow.pipeline.plan import plan_video
+from brushflow.pipeline.segments import plan_video
 from brushflow.shots.scan import find_cuts, scan_source
 from brushflow.video import open_source, write_image
 

@@ -13,7 +13,7 @@ from brushflow.evaluation.face_scores import NAMES
 from brushflow.flow import load_estimator, read_flo, write_flo
 from brushflow.models import deprocess, preprocess
 from brushflow.occlusion import read_pgm, reliability, write_pgm
-from brushflow.pipeline.motion import Motion
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.spherical_stylizer import FaceAfterFace
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.scripts.original import stylize_frames_vr

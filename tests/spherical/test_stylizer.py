@@ -6,7 +6,7 @@ import torch
 
 from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, load, to_rgb
-from brushflow.pipeline.motion import Motion
+from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.spherical_stylizer import FaceAfterFace, SphericalStylizer
 from brushflow.spherical import FACES
 from brushflow.spherical.cube import facing

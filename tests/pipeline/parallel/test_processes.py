@@ -18,12 +18,12 @@ from brushflow.common.errors import BrushflowError
 from brushflow.models import load
 from brushflow.models.inference.folding import FoldedNetwork, fold
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.memory_limits import ShortOfMemory
 from brushflow.pipeline.parallel import processes as parallel
 from brushflow.pipeline.parallel import rows as dispatch
 from brushflow.pipeline.parallel.lease import RowAtWork, Turn, TurnOver
 from brushflow.pipeline.parallel.processes import PaintingProcesses
 from brushflow.pipeline.parallel.worker import take_idle_threads
+from brushflow.pipeline.resources import ShortOfMemory
 from brushflow.tests import warm
 
 pytestmark = pytest.mark.usefixtures("short_segments")

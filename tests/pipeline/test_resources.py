@@ -13,7 +13,7 @@ import torch
 
 from brushflow.cli.advice import advised
 from brushflow.common.errors import BrushflowError
-from brushflow.pipeline import StylizeOptions, memory_limits, painter, plan, stylize_video
+from brushflow.pipeline import StylizeOptions, painter, resources, segments, stylize_video
 from brushflow.pipeline.preview import stylize_image
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.video import open_source, write_image
@@ -91,7 +91,7 @@ def test_motion_falls_back_to_a_smaller_size_once(error, hungry_flow, clip, opti
 
 
 def test_what_was_painted_before_is_kept(hungry_flow, clip, options, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "SEGMENT_FRAMES", 12)
+    monkeypatch.setattr(segments, "SEGMENT_FRAMES", 12)
     hungry_flow(MemoryError(), 200, after=34)
     report = stylize_video(clip, tmp_path / "out.mp4", options)
     assert any("after frame 12 " in note for note in report.notes)
@@ -159,8 +159,8 @@ def test_a_shortage_is_foreseen(face_size, clip, tiny_model_file, tmp_path, monk
         options = replace(options, spherical="equirect", face_size=face_size)
         pixels = 6 * face_size**2
     for free, told in ((1, True), (0, False)):
-        free = memory_limits.memory_to_paint(pixels) - free
-        monkeypatch.setattr(memory_limits, "available_memory", lambda free=free: free)
+        free = resources.memory_to_paint(pixels) - free
+        monkeypatch.setattr(resources, "available_memory", lambda free=free: free)
         caplog.clear()
         stylize_video(clip, tmp_path / f"{free}.mp4", options)
         about = [getattr(record, "about", None) for record in caplog.records]

@@ -11,8 +11,8 @@ import pytest
 from brushflow.cli.sources import find_videos, is_video_folder
 from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, estimate, stylize_video
-from brushflow.pipeline.estimate import estimate_run
-from brushflow.pipeline.many_videos import stylize_videos
+from brushflow.pipeline.many_runs import stylize_videos
+from brushflow.pipeline.resources import estimate_run
 from brushflow.stylize_video import command
 from brushflow.video import open_source, probe, write_image
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from brushflow.pipeline.plan import (
+from brushflow.pipeline.folder import Segment
+from brushflow.pipeline.segments import (
     GROUP_BYTES,
-    Segment,
     find_joints,
     missing_runs,
     plan_groups,

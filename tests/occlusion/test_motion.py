@@ -10,7 +10,7 @@ from skimage import data
 from brushflow.flow import hold_inside, load_estimator
 from brushflow.flow.resize import resize_flow
 from brushflow.occlusion import reliability, rescue
-from brushflow.pipeline.motion import EstimatedMotion, usual_size
+from brushflow.occlusion.motion import EstimatedMotion, usual_size
 
 
 @pytest.mark.parametrize(
