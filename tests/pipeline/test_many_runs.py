@@ -10,7 +10,7 @@ import pytest
 
 from brushflow.cli.sources import find_videos, is_video_folder
 from brushflow.common.errors import UsageError
-from brushflow.pipeline import StylizeOptions, estimate, stylize_video
+from brushflow.pipeline import StylizeOptions, resources, stylize_video
 from brushflow.pipeline.many_runs import stylize_videos
 from brushflow.pipeline.resources import estimate_run
 from brushflow.stylize_video import command
@@ -151,14 +151,14 @@ def test_shots_of_a_damaged_film_are_counted_as_those_of_a_whole_one(
     folder, tiny_model_file, monkeypatch
 ):
     """In it, several are painted one after another; yet each begins with a frame of its own."""
-    scan_source, options = estimate.scan_source, StylizeOptions(style=str(tiny_model_file))
+    scan_source, options = resources.scan_source, StylizeOptions(style=str(tiny_model_file))
     for problem in (None, "It ends early."):
 
         def scan(*arguments, problem=problem):
             found = scan_source(*arguments)
             return replace(found, cuts=[*range(1, 9)], problem=problem)
 
-        monkeypatch.setattr(estimate, "scan_source", scan)
+        monkeypatch.setattr(resources, "scan_source", scan)
         found = estimate_run(
             *(open_source(folder / "a9.mp4"), folder / "out.mp4", replace(options, device="cpu")),
             *(lambda *step: None, lambda: None),
