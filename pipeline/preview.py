@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,7 +23,7 @@ from brushflow.pipeline.resources import too_large, warn_of_shortage
 from brushflow.pipeline.segments import frames_between
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.pipeline.timeline import moments_of
-from brushflow.shots.bars import NO_BARS, Sides
+from brushflow.shots.bars import bars_of
 from brushflow.shots.looks import contents, looks_of
 from brushflow.shots.scan import Scan, scan_source
 from brushflow.video import Source, write_image
@@ -46,13 +47,17 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
     painter = painter_for(options)
     mark = mark_of(settings_of(source, options, painter.digests))
     size = options.output_size(source.info.width, source.info.height)
-    alone = _alone(options.bars(source.info))
-    frames = MaskedSource(source, alone, options).read(0, size, options.bit_depth)
-    looks = looks_of(alone, _size(source), size)
+    alone = Scan([0], [], None, [])
+    frame = next(MaskedSource(source, alone, options).read(0, size, options.bit_depth))
+    bars = options.bars(source.info)
+    if bars is None:
+        looks = looks_of(replace(alone, bars=[(0, bars_of(frame))]), size, size)
+    else:
+        looks = looks_of(replace(alone, bars=[(0, bars)]), _size(source), size)
     if painter.on_cpu:
         warn_of_shortage(painter.pixels(size), options)
     try:
-        with closing(painter.paint(frames, looks=looks)) as painted:
+        with closing(painter.paint(iter([frame]), looks=looks)) as painted:
             stylized = next(painted)
     except Exception as error:
         if not out_of_memory(error):
@@ -112,11 +117,6 @@ def preview(
 
 def _show_nothing(stage: str, done: int, total: int | None) -> None:
     pass
-
-
-def _alone(bars: Sides | None) -> Scan:
-    """What there is to know of a single picture."""
-    return Scan([0], [], None, [], [(0, bars or NO_BARS)])
 
 
 def _size(source: Source) -> tuple[int, int]:

@@ -8,7 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+
+from brushflow.common.sizes import resized
+from brushflow.shots.cuts import scan_size
 
 # Rows and columns at the top, bottom, left and right.
 Sides = tuple[int, int, int, int]
@@ -98,6 +102,17 @@ class BarFinder:
         top, bottom = (side if side <= most[0] else 0 for side in sides[:2])
         left, right = (side if side <= most[1] else 0 for side in sides[2:])
         return top, bottom, left, right
+
+
+def bars_of(picture: np.ndarray) -> Sides:
+    """Those of a single picture, uint8 or uint16 (H, W, 3 or more) RGB, in its pixels."""
+    grey = cv2.cvtColor(np.ascontiguousarray(picture[..., :3]), cv2.COLOR_RGB2GRAY)
+    if grey.dtype == np.uint16:
+        grey = (grey >> 8).astype(np.uint8)
+    finder = BarFinder()
+    finder.add(resized(grey, scan_size(grey.shape[1], grey.shape[0])))
+    found = finder.find([], lambda wanted: dict.fromkeys(wanted, grey))
+    return found[0][1] if found else NO_BARS
 
 
 def sides_of(numbers: Iterable[int]) -> Sides:

@@ -50,6 +50,20 @@ def test_images_become_a_video_and_one_image_a_picture(
     assert read_image(folder / "f001.tiny.png").shape == (64, 96, 3)
 
 
+def test_the_bars_of_a_picture_stay(drifting, run_command, tiny_model_file, tmp_path):
+    boxed = np.zeros((104, 96, 3), np.uint8)
+    boxed[20:84] = drifting(1)[0]
+    write_image(tmp_path / "boxed.png", boxed)
+    for bars in ((), ("--crop-bars", "20:20:0:0"), ("--crop-bars", "none")):
+        output = tmp_path / "painted.png"
+        arguments = ("--style", tiny_model_file, "--restart", "-o", output)
+        code, _, err = run_command(tmp_path / "boxed.png", *arguments, *bars)
+        assert code == 0, err
+        painted = read_image(output)
+        assert (painted[20:84] != boxed[20:84]).mean() > 0.5
+        assert (painted[:20] == 0).all() == (painted[84:] == 0).all() == (bars[1:] != ("none",))
+
+
 def test_preview_is_one_sheet_of_moments(two_shots, run_command, tiny_model_file, tmp_path):
     sheet = tmp_path / "sheet.png"
     code, _, err = run_command(two_shots, "--style", tiny_model_file, "--preview", 3, "-o", sheet)

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from brushflow.shots.bars import BarFinder, exact_bars
+from brushflow.shots.bars import NO_BARS, BarFinder, bars_of, exact_bars
 from brushflow.shots.cuts import scan_size
 
 SIZE = (320, 180)
@@ -41,6 +41,15 @@ def find(frames, cuts=()):
 def test_bars_are_found_to_the_pixel(drifting, sides):
     found, _ = find(boxed(drifting(9), *sides))
     assert found == [(0, sides)]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_single_picture_has_bars_too(drifting, deep):
+    picture = np.dstack([boxed(drifting(1), 22, 23, 0, 0)[0]] * 3)
+    if deep:
+        picture = picture.astype(np.uint16) * 257
+    assert bars_of(picture) == (22, 23, 0, 0)
+    assert bars_of(picture[30:-30]) == NO_BARS
 
 
 def test_bars_of_any_colour_with_a_logo_and_subtitles_that_come_and_go(drifting):
