@@ -41,7 +41,8 @@ def test_every_style_is_measured_on_every_clip(
     names = by_clip[0].strip("| ").split(" | ")[1:]
     shares = by_clip[2].strip("| ").split(" | ")[1:]
     for name, share in zip(names, shares, strict=True):
-        assert share == closed(kept[name]["e_warp_1"])
+        expected = [closed(kept[name][f"e_warp_{distance}"]) for distance in (1, 10)]
+        assert share == "; ".join(expected)
 
 
 def test_what_is_closed_is_a_share_of_the_way_or_a_ratio_where_there_is_none():
