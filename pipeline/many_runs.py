@@ -9,11 +9,13 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
@@ -164,19 +166,21 @@ def stylize_in_styles(
     options: StylizeOptions,
     progress: ProgressCallback = lambda stage, done, total: None,
     stop: threading.Event | None = None,
+    watch: Callable[[np.ndarray], None] = lambda picture: None,
 ) -> list[RunReport]:
     """Paint a video into a file for each of ``outputs``, a style and its place.
 
     Every file is the one that ``stylize_video`` makes in this style alone, and every run has its
     own folder, with which either goes on. What is there and was made like this counts as done.
-    Otherwise as ``stylize_video``.
+    ``watch`` is called with pictures in the first style that lacks some. Otherwise as
+    ``stylize_video``.
     """
     started = time.monotonic()
     check_alone(options)
     stop = stop or threading.Event()
     with one_opencv_thread(), ExitStack() as stack:
         runs = [
-            Run(source, output, replace(options, style=style), progress, stop)
+            Run(source, output, replace(options, style=style), progress, stop, watch=watch)
             for style, output in outputs
         ]
         summaries = [stack.enter_context(run.begun(False)) for run in runs]

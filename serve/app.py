@@ -1,23 +1,19 @@
 """The server's addresses, and what each one answers."""
 
-import asyncio
-import errno
 import logging
 import secrets
-import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Request, Response, WebSocket
+from fastapi import Depends, FastAPI, Query, Request, Response, WebSocket
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from starlette.requests import ClientDisconnect
 
 from brushflow.common.errors import BrushflowError
@@ -27,33 +23,18 @@ from brushflow.pipeline.outputs import shortened
 from brushflow.serve import tasks
 from brushflow.serve.apart import Apart, Died
 from brushflow.serve.camera import Cameras
+from brushflow.serve.choices import ChoiceBody, checked
 from brushflow.serve.guard import Guard
-from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, for_visitors, shown_name
+from brushflow.serve.jobs import BUSY, FORMS, Job, JobStore, for_visitors, shown_name
 from brushflow.serve.lessons import FOLDER, Lesson, Lessons
 from brushflow.serve.styles import Offered
 from brushflow.serve.thumbnails import LONGEST_LOOK, Thumbnails, encode_jpeg
+from brushflow.serve.uploads import FULL, MEGABYTE, NO_ROOM, cut_off, receive, refusal
 from brushflow.serve.worker import Worker
 
 logger = logging.getLogger(__name__)
 
 PAGE = Path(__file__).parent / "page"
-MEGABYTE = 1 << 20
-_SPARE_DISK = 1 << 30  # bytes that an upload must leave free
-_LOOK_AT_DISK = 8 << 20  # bytes that arrive between two looks at it
-_LONGEST_PAUSE = 60.0  # seconds in which nothing of an upload arrives
-_TYPES = {"mp4": "video/mp4", "png": "image/png"}
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_NO_ROOM = "There is not enough room on the server's disk."
-
-
-class ChoiceBody(BaseModel):
-    """A Choice as the page sends it."""
-
-    style: str
-    max_size: int | None = Field(None, ge=64, le=8192)
-    strength: float = Field(1.0, ge=0, le=1)
-    keep_colors: bool = False
-    turns: list[tuple[Annotated[float, Field(ge=0, le=86400)], str]] = Field([], max_length=16)
 
 
 class NameBody(BaseModel):
@@ -102,7 +83,7 @@ def create_app(
 
     def tell(request: Request, error: Exception) -> JSONResponse:
         source = store.folder / request.path_params.get("job_id", "unknown") / "source"
-        return JSONResponse({"detail": for_visitors(error, source, "This file")}, 400)
+        return JSONResponse({"detail": for_visitors(error, {source: "This file"})}, 400)
 
     app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard, host=host)
@@ -114,10 +95,11 @@ def create_app(
     def known(job_id: str) -> Job:
         job = store.get(job_id)
         if job is None:
-            raise _error(404, "There is no such video here; it may have been deleted.")
+            raise refusal(404, "There is no such video here; it may have been deleted.")
         return job
 
     Known = Annotated[Job, Depends(known)]  # noqa: N806
+    Number = Annotated[int, Query(ge=0, le=999)]  # noqa: N806 - of the style, where all are painted
 
     @app.get("/")
     def index() -> FileResponse:
@@ -133,20 +115,35 @@ def create_app(
     async def upload(request: Request, name: str = "") -> dict[str, Any]:
         job_id, place = store.new_place()
         try:
-            await _receive(request, place / "source", max_upload)
+            await receive(request, place / "source", max_upload, "video")
             seen = await run_in_threadpool(
                 apart.call, tasks.look, place / "source", limit=LONGEST_LOOK
             )
-            suffix = seen.source.suffix
-            job = Job(job_id, shown_name(name), seen.width, seen.height, suffix=suffix)
+            form = {"suffix": seen.source.suffix, "transparent": seen.transparent}
+            job = Job(job_id, shown_name(name), seen.width, seen.height, **form)
             store.add(job)
         except BaseException as error:
             store.discard(place)
-            if isinstance(error, BrushflowError):
-                told = for_visitors(error, place / "source", shown_name(name))
-                raise _error(400, told) from error
-            if isinstance(error, ClientDisconnect):
-                raise _error(400, "The video did not arrive as a whole.") from error
+            _answer(error, "video", {place / "source": shown_name(name)})
+            raise
+        return _view(job, store, worker)
+
+    @app.post("/api/videos/{job_id}/mask", status_code=201)
+    async def take_mask(job: Known, request: Request, name: str = "") -> dict[str, Any]:
+        source, mask = store.source(job), store.new_mask(job)
+        shown = shown_name(name, "mask")
+        try:
+            await receive(request, mask, max_upload, "mask")
+            ready = await run_in_threadpool(
+                apart.call, tasks.look_at_mask, mask, source, limit=LONGEST_LOOK
+            )
+            if not await run_in_threadpool(worker.take_mask, job, ready, shown):
+                raise refusal(409, "It is being painted; hand in the mask when that has ended.")
+        except BaseException as error:
+            for left in mask.parent.glob(f"{mask.name}*"):
+                left.unlink(missing_ok=True)
+            known(job.id)
+            _answer(error, "mask", {mask: shown, source: job.name})
             raise
         return _view(job, store, worker)
 
@@ -157,19 +154,13 @@ def create_app(
     @app.get("/api/videos/{job_id}/styles/{style}")
     def thumbnail(job: Known, style: str) -> Response:
         if style not in styles:
-            raise _error(404, "There is no such style here.")
+            raise refusal(404, "There is no such style here.")
         return Response(thumbnails.get(job, style), media_type="image/jpeg")
 
     @app.post("/api/videos/{job_id}/paint")
     def paint(job: Known, choice: ChoiceBody) -> dict[str, Any]:
-        if any(style not in styles for style in (choice.style, *(s for _, s in choice.turns))):
-            raise _error(400, "There is no such style here.")
-        if choice.turns and job.suffix:
-            raise _error(400, "A picture has no moments at which its style could change.")
-        if len({second for second, _ in choice.turns}) < len(choice.turns):
-            raise _error(400, "It cannot turn to two styles at one time.")
-        if not worker.submit(job, Choice(**choice.model_dump())):
-            raise _error(409, "This video is being painted already.")
+        if not worker.submit(job, checked(choice, job, styles)):
+            raise refusal(409, "This video is being painted already.")
         return _view(job, store, worker)
 
     @app.post("/api/videos/{job_id}/cancel")
@@ -186,21 +177,27 @@ def create_app(
     def preview(job: Known) -> Response:
         latest = worker.latest if worker.is_painting(job) else None
         if latest is None:
-            raise _error(404, "Nothing has been painted yet.")
+            raise refusal(404, "Nothing has been painted yet.")
         headers = {"Cache-Control": "no-store"}
         return Response(encode_jpeg(latest), media_type="image/jpeg", headers=headers)
 
     @app.get("/api/videos/{job_id}/painted.{kind}")
-    def painted(job: Known, kind: str, download: bool = False) -> FileResponse:
-        path = _finished(job, store.painted(job), kind)
+    def painted(job: Known, kind: str, number: Number = 0, download: bool = False) -> FileResponse:
+        path = _finished(job, store.painted(job, number), kind)
         assert job.choice is not None
-        name = shortened(Path(job.name).stem, f".{job.choice.style}.{kind}")
-        return FileResponse(path, media_type=_TYPES[kind], filename=name if download else None)
+        style = job.choice.styles[number] if job.choice.styles else job.choice.style
+        name = shortened(Path(job.name).stem, f".{style}.{kind}")
+        return FileResponse(path, media_type=FORMS[kind], filename=name if download else None)
+
+    @app.get("/api/videos/{job_id}/shown.{kind}")
+    def shown(job: Known, kind: str, number: Number = 0) -> FileResponse:
+        path = _finished(job, store.shown(job, number), kind)
+        return FileResponse(path, media_type=FORMS[kind])
 
     @app.get("/api/videos/{job_id}/original.{kind}")
     def original(job: Known, kind: str) -> FileResponse:
         path = _finished(job, store.original(job), kind)
-        return FileResponse(path, media_type=_TYPES[kind])
+        return FileResponse(path, media_type=FORMS[kind])
 
     @app.post("/api/paintings", status_code=201)
     async def learn(request: Request, name: str = "", video: str = "") -> dict[str, Any]:
@@ -208,7 +205,7 @@ def create_app(
         painting = lessons.place(lesson, "painting")
         painting.parent.mkdir(parents=True)
         try:
-            await _receive(request, painting, max_upload)
+            await receive(request, painting, max_upload, "painting")
             small = await run_in_threadpool(
                 apart.call, tasks.look_at_painting, painting, limit=LONGEST_LOOK
             )
@@ -216,17 +213,14 @@ def create_app(
             lessons.add(lesson)
         except BaseException as error:
             lessons.discard(painting.parent)
-            if isinstance(error, BrushflowError):
-                raise _error(400, for_visitors(error, painting, lesson.name)) from error
-            if isinstance(error, ClientDisconnect):
-                raise _error(400, "The painting did not arrive as a whole.") from error
+            _answer(error, "painting", {painting: lesson.name})
             raise
         return lessons.view(lesson)
 
     def known_lesson(lesson_id: str) -> Lesson:
         lesson = lessons.get(lesson_id)
         if lesson is None:
-            raise _error(404, "There is no such painting here; it may have been deleted.")
+            raise refusal(404, "There is no such painting here; it may have been deleted.")
         return lesson
 
     KnownLesson = Annotated[Lesson, Depends(known_lesson)]  # noqa: N806
@@ -243,7 +237,7 @@ def create_app(
     def look_of(lesson: KnownLesson) -> Response:
         latest = lessons.latest(lesson)
         if latest is None:
-            raise _error(404, "Nothing has been painted yet.")
+            raise refusal(404, "Nothing has been painted yet.")
         headers = {"Cache-Control": "no-store"}
         return Response(encode_jpeg(latest), media_type="image/jpeg", headers=headers)
 
@@ -266,47 +260,18 @@ def create_app(
     return app
 
 
-async def _receive(request: Request, path: Path, most: int) -> None:
-    """Write the request's body to ``path``; 413 if it is larger than ``most`` bytes.
-
-    507 if the disk has not enough room, 408 if it stops coming.
-    """
-    too_large = _error(413, f"This video is larger than {most / MEGABYTE:g} MB.")
-    try:
-        announced = int(request.headers.get("content-length", 0))
-    except ValueError as error:
-        raise _error(400, "The length of the upload is no number.") from error
-    if announced > most:
-        raise too_large
-    _check_disk(path.parent, announced)
-    received = looked = 0
-    blocks = request.stream()
-    with path.open("xb") as file:
-        while True:
-            try:
-                block = await asyncio.wait_for(anext(blocks, None), _LONGEST_PAUSE)
-            except asyncio.TimeoutError as error:
-                raise _error(408, "The video did not arrive as a whole.") from error
-            if block is None:
-                return
-            received += len(block)
-            if received > most:
-                raise too_large
-            if received >= looked + _LOOK_AT_DISK:
-                looked = received
-                _check_disk(path.parent, len(block))
-            file.write(block)
-
-
-def _check_disk(folder: Path, bytes_to_come: int) -> None:
-    if shutil.disk_usage(folder).free < bytes_to_come + _SPARE_DISK:
-        raise _error(507, _NO_ROOM)
+def _answer(error: BaseException, what: str, names: Mapping[Path, str]) -> None:
+    """Raise what answers an upload, ``what`` it was, that has failed, if ``error`` does not."""
+    if isinstance(error, BrushflowError):
+        raise refusal(400, for_visitors(error, names)) from error
+    if isinstance(error, ClientDisconnect):
+        raise cut_off(what) from error
 
 
 def _view(job: Job, store: JobStore, worker: Worker) -> dict[str, Any]:
     """What the page is told about a job."""
     view = asdict(job)
-    for own in ("queued", "suffix", "longest", "deaths"):
+    for own in ("queued", "suffix", "mask_file", "longest", "deaths"):
         del view[own]
     view["picture"] = bool(job.suffix)
     if job.state in BUSY:
@@ -320,12 +285,8 @@ def _view(job: Job, store: JobStore, worker: Worker) -> dict[str, Any]:
 
 def _finished(job: Job, path: Path, kind: str) -> Path:
     if job.state != "done" or path.suffix != f".{kind}" or not path.is_file():
-        raise _error(404, "This video is not finished.")
+        raise refusal(404, "This video is not finished.")
     return path
-
-
-def _error(status: int, sentence: str) -> HTTPException:
-    return HTTPException(HTTPStatus(status), sentence)
 
 
 def _tell_death(request: Request, error: Exception) -> JSONResponse:
@@ -334,8 +295,8 @@ def _tell_death(request: Request, error: Exception) -> JSONResponse:
 
 
 def _tell_disk(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return JSONResponse({"detail": _NO_ROOM}, 507)
+    if isinstance(error, OSError) and error.errno in FULL:
+        return JSONResponse({"detail": NO_ROOM}, 507)
     logger.error("a request could not be answered", exc_info=error)
     return JSONResponse({"detail": "The server could not do this; its log tells why."}, 500)
 

@@ -6,7 +6,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,21 @@ logger = logging.getLogger(__name__)
 
 _ID = re.compile(r"[0-9a-f]{32}")
 LONGEST_NAME = 120  # characters that are kept of a file's name
+# Kinds of files that a video can become, by their suffix; a picture becomes a png.
+FORMS = {
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "mov": "video/quicktime",
+    "gif": "image/gif",
+    "apng": "image/apng",
+    "webp": "image/webp",
+    "png": "image/png",
+}
+_PLAYED = (".mp4", ".png")  # what the page shows as it is, beside the original
 # All that the server writes into a job's folder; nothing else is ever removed.
-_RESULT = r"(painted|original)\.(mp4|png)"
-_OWN = rf"source(\.\w+)?|job\.json|style-[0-9a-f]{{16}}\.jpg|{_RESULT}"
+_RESULT = rf"(painted|shown|original)(-\d+)?\.({'|'.join(FORMS)})"
+_MASK = r"mask-[0-9a-f]{16}(\.\w+)?"
+_OWN = rf"source(\.\w+)?|{_MASK}|job\.json|style-[0-9a-f]{{16}}\.jpg|{_RESULT}"
 
 _PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,()'\"]+)+")
 _VARIABLE = re.compile(r"\b[A-Z]+_[A-Z_]+\b")  # of the environment
@@ -44,9 +56,12 @@ BUSY = ("waiting", "painting")
 
 @dataclass(frozen=True)
 class Choice:
-    """What the visitor chose; as in StylizeOptions. ``style`` is a name the server knows.
+    """What the visitor chose; as in StylizeOptions. ``style`` is a name the server knows, or empty
+    for all that there were, ``styles``, each by itself.
 
     ``turns``: seconds after the first frame from which it turns to another style, and that.
+    ``mask``: ``"file"`` is the job's own, ``"alpha"`` the source's transparency, and empty none.
+    ``outside``: a style for what the mask leaves out, or empty. ``form``: of ``FORMS``.
     """
 
     style: str
@@ -54,6 +69,16 @@ class Choice:
     strength: float = 1.0
     keep_colors: bool = False
     turns: Sequence[tuple[float, str]] = ()
+    mask: str = ""
+    mask_invert: bool = False
+    outside: str = ""
+    form: str = "mp4"
+    styles: Sequence[str] = ()
+
+    @property
+    def painters(self) -> int:
+        """How many styles are painted at once."""
+        return len({*self.styles, self.style, self.outside, *(s for _, s in self.turns)} - {""})
 
 
 @dataclass
@@ -61,6 +86,8 @@ class Job:
     """One video. ``name`` is what its owner calls it and serves for showing only.
 
     ``width``, ``height``: pixels; ``suffix``: of the file if it is a picture, and no video;
+    ``transparent``: whether parts of it may be; ``mask``: what its owner calls the mask that was
+    handed in for it, empty if none was, and ``mask_file`` its name in the job's folder;
     ``queued``: seconds since 1970; ``problem``: a sentence, for failed ones; ``notes``: sentences
     about what was changed on the way. ``longest``: the longest side that memory has sufficed for
     when painting began, 0 if that is the one that was chosen; ``deaths``: how often painting it
@@ -77,6 +104,9 @@ class Job:
     problem: str = ""
     notes: list[str] = field(default_factory=list)
     suffix: str = ""
+    transparent: bool = False
+    mask: str = ""
+    mask_file: str = ""
     longest: int | None = None
     deaths: int = 0
 
@@ -140,8 +170,7 @@ class JobStore:
 
     def discard(self, place: Path) -> None:
         """Delete what the server has written into a job's folder, and it if that was all."""
-        for name in ("painted.mp4", "original.mp4"):
-            RunFolder(run_folder(place / name, None)).remove()
+        _remove_runs(place)
         try:
             remove_own(place, _OWN)
         except OSError as error:
@@ -157,9 +186,25 @@ class JobStore:
         """The file that was handed in."""
         return self.folder / job.id / f"source{job.suffix}"
 
-    def painted(self, job: Job) -> Path:
-        """The result."""
-        return self.folder / job.id / f"painted{'.png' if job.suffix else '.mp4'}"
+    def new_mask(self, job: Job) -> Path:
+        """Where a mask for it can be put, before it is known what it is."""
+        return self.folder / job.id / f"mask-{secrets.token_hex(8)}"
+
+    def mask(self, job: Job) -> Path:
+        """The mask that was handed in."""
+        return self.folder / job.id / job.mask_file
+
+    def painted(self, job: Job, number: int = 0) -> Path:
+        """The result; in the style with this ``number`` where it is painted in all of them."""
+        form = "png" if job.suffix else job.choice.form if job.choice else "mp4"
+        return self.folder / job.id / f"painted{f'-{number}' if number else ''}.{form}"
+
+    def shown(self, job: Job, number: int = 0) -> Path:
+        """The result as browsers can play it beside the original; itself if they can."""
+        painted = self.painted(job, number)
+        if painted.suffix in _PLAYED:
+            return painted
+        return painted.with_name(f"{painted.stem.replace('painted', 'shown')}.mp4")
 
     def original(self, job: Job) -> Path:
         """The source with the result's size and codec, for comparison."""
@@ -171,9 +216,10 @@ class JobStore:
 
     def discard_results(self, job: Job) -> None:
         """Delete what was painted so far."""
-        for path in (self.painted(job), self.original(job)):
-            path.unlink(missing_ok=True)
-            RunFolder(run_folder(path, None)).remove()
+        _remove_runs(self.folder / job.id)
+        for path in (self.folder / job.id).iterdir():
+            if re.fullmatch(_RESULT, path.name):
+                path.unlink(missing_ok=True)
 
     def _save(self, job: Job) -> None:
         with atomic_path(self.folder / job.id / "job.json") as partial:
@@ -196,28 +242,41 @@ class JobStore:
         self._jobs[job.id] = job
 
 
+def _remove_runs(place: Path) -> None:
+    """Remove what unfinished runs have left in a job's folder."""
+    for path in place.iterdir() if place.is_dir() else ():
+        output = path.with_suffix("")
+        if re.fullmatch(_RESULT, output.name) and path == run_folder(output, None):
+            RunFolder(path).remove()
+
+
 def _known(kind: type, values: dict[str, Any]) -> dict[str, Any]:
     """Without what another version of the program has added."""
     return {each.name: values[each.name] for each in fields(kind) if each.name in values}
 
 
-def for_visitors(told: str | Exception, source: Path | None = None, name: str = "") -> str:
+def for_visitors(told: str | Exception, names: Mapping[Path, str] | None = None) -> str:
     """What the program says without what is the server's owner's: its paths, and its settings.
 
-    With what a visitor may do about an error, in the page's words. ``source``: a file in a job's
-    folder, if it is about one; ``name``: what its owner calls it.
+    With what a visitor may do about an error, in the page's words. ``names``: what their owner
+    calls the files in a job's folder that it may be about.
     """
     said = str(told)
-    if source is not None:
-        jobs = re.escape(str(source.parent.parent))
-        said = said.replace(str(source), "\0")
+    for number, path in enumerate(names or ()):
+        # It may have got its suffix after it was handed in.
+        said = re.sub(re.escape(str(path.with_suffix(""))) + r"(\.\w+)?", f"\0{number}\0", said)
+    for path in names or ():
+        jobs = re.escape(str(path.parent.parent))
         said = re.sub(jobs + r"(?:[/\\][\w.-]+)*", _last_part, said)
     said = _PATH.sub(_last_part, said)
     clauses = re.split(r"(?<=;) |(?<=[.!?]) (?=[A-Z])", said)
     kept = [clause for clause in clauses if not _VARIABLE.search(clause)]
     said = " ".join(kept).rstrip("; .") or "The program could not do this"
     advice = _ADVICE.get(told.about, "") if isinstance(told, BrushflowError) else ""
-    return f"{said}. {advice}".rstrip().replace("\0", name)
+    said = f"{said}. {advice}".rstrip()
+    for number, name in enumerate((names or {}).values()):
+        said = said.replace(f"\0{number}\0", name)
+    return said
 
 
 def _last_part(path: re.Match[str]) -> str:

@@ -192,7 +192,7 @@ class Lessons:
             return {"state": "failed", "problem": "The server has not enough memory to learn this."}
         except (BrushflowError, OSError) as error:
             logger.warning("learning %s: %s", lesson.id, error)
-            problem = for_visitors(error, painting, lesson.name)
+            problem = for_visitors(error, {painting: lesson.name})
             if isinstance(error, BrushflowError) and error.about == "loss_weights":
                 problem = (
                     "The network that judges paintings is not on the server and could not be "

@@ -2,7 +2,7 @@
 
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,8 @@ from brushflow.flow.opencv import one_opencv_thread
 from brushflow.live.growing import Growing
 from brushflow.live.size import within
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.many_runs import stylize_in_styles
+from brushflow.pipeline.masks import check_mask
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.preview import stylize_image
 from brushflow.training import Progress
@@ -41,21 +43,40 @@ Tell = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Look:
-    """A file that can be painted: the ``source``, which a picture gets a suffix for, and pixels."""
+    """A file that can be painted: the ``source``, which a picture gets a suffix for, and pixels.
+
+    ``transparent``: whether parts of it may be.
+    """
 
     source: Path
     width: int
     height: int
+    transparent: bool
 
 
 def look(source: Path, *, tell: Tell) -> Look:
     """See what was handed in; BrushflowError for what cannot be painted."""
     del tell
-    suffix = _picture_suffix(source)
-    if suffix is not None:
-        source = source.rename(source.with_suffix(suffix))
+    source = _with_suffix(source)
     info = open_source(source).info
-    return Look(source, info.width, info.height)
+    return Look(source, info.width, info.height, info.has_alpha)
+
+
+def look_at_mask(mask: Path, source: Path, *, tell: Tell) -> Path:
+    """See a mask that was handed in for a source, and where it lies then.
+
+    BrushflowError for what is none of it.
+    """
+    del tell
+    mask = _with_suffix(mask)
+    check_mask(StylizeOptions(mask=str(mask)), open_source(source).info)
+    return mask
+
+
+def _with_suffix(file: Path) -> Path:
+    """The file, renamed if it is a still picture."""
+    suffix = _picture_suffix(file)
+    return file if suffix is None else file.rename(file.with_suffix(suffix))
 
 
 def _picture_suffix(source: Path) -> str | None:
@@ -157,6 +178,43 @@ def paint(
         with one_opencv_thread():
             stylize_image(opened, output, options)
         return [*opened.notes], None
+    pass_on, stop = _passing_on(tell)
+    report = stylize_video(
+        opened,
+        output,
+        options,
+        functools.partial(pass_on, "progress"),
+        stop,
+        watch=lambda picture: pass_on("watch", within(picture, PREVIEW)),
+    )
+    return report.notes, report.problem
+
+
+def paint_in_all(
+    source: Path, outputs: Sequence[tuple[str, Path]], options: StylizeOptions, *, tell: Tell
+) -> tuple[list[str], str | None]:
+    """The same in each of several styles, pairs of a model and the place of the painting."""
+    opened = open_source(source)
+    if opened.kind == "image":
+        for number, (style, output) in enumerate(outputs):
+            tell("progress", "stylize", number, len(outputs))
+            with one_opencv_thread():
+                stylize_image(opened, output, replace(options, style=style))
+        return [*opened.notes], None
+    pass_on, stop = _passing_on(tell)
+    reports = stylize_in_styles(
+        opened,
+        outputs,
+        options,
+        functools.partial(pass_on, "progress"),
+        stop,
+        lambda picture: pass_on("watch", within(picture, PREVIEW)),
+    )
+    return reports[0].notes, reports[0].problem
+
+
+def _passing_on(tell: Tell) -> tuple[Callable[..., None], threading.Event]:
+    """What tells, from any thread, and an event that is set when it is answered to stop."""
     stop = threading.Event()
     telling = threading.Lock()
 
@@ -165,12 +223,4 @@ def paint(
             if tell(*what):
                 stop.set()
 
-    report = stylize_video(
-        source,
-        output,
-        options,
-        functools.partial(pass_on, "progress"),
-        stop,
-        watch=lambda picture: pass_on("watch", within(picture, PREVIEW)),
-    )
-    return report.notes, report.problem
+    return pass_on, stop

@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
 from brushflow.common.torch_devices import choose_device
 from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.options import ALPHA
 from brushflow.pipeline.outputs import run_folder
 from brushflow.pipeline.resources import memory_to_paint
 from brushflow.serve import tasks
@@ -78,14 +79,28 @@ class Worker:
     def submit(self, job: Job, choice: Choice) -> bool:
         """Put a job in the queue; what was painted of it before is deleted. False if it is busy."""
         with self._changed:
-            # A run that was cancelled takes a moment to end.
-            if job.state in BUSY or self._current is job:
+            if self._is_busy(job):
                 return False
             self.store.discard_results(job)
             fresh: dict[str, Any] = {"problem": "", "notes": [], "longest": None, "deaths": 0}
             self.store.change(job, state="waiting", choice=choice, queued=time.time(), **fresh)
             self._changed.notify_all()
             return True
+
+    def take_mask(self, job: Job, mask: Path, name: str) -> bool:
+        """Let a mask in the job's folder take the place of the one before; False if it is busy."""
+        with self._changed:
+            if self._is_busy(job):
+                return False
+            before = self.store.mask(job) if job.mask_file else None
+            self.store.change(job, mask=name, mask_file=mask.name)
+            if before is not None:
+                before.unlink(missing_ok=True)
+            return True
+
+    def _is_busy(self, job: Job) -> bool:
+        # A run that was cancelled takes a moment to end.
+        return job.state in BUSY or self._current is job
 
     def cancel(self, job: Job) -> None:
         """Take a job out of the queue, or end the run that paints it."""
@@ -130,25 +145,10 @@ class Worker:
 
     def _paint(self, job: Job) -> tuple[str, dict[str, object]]:
         """The state that the job is in afterwards, and other fields."""
-        assert job.choice is not None
-        choice, source = job.choice, self.store.source(job)
         if job.longest is None:
             self.store.change(job, longest=self._longest_that_fits(job))
-        options = replace(
-            self._options,
-            style=self._styles.get(choice.style, choice.style),
-            max_size=job.longest or playable_size(job, choice.max_size),
-            strength=choice.strength,
-            keep_colors=choice.keep_colors,
-            style_at=tuple(
-                f"{second:.3f}:{self._styles.get(style, style)}" for second, style in choice.turns
-            ),
-        )
-        plain = replace(options, strength=0.0, keep_colors=False, style_at=())
-        plain = replace(plain, preset="veryfast", crf=20)
         try:
-            self._paint_into(self.store.painted(job), job, options, "")
-            self._paint_into(self.store.original(job), job, plain, "compare")
+            self._make_all(job)
         except KeyboardInterrupt:
             return "waiting", {}
         except Died:
@@ -163,16 +163,70 @@ class Worker:
             )
             return "failed", {"problem": problem}
         except BrushflowError as error:
-            return "failed", {"problem": for_visitors(error, source, job.name)}
+            return "failed", {"problem": for_visitors(error, self._names(job))}
         except OSError as error:
             return "failed", {"problem": f"{error.strerror or 'The file could not be written'}."}
         return "done", {}
 
-    def _paint_into(self, output: Path, job: Job, options: StylizeOptions, stage: str) -> None:
-        """Paint one file, unless an earlier start has; what is said about the painting is noted."""
-        # What an earlier start has finished is there without its run beside it.
-        if output.exists() and not run_folder(output, None).exists():
-            return
+    def _make_all(self, job: Job) -> None:
+        """The painting, or one in every style, and what the page shows beside it."""
+        assert job.choice is not None
+        options, source = self._options_for(job), self.store.source(job)
+        styles = [self._styles.get(style, style) for style in job.choice.styles]
+        places = [self.store.painted(job, number) for number in range(len(styles) or 1)]
+        if not styles:
+            self._make(job, tasks.paint, source, _missing(places), options)
+        in_all = [pair for pair in zip(styles, places, strict=False) if _missing([pair[1]])]
+        self._make(job, tasks.paint_in_all, source, [in_all] if in_all else [], options)
+        keeps = bool(job.suffix) and options.mask == ALPHA
+        plain = replace(
+            self._options,
+            max_size=options.max_size,
+            strength=0.0,
+            preset="veryfast",
+            crf=20,
+            mask=ALPHA if keeps else None,
+        )
+        for number, place in enumerate(places):
+            shown = self.store.shown(job, number)
+            if shown != place:
+                self._make(job, tasks.paint, place, _missing([shown]), plain, "compare")
+        self._make(job, tasks.paint, source, _missing([self.store.original(job)]), plain, "compare")
+
+    def _options_for(self, job: Job) -> StylizeOptions:
+        assert job.choice is not None
+        choice = job.choice
+        options = replace(
+            self._options,
+            style=self._styles.get(choice.style, choice.style) or self._options.style,
+            max_size=job.longest or playable_size(job, choice.max_size),
+            strength=choice.strength,
+            keep_colors=choice.keep_colors,
+            style_at=tuple(
+                f"{second:.3f}:{self._styles.get(style, style)}" for second, style in choice.turns
+            ),
+            mask=str(self.store.mask(job)) if choice.mask == "file" else choice.mask or None,
+            mask_invert=choice.mask_invert,
+            style_outside=self._styles.get(choice.outside, choice.outside) or None,
+        )
+        # What is common to all is said of the usual encoder, which no other file has.
+        return options if choice.form == "mp4" else replace(options, preset=None)
+
+    def _names(self, job: Job) -> dict[Path, str]:
+        """What the job's owner calls its files."""
+        masks = {self.store.mask(job): job.mask} if job.mask_file else {}
+        return {self.store.source(job): job.name, **masks}
+
+    def _make(
+        self,
+        job: Job,
+        task: Callable[..., Any],
+        source: Path,
+        targets: Sequence[Any],
+        options: StylizeOptions,
+        stage: str = "",
+    ) -> None:
+        """Have a ``task`` done for each of the targets; what is said of paintings is noted."""
         follow = self._follow(stage)
 
         def told(what: str, *values: Any) -> None:
@@ -181,13 +235,17 @@ class Worker:
             elif not stage:
                 self._watch(*values)
 
-        source = self.store.source(job)
-        notes, problem = self._apart.call(
-            tasks.paint, source, output, options, told=told, stop=self._stop
-        )
-        if stage:
-            return
-        notes = [for_visitors(note, source, job.name) for note in notes]
+        for target in targets:
+            notes, problem = self._apart.call(
+                task, source, target, options, told=told, stop=self._stop
+            )
+            if not stage:
+                self._note(job, notes, problem, options)
+
+    def _note(
+        self, job: Job, notes: Sequence[str], problem: str | None, options: StylizeOptions
+    ) -> None:
+        notes = [for_visitors(note, self._names(job)) for note in notes]
         if problem:
             notes.append("The video is damaged; this is what could be read of it.")
         if job.longest:
@@ -206,6 +264,7 @@ class Worker:
         largest = max(job.width, job.height)
         longest = chosen = playable_size(job, job.choice.max_size) or largest
         free, shape = available_memory(), job.width * job.height / largest**2
+        shape *= job.choice.painters
         while longest > _LEAST_SIDE and memory_to_paint(round(shape * longest**2)) > free:
             longest = max(_LEAST_SIDE, longest * 15 // 16 // 2 * 2)
         return longest if longest < chosen else 0
@@ -224,6 +283,11 @@ class Worker:
 
     def _watch(self, picture: np.ndarray) -> None:
         self.latest = picture
+
+
+def _missing(outputs: Sequence[Path]) -> list[Path]:
+    """Those that no earlier start has finished: what is, is there without its run beside it."""
+    return [o for o in outputs if not o.exists() or run_folder(o, None).exists()]
 
 
 def playable_size(job: Job, wanted: int | None) -> int | None:

@@ -16,8 +16,7 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from brushflow.pipeline.resources import memory_to_paint
-from brushflow.serve import apart, camera, connections, jobs, tasks, worker
-from brushflow.serve import app as app_module
+from brushflow.serve import apart, camera, connections, jobs, tasks, uploads, worker
 from brushflow.serve.apart import Apart, Died, TooMuchMemory
 from brushflow.serve.app import create_app
 from brushflow.serve.jobs import JobStore, for_visitors
@@ -183,7 +182,7 @@ def test_a_file_that_ends_its_reader_is_refused(client, monkeypatch, tmp_path):
 def test_visitors_read_of_no_paths_and_options(sentence, shown, tmp_path):
     source = tmp_path / "my folder" / ("0" * 32) / "source"
     told = sentence.format(source=source, place=source.parent)
-    assert for_visitors(told, source, "my--film.mp4") == shown
+    assert for_visitors(told, {source: "my--film.mp4"}) == shown
 
 
 def test_a_full_disk_is_survived_and_painting_goes_on(client, clip, monkeypatch):
@@ -237,7 +236,7 @@ def test_an_upload_leaves_the_reserve_however_it_comes(client, monkeypatch, tmp_
     usage = namedtuple("usage", "total used free")
     free = [3 << 30]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(0, 0, free[0]))
-    monkeypatch.setattr(app_module, "_LOOK_AT_DISK", 1000)
+    monkeypatch.setattr(uploads, "_LOOK_AT_DISK", 1000)
 
     def blocks():
         yield b"x" * 2000
@@ -253,7 +252,7 @@ def test_an_upload_leaves_the_reserve_however_it_comes(client, monkeypatch, tmp_
 def test_an_upload_that_stops_coming_is_given_up(
     start_server, tmp_path, styles, options, monkeypatch
 ):
-    monkeypatch.setattr(app_module, "_LONGEST_PAUSE", 0.2)
+    monkeypatch.setattr(uploads, "_LONGEST_PAUSE", 0.2)
     address, stop = start_server(create_app(tmp_path / "jobs", styles, options))
     with socket.create_connection(("127.0.0.1", int(address.rsplit(":", 1)[1]))) as upload:
         upload.sendall(
