@@ -14,6 +14,8 @@ from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
 from brushflow.common.torch_devices import choose_device
 from brushflow.pipeline import StylizeOptions
+from brushflow.pipeline.finishing import painted_size, stroke_for
+from brushflow.pipeline.options import ALPHA
 from brushflow.pipeline.options import ALPHA
 from brushflow.pipeline.outputs import run_folder
 from brushflow.pipeline.resources import memory_to_paint
@@ -261,13 +263,18 @@ class Worker:
         assert job.choice is not None
         if choose_device(self._options.device).type != "cpu":
             return 0
-        largest = max(job.width, job.height)
-        longest = chosen = playable_size(job, job.choice.max_size) or largest
-        free, shape = available_memory(), job.width * job.height / largest**2
-        shape *= job.choice.painters
-        while longest > _LEAST_SIDE and memory_to_paint(round(shape * longest**2)) > free:
+        longest = playable_size(job, job.choice.max_size) or max(job.width, job.height)
+        chosen, free = longest, available_memory()
+        while longest > _LEAST_SIDE and memory_to_paint(self._pixels(job, longest)) > free:
             longest = max(_LEAST_SIDE, longest * 15 // 16 // 2 * 2)
         return longest if longest < chosen else 0
+
+    def _pixels(self, job: Job, longest: int) -> int:
+        """How many are held at once: those of a frame, and of it as further styles paint it."""
+        assert job.choice is not None
+        size = replace(self._options, max_size=longest).output_size(job.width, job.height)
+        width, height = painted_size(size, stroke_for(size, self._options.stroke))
+        return size[0] * size[1] + (job.choice.painters - 1) * width * height
 
     def _follow(self, stage: str) -> Callable[[str, int, int | None], None]:
         """A callback for ``stylize_video``; ``stage`` takes the place of its own, if not empty."""

@@ -23,14 +23,14 @@ export class Compare {
     if (this.opened === painted) return;
     this.opened = painted;
     // Painted anew it has the same address, but is not the same.
-    const fresh = `?at=${Date.now()}`;
+    const anew = (place) => `${place}${place.includes("?") ? "&" : "?"}at=${Date.now()}`;
     const shown = still ? ["original-still", "painted-still"] : ["original", "painted"];
     for (const id of ["original", "painted", "original-still", "painted-still"]) {
       pick(id).hidden = !shown.includes(id);
     }
     document.querySelector(".player").hidden = still;
-    pick(shown[0]).src = original + fresh;
-    pick(shown[1]).src = painted + fresh;
+    pick(shown[0]).src = anew(original);
+    pick(shown[1]).src = anew(painted);
     // As wide as the picture, so that the slider's edge lies on it.
     pick("wipe").style.maxWidth = `calc(68vh * ${aspect})`;
     pick("wipe").style.marginInline = "auto";

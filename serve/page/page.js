@@ -1,8 +1,9 @@
 // Which part of the page is shown, and what the server is asked. Names come from people and go
 // into the page as text only.
 import { Camera } from "/page/camera.js";
-import { Compare } from "/page/compare.js";
 import { Lesson, lastLesson, learn, remove as removeStyle, rename } from "/page/lesson.js";
+import { offerPart, partIn, showSides } from "/page/part.js";
+import { Result } from "/page/result.js";
 import { offerTurns, turnsIn } from "/page/timeline.js";
 import { handIn, percent, pick, radio, request, timeLeft } from "/page/parts.js";
 
@@ -10,7 +11,7 @@ const POLL = 700; // milliseconds between looks at a video that is being painted
 const REMEMBERED = "brushflow-video";
 const SIZES = [1920, 1280, 960, 640, 480, 320];
 const sections = ["home", "choose", "progress", "result", "failed", "lesson", "camera"];
-const compare = new Compare();
+const result = new Result();
 let about = null;
 let camera = null;
 let lesson = null;
@@ -23,7 +24,7 @@ function show(section) {
   for (const name of sections) pick(name).hidden = name !== section;
   for (const title of document.querySelectorAll(".name")) title.textContent = job ? job.name : "";
   document.title = job ? `${job.name} – brushflow` : "brushflow";
-  if (section !== "result") compare.clear();
+  if (section !== "result") result.clear();
 }
 
 function trouble(sentence) {
@@ -108,7 +109,10 @@ async function home() {
 function present() {
   if (job.state === "new" || job.state === "cancelled") return choose();
   if (job.state === "waiting" || job.state === "painting") return follow();
-  if (job.state === "done") return result();
+  if (job.state === "done") {
+    show("result");
+    return result.open(job, address);
+  }
   show("failed");
   pick("problem").textContent = job.problem;
 }
@@ -133,11 +137,24 @@ async function uploadPainting(file) {
   if (fits(file)) await learn(file, job ? job.id : "", pick(job ? "painting-sent" : "uploaded"), trouble);
 }
 
+// A mask for the video at hand; what else was chosen stays.
+async function uploadMask(file) {
+  if (!fits(file)) return;
+  const mine = visit;
+  const path = address(`/mask?name=${encodeURIComponent(file.name)}`);
+  const found = await handIn(path, file, pick("mask-sent"), trouble);
+  if (!found || mine !== visit) return;
+  job = found;
+  offerPart(job, about.styles, { ...partIn(), mask: "file" });
+  offerOwn();
+}
+
 // ---- choosing
 
 function choose() {
   const was = job.choice || { style: about.styles[0], max_size: null, strength: 1 };
-  const chosen = [fresh, was.style, about.styles[0]].find((style) => about.styles.includes(style));
+  const known = ["", ...about.styles]; // none is all of them
+  const chosen = [fresh || was.style, was.style, about.styles[0]].find((style) => known.includes(style));
   fresh = "";
   pick("styles").querySelectorAll("label.style").forEach((old) => old.remove());
   for (const style of about.styles) {
@@ -145,9 +162,9 @@ function choose() {
     picture.alt = "";
     picture.loading = "lazy";
     picture.src = address(`/styles/${encodeURIComponent(style)}`);
-    pick("new-style").before(radio("style", "style", style, style === chosen, picture));
+    pick("every").before(radio("style", "style", style, style === chosen, picture));
   }
-  offerOwn();
+  pick("every").querySelector("input").checked = chosen === "";
   const longest = Math.max(job.width, job.height);
   const options = [["", `as it is, ${job.width} × ${job.height}`]];
   for (const size of SIZES.filter((size) => size < longest)) {
@@ -161,7 +178,11 @@ function choose() {
   pick("strength").value = 100 * was.strength;
   pick("strength-shown").textContent = percent(was.strength);
   pick("colors").checked = Boolean(was.keep_colors);
+  offerPart(job, about.styles, was);
   offerTurns(pick("timeline"), about.styles, job.picture ? null : was.turns || []);
+  pick("form-label").hidden = job.picture;
+  pick("form").value = was.form || "mp4";
+  offerOwn();
   document.querySelector("#choose .facts").textContent =
     `${job.width} × ${job.height} · the styles below are painted on ${job.picture ? "it" : "one of its frames"}`;
   show("choose");
@@ -169,9 +190,18 @@ function choose() {
 
 const chosenStyle = () => document.querySelector("#styles input:checked").value;
 
-// What may be renamed and deleted, if it is what is chosen.
+// What may be renamed and deleted, if it is what is chosen; and what goes with every style.
 function offerOwn() {
+  const every = chosenStyle() === "";
   pick("own-style").hidden = !about.learned.includes(chosenStyle());
+  pick("timeline").hidden = every || job.picture;
+  showSides(every);
+}
+
+// MP4 has no transparency, so a file that can keep it takes its place.
+function chooseWhere() {
+  offerOwn();
+  if (pick("where").value === "alpha" && pick("form").value === "mp4") pick("form").value = "webm";
 }
 
 async function changeStyle(change) {
@@ -190,7 +220,9 @@ async function paint() {
     max_size: size ? Number(size) : null,
     strength: pick("strength").value / 100,
     keep_colors: pick("colors").checked,
-    turns: turnsIn(pick("timeline")),
+    turns: pick("timeline").hidden ? [] : turnsIn(pick("timeline")),
+    form: pick("form-label").hidden ? "mp4" : pick("form").value,
+    ...partIn(),
   };
   await act(() => request(address("/paint"), { method: "POST", json: choice }));
 }
@@ -248,20 +280,6 @@ function follow() {
   }, POLL);
 }
 
-// ---- done
-
-function result() {
-  show("result");
-  const kind = job.picture ? "png" : "mp4";
-  compare.open(address(`/original.${kind}`), address(`/painted.${kind}`), job.width / job.height, job.picture);
-  pick("download").href = address(`/painted.${kind}?download=true`);
-  pick("notes").replaceChildren(...job.notes.map((note) => {
-    const line = document.createElement("li");
-    line.textContent = note;
-    return line;
-  }));
-}
-
 // Ask the server for something that changes the job, and show what came of it.
 async function act(asking) {
   clearTimeout(timer);
@@ -291,15 +309,16 @@ async function remove() {
   }
 }
 
-for (const [id, hand] of [["file", upload], ["painting-home", uploadPainting], ["painting-here", uploadPainting]]) {
+for (const [id, hand] of [["file", upload], ["mask", uploadMask], ["painting-home", uploadPainting],
+  ["painting-here", uploadPainting]]) {
   pick(id).onchange = (event) => {
     if (event.target.files.length) hand(event.target.files[0]);
     event.target.value = "";
   };
 }
-// Where what is dropped goes: a painting onto its own place, or onto a video's styles.
+// Where what is dropped goes: a mask or a painting onto its own place, or onto a video's styles.
 function dropPlace(target) {
-  if (!pick("choose").hidden) return pick("new-style");
+  if (!pick("choose").hidden) return target.closest?.("#part") ? pick("new-mask") : pick("new-style");
   if (pick("home").hidden) return null;
   return target.closest?.("#drop-painting") || pick("drop");
 }
@@ -310,10 +329,11 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     for (const each of document.querySelectorAll(".over")) each.classList.remove("over");
     if (kind === "dragover") place?.classList.add("over");
     if (kind !== "drop" || !place || !event.dataTransfer.files.length) return;
-    (place.id === "drop" ? upload : uploadPainting)(event.dataTransfer.files[0]);
+    ({ drop: upload, "new-mask": uploadMask }[place.id] || uploadPainting)(event.dataTransfer.files[0]);
   });
 }
 pick("styles").onchange = offerOwn;
+pick("where").onchange = chooseWhere;
 pick("rename-style").onclick = () => changeStyle(rename);
 pick("delete-style").onclick = () => changeStyle(removeStyle);
 pick("strength").oninput = (event) => {

@@ -21,6 +21,7 @@ function row(styles, second, style) {
 // Show what was chosen, pairs of a second and a style; null where nothing can change over time.
 export function offerTurns(place, styles, turns) {
   place.hidden = turns === null;
+  place.open = Boolean(turns?.length);
   const list = place.querySelector("ol");
   const known = (turns || []).filter(([, style]) => styles.includes(style));
   list.replaceChildren(...known.map(([second, style]) => row(styles, second, style)));

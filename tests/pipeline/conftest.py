@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
 from brushflow.stylize_video import main
 from brushflow.video.ffmpeg import ffmpeg_binary
 
@@ -61,3 +62,25 @@ def painting_threads():
             return False
 
     return PaintingThreads
+
+
+@pytest.fixture
+def cluster():
+    """Two workers in this process; the second one has a GPU if the test says so."""
+    distributed = pytest.importorskip("distributed")
+    clusters = []
+
+    def start(gpu=False):
+        resources = [{}, {"GPU": 1} if gpu else {}]
+        workers = {
+            number: {"cls": distributed.Worker, "options": {"nthreads": 1, "resources": has}}
+            for number, has in enumerate(resources)
+        }
+        options = {"dashboard": False, "dashboard_address": None, "host": "127.0.0.1"}
+        scheduler = {"cls": distributed.Scheduler, "options": options}
+        clusters.append(distributed.SpecCluster(workers, scheduler, silence_logs=False))
+        return ClusterExecutor(clusters[-1].scheduler_address)
+
+    yield start
+    for each in clusters:
+        each.close()

@@ -1,15 +1,19 @@
 """The page in a headless Chromium: what a visitor does, from the video to the download."""
 
+import io
 import shutil
 import threading
 
 import pytest
-from skimage import data, io
+from PIL import Image
+from skimage import data
 
 from brushflow.serve import tasks
 from brushflow.serve.app import create_app
 from brushflow.serve.worker import Worker
+from brushflow.tests.pipeline.test_masks import disc, lossless, transparent
 from brushflow.tests.serve.conftest import NASTY
+from brushflow.video import open_source
 
 pytestmark = pytest.mark.slow
 
@@ -96,6 +100,12 @@ def until(page, condition):
         page.wait_for_timeout(50)
 
 
+def png(picture):
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, "PNG")
+    return file.getvalue()
+
+
 def hand_in(page, clip, name="a <i>film.mp4"):
     content = {"name": name, "mimeType": "video/mp4", "buffer": clip.read_bytes()}
     page.locator("#file").set_input_files(content)
@@ -147,6 +157,7 @@ def test_upload_choose_watch_refresh_and_see(visit, server, clip, paint_more):
 def test_styles_follow_one_another(visit, server, clip, tmp_path):
     page = visit(server)
     hand_in(page, clip)
+    page.locator("#timeline summary").click()
     page.locator("#add-turn").click()
     page.locator("#add-turn").click()
     page.locator("#turns li").nth(1).get_by_text("Leave out").click()
@@ -162,6 +173,94 @@ def test_styles_follow_one_another(visit, server, clip, tmp_path):
     page.locator("#choose").wait_for()
     assert row.locator("input").input_value() == "0.2"
     assert row.locator("select").input_value() == NASTY
+
+
+def test_a_part_is_painted_and_becomes_a_gif(visit, server, clip):
+    page = visit(server)
+    hand_in(page, clip)
+    assert page.locator("#where").is_hidden()  # folded away
+    page.locator("#part summary").click()
+    assert page.locator("#where option").all_inner_texts() == ["everywhere"]
+    assert page.locator("#outside").is_hidden()
+    wrong = {"name": "wave.png", "mimeType": "image/png", "buffer": b"words"}
+    page.locator("#mask").set_input_files(wrong)
+    page.get_by_text("wave.png is not a").wait_for()
+    page.locator("#strength").fill("80")
+    mask = {"name": "a <i>mask.png", "mimeType": "image/png", "buffer": png(disc(3))}
+    page.locator("#mask").set_input_files(mask)
+    page.locator("#outside").wait_for()
+    assert page.locator("#trouble").is_hidden()
+    shown = page.locator("#where").evaluate("(list) => list.selectedOptions[0].text")
+    assert shown == "where a <i>mask.png is white"
+    page.locator("#outside").select_option(index=2)
+    page.locator("#invert").check()
+    page.locator("#form").select_option("gif")
+    with page.expect_request("**/paint") as asked:
+        page.locator("#paint").click()
+    asked = asked.value.post_data_json
+    assert asked["strength"] == 0.8  # as it was before the mask came
+    names = ("mask", "mask_invert", "outside", "form")
+    assert [asked[name] for name in names] == ["file", True, NASTY, "gif"]
+    page.locator("#result").wait_for()
+    until(page, "document.getElementById('painted').readyState >= 2")
+    with page.expect_download() as download:
+        page.get_by_text("Download the GIF").click()
+    assert download.value.suggested_filename.endswith(".tiny.gif")
+    assert download.value.path().read_bytes()[:3] == b"GIF"
+    page.locator("#again").click()
+    page.locator("#outside").wait_for()  # open, as something stands in it
+    assert page.locator("#outside").input_value() == NASTY
+    assert page.locator("#form").input_value() == "gif"
+    page.locator("#where").select_option("")
+    assert page.locator("#outside").is_hidden()
+
+
+def test_every_style_is_seen_and_taken_one_by_one(visit, server, clip):
+    page = visit(server)
+    hand_in(page, clip)
+    page.locator("#timeline summary").click()
+    page.locator("#add-turn").click()
+    page.locator("#every").click()
+    assert page.locator("#timeline").is_hidden()
+    with page.expect_request("**/paint") as asked:
+        page.locator("#paint").click()
+    asked = asked.value.post_data_json
+    assert (asked["style"], asked["turns"]) == ("", [])
+    page.locator("#result").wait_for()
+    assert page.locator("#made .chip").all_inner_texts() == ["tiny", NASTY]
+    until(page, "document.getElementById('painted').readyState >= 2")
+    page.locator("#made .chip").nth(1).click()
+    until(page, "document.getElementById('painted').currentSrc.includes('number=1')")
+    until(page, "document.getElementById('painted').readyState >= 2")
+    assert "number=1" in page.locator("#download").get_attribute("href")
+    page.locator("#again").click()
+    page.locator("#choose").wait_for()
+    assert page.locator("#every input").is_checked()
+
+
+def test_what_is_transparent_stays_so(visit, server, tmp_path):
+    page = visit(server)
+    source = lossless(tmp_path / "sprite.mkv", transparent(4), alpha=True)
+    hand_in(page, source, "sprite.mkv")
+    page.locator("#part summary").click()
+    page.locator("#where").select_option("alpha")
+    assert page.locator("#form").input_value() == "webm"  # MP4 has no transparency
+    page.locator("#paint").click()
+    page.locator("#result").wait_for()
+    with page.expect_download() as download:
+        page.get_by_text("Download the WebM").click()
+    download.value.save_as(tmp_path / "made.webm")
+    assert open_source(tmp_path / "made.webm").info.has_alpha
+    # A photograph has neither moments nor kinds of video.
+    page.goto(f"{server}/#/")
+    photograph = {"name": "cat.png", "mimeType": "image/png", "buffer": png(disc(1))}
+    page.locator("#file").set_input_files(photograph)
+    page.locator("#choose").wait_for()
+    for absent in ("#timeline", "#form-label"):
+        assert page.locator(absent).is_hidden()
+    page.locator("#paint").click()
+    page.locator("#result").wait_for()
+    until(page, "document.getElementById('painted-still').naturalWidth === 96")
 
 
 def test_an_answer_that_comes_too_late_changes_nothing(visit, server, clip):
@@ -247,7 +346,7 @@ def test_a_painting_is_dropped_learned_renamed_and_deleted(
         return learned(*arguments, tell=slowly)
 
     monkeypatch.setattr(tasks, "learn", stepwise)
-    io.imsave(tmp_path / "a <i>wave.png", data.chelsea()[:160, :200])
+    (tmp_path / "a <i>wave.png").write_bytes(png(data.chelsea()[:160, :200]))
     page = visit(server_that_learns)
     hand_in(page, clip)
     dropped = page.evaluate_handle(

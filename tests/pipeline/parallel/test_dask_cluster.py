@@ -16,7 +16,6 @@ import brushflow
 import brushflow.pipeline.parallel.dask_cluster as cluster_module
 from brushflow.common.errors import BrushflowError
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
 from brushflow.pipeline.parallel.worker import RunDescription
 
 ROOT = Path(brushflow.__file__).parent
@@ -106,29 +105,6 @@ def test_a_scheduler_that_is_not_there(film, tiny_model_file, run_command, tmp_p
     assert not list(tmp_path.iterdir())
     code, _, err = run_command(*arguments, "tcp://127.0.0.1:9", "--jobs", 2)
     assert code == 2 and "choose one" in err
-
-
-@pytest.fixture
-def cluster():
-    """Two workers in this process; the second one has a GPU if the test says so."""
-    from distributed import Scheduler, SpecCluster, Worker
-
-    clusters = []
-
-    def start(gpu=False):
-        resources = [{}, {"GPU": 1} if gpu else {}]
-        workers = {
-            number: {"cls": Worker, "options": {"nthreads": 1, "resources": has}}
-            for number, has in enumerate(resources)
-        }
-        options = {"dashboard": False, "dashboard_address": None, "host": "127.0.0.1"}
-        scheduler = {"cls": Scheduler, "options": options}
-        clusters.append(SpecCluster(workers, scheduler, silence_logs=False))
-        return ClusterExecutor(clusters[-1].scheduler_address)
-
-    yield start
-    for each in clusters:
-        each.close()
 
 
 def fails_at_first(notes):
