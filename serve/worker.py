@@ -16,7 +16,6 @@ from brushflow.common.torch_devices import choose_device
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.finishing import painted_size, stroke_for
 from brushflow.pipeline.options import ALPHA
-from brushflow.pipeline.options import ALPHA
 from brushflow.pipeline.outputs import run_folder
 from brushflow.pipeline.resources import memory_to_paint
 from brushflow.serve import tasks
