@@ -197,7 +197,8 @@ def paint_in_all(
     opened = open_source(source)
     if opened.kind == "image":
         for number, (style, output) in enumerate(outputs):
-            tell("progress", "stylize", number, len(outputs))
+            if tell("progress", "stylize", number, len(outputs)):
+                raise KeyboardInterrupt
             with one_opencv_thread():
                 stylize_image(opened, output, replace(options, style=style))
         return [*opened.notes], None

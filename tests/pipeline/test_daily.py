@@ -55,6 +55,18 @@ def daily_commands():
     return [command for command in commands if not others.intersection(command)]
 
 
+def test_the_example_from_python_paints_a_masked_film(here, clips):
+    example = README.read_text(encoding="utf-8").split("## From Python")[1].split("```python")[2]
+    shutil.copy(clips[0], here / "clip.mp4")
+    (here / "masks").mkdir()
+    for index in range(9):
+        write_image(here / "masks" / f"{index}.png", np.zeros((48, 64, 3), np.uint8))
+    exec(example.split("```")[0], {"Path": Path})
+    pairs = zip(*(open_source(name).read() for name in ("clip.mp4", "painted.mp4")), strict=True)
+    for frame, painted in pairs:
+        assert np.abs(frame.pixels.astype(int) - painted.pixels).mean() < 3
+
+
 @pytest.mark.slow
 def test_daily_commands_work_one_after_another(clips, drifting, run_command, here):
     for name in ("clip.mp4", "tour360.mp4", "film.mp4", "videos/one.mp4"):
