@@ -1,7 +1,7 @@
 # make demo   a sample clip, painted: in demo/
 # make test   style checks, types and all tests
 # make types  types, for Linux, macOS and Windows
-# make test-media  what reads or writes videos once more, with the ffmpeg that comes along
+# make test-media  what is about videos once more, with the system's ffmpeg
 # make bench  how fast it is on this machine: tables, and JSON in local/bench/
 # make results  docs/results.md anew, in hours; BRUSHFLOW_DATA names a folder with clips/train,
 #               clips/val, photos/train, styles (the paintings) and weights (raft-small.pth and
@@ -12,11 +12,15 @@
 # make styles   the bundled styles anew, from nothing, in hours, with the same data, in local/styles
 
 PYTHON ?= python3
-# Installed before everything else, as the two must be built for each other.
+# The two must be built for each other.
 TORCH ?= torch==2.13.0
 TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet $(TORCH) $(TORCHVISION)
+# Where a shell keeps Python from writing down what it has compiled, every process that tests start
+# would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 # A file's tests share what was made for one of them. Files come in order of their names: the last
 # are then of many short tests, so that no process waits long for the other.
 SHARED := --dist loadfile --no-loadscope-reorder
@@ -33,16 +37,15 @@ test: types
 
 # The checkout is the package, whatever its folder is called; mypy finds it under the right name here.
 # Each platform has a cache of its own, as one platform's is of no use to another: 22 s of a
-# processor the first time, 3 s when nothing has changed; two are checked at once.
+# processor the first time, 3 s when nothing has changed; all are checked at once.
 types: .venv/installed-dev
 	mkdir -p .venv/types
 	ln -sfn ../.. .venv/types/brushflow
-	printf '%s\n' linux darwin win32 | MYPYPATH=.venv/types xargs -P 2 -I PLATFORM \
+	printf '%s\n' linux darwin win32 | MYPYPATH=.venv/types xargs -P 3 -I PLATFORM \
 	    $(BIN)/python -m mypy -p brushflow --platform PLATFORM --cache-dir .venv/mypy-PLATFORM
 
 test-media: .venv/installed-dev
-	BRUSHFLOW_FFMPEG="$$($(BIN)/python -c 'import imageio_ffmpeg as i; print(i.get_ffmpeg_exe())')" \
-	    $(BIN)/python -m pytest -q -n 2 $(SHARED) -m media
+	BRUSHFLOW_FFMPEG=ffmpeg $(BIN)/python -m pytest -q -n 2 $(SHARED) -m media
 
 bench: .venv/installed
 	$(BIN)/python scripts/benchmarks/benchmark.py network --json local/bench/network-paper.json
@@ -81,13 +84,14 @@ results: .venv/installed
 styles: .venv/installed
 	$(BIN)/python scripts/lab/train_styles.py $(BRUSHFLOW_DATA) -o local/styles/models --work local/styles
 
-.venv/installed: setup.cfg
+.venv/bin/python:
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet $(TORCH)
-	$(BIN)/python -m pip install --quiet $(TORCHVISION)
-	$(BIN)/python -m pip install --quiet --editable .
+
+.venv/installed: setup.cfg | .venv/bin/python
+	$(INSTALL) --editable .
 	touch $@
 
-.venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $@
+# In one step, as pip looks at everything that is there once more in each.
+.venv/installed-dev: setup.cfg | .venv/bin/python
+	$(INSTALL) --editable '.[dev]'
+	touch .venv/installed $@

@@ -27,7 +27,8 @@ def network_from_state(state: Mapping[str, Tensor], arch: str, **description: An
     if channels not in _IN_CHANNELS:
         raise ValueError(f"a network takes 3, 6 or 7 channels, and not {channels}")
     with torch.device("meta"):
-        wanted = build(arch, **description).state_dict()
+        network = build(arch, **description)
+    wanted = network.state_dict()
     unlike = wanted.keys() ^ state.keys()
     if unlike:
         name = min(unlike)
@@ -43,6 +44,6 @@ def network_from_state(state: Mapping[str, Tensor], arch: str, **description: An
     broken = not_finite(state)
     if broken is not None:
         raise ValueError(f"the tensor {broken!r} holds values that are no numbers")
-    network = build(arch, **description)
+    network.to_empty(device="cpu")  # weights from chance would be replaced at once
     network.load_state_dict(dict(state))
     return network.eval()

@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import wave
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 import cv2
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import torch
@@ -25,6 +27,10 @@ from brushflow.tests.warm import Command, shorten_segments
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
 
 cv2.setNumThreads(1)
+# The one that comes along, unless another is named: it is the same everywhere, and starts in a
+# fifth of the time that one takes which distributions make of two hundred libraries.
+with suppress(RuntimeError):
+    os.environ.setdefault("BRUSHFLOW_FFMPEG", imageio_ffmpeg.get_ffmpeg_exe())
 
 
 def drift(count, width=96, height=64, picture="astronaut", speed=2):
@@ -38,12 +44,9 @@ def drift(count, width=96, height=64, picture="astronaut", speed=2):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what reads or writes videos, but for what takes long for other reasons."""
-    makers = {"run_ffmpeg", "make_clip"}
+    """Mark what is about videos, and what makes unusual ones: ffmpegs may differ there."""
     for item in items:
-        long = item.get_closest_marker("slow") or "chaos" in item.path.parts
-        about_video = item.path.parent.name == "video"
-        if about_video or (makers.intersection(item.fixturenames) and not long):
+        if item.path.parent.name == "video" or "run_ffmpeg" in item.fixturenames:
             item.add_marker(pytest.mark.media)
 
 

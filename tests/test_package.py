@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import brushflow
+from brushflow.tests.sources import nodes_in
 
 ROOT = Path(brushflow.__file__).parent
 # From the ground up; a folder imports from floors below it, and where it is said from its own.
@@ -64,7 +65,7 @@ def test_what_code_reads_is_installed_beside_it():
 @pytest.mark.parametrize("folder", FLOOR_OF)
 def test_imports_point_down(folder):
     for path in (ROOT / folder).rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_in(path):
             if isinstance(node, ast.ImportFrom):
                 modules = [node.module or ""]
             elif isinstance(node, ast.Import):
@@ -94,9 +95,8 @@ def test_no_circle_of_imports():
     modules = names_of_modules()
     graph = {}
     for module, path in modules.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         needed = graph[module] = set()
-        for node in ast.walk(tree):
+        for node in nodes_in(path):
             if isinstance(node, ast.Import):
                 needed |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module in modules:
@@ -122,8 +122,8 @@ def test_every_library_that_is_imported_is_declared():
     )
     offered = packages_distributions()
     for path in names_of_modules().values():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
+        tree, *nodes = nodes_in(path)
+        for node in nodes:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
             for name in {name.split(".")[0] for name in names} - sys.stdlib_module_names:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import brushflow
+from brushflow.tests.sources import nodes_of
 
 ROOT = Path(brushflow.__file__).parent
 SOURCES = [
@@ -31,14 +32,14 @@ ASKS = ("sys.platform", "hasattr(")
 
 def of_some_systems(source):
     """Lines that use what not every system has, in functions that do not ask which one this is."""
-    tree, lines = ast.parse(source), source.splitlines()
+    nodes, lines = nodes_of(source), source.splitlines()
     asking = set()
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.IfExp):
             text = lines[node.lineno - 1 : node.end_lineno]
             if any(words in line for words in ASKS for line in text):
                 asking.update(map(id, ast.walk(node)))
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             used = MODULES & {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -81,7 +82,7 @@ def test_nothing_is_used_that_only_some_systems_have():
 
 def of_some_places(source):
     """Lines that read or write text as the place where they run has it, and not as UTF-8."""
-    for node in ast.walk(ast.parse(source)):
+    for node in nodes_of(source):
         if not isinstance(node, ast.Call) or "CGROUP" in ast.unparse(node):  # the kernel's
             continue
         method = isinstance(node.func, ast.Attribute)
@@ -133,7 +134,7 @@ def test_tensors_of_a_file_do_not_keep_it_from_being_replaced():
     """Those of safetensors lie in the file; it may be one that is written again."""
     for path in SOURCES:
         source = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)):
+        for node in nodes_of(source):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "get_tensor":
                 line = source.splitlines()[node.lineno - 1]
                 assert ".clone()" in line, f"{path}:{node.lineno}"

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-KILLS = 24
+KILLS = 14
 
 
 def wait_for(run, stage, chance):

@@ -4,6 +4,7 @@ import ast
 import logging
 import pickle
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from brushflow.common.errors import BrushflowError, Interrupted, UsageError
 from brushflow.scripts import evaluate
 from brushflow.scripts.original import stylize_frames
 from brushflow.serve import jobs
+from brushflow.tests.sources import nodes_in, nodes_of
 
 RAISED = ("Error", "Interrupted")
 ROOT = Path(brushflow.__file__).parent
@@ -29,12 +31,12 @@ BELOW = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 OPTION = re.compile(r"(?<![\w`-])--[a-z]|\b(stylize|train)_video\.py\b")
 
 
-def spoken(tree):
+def spoken(nodes):
     """String literals that are no docstrings."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    silent = {id(node.body[0].value) for node in ast.walk(tree)
+    silent = {id(node.body[0].value) for node in nodes
               if isinstance(node, documented) and isinstance(node.body[0], ast.Expr)}  # fmt: skip
-    for node in ast.walk(tree):
+    for node in nodes:
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
@@ -43,12 +45,17 @@ def spoken(tree):
             yield node
 
 
-def subjects(tree):
-    """What errors that are raised are about, as far as it stands there."""
-    for node in ast.walk(tree):
+@cache
+def subjects():
+    """What errors that are raised below the commands are about, as far as it stands there."""
+    return {subject for path in BELOW for subject in subjects_in(path)}
+
+
+def subjects_in(path):
+    for node in nodes_in(path):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "").endswith(RAISED):
             given = [*node.args[1:2], *(k.value for k in node.keywords if k.arg == "about")]
-        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "about":
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "about":
             given = [node.value]
         elif isinstance(node, ast.Dict) and [key for key in node.keys if says(key, "about")]:
             given = node.values
@@ -67,15 +74,14 @@ def alternatives(node):
 
 
 def test_what_speaks_of_options_is_seen():
-    said = [node.value for node in spoken(ast.parse('"""--a"""\nf("--bc d", f"{x} or --e")'))]
+    said = [node.value for node in spoken(nodes_of('"""--a"""\nf("--bc d", f"{x} or --e")'))]
     assert [bool(OPTION.search(text)) for text in said] == [True, True]
     assert not OPTION.search("By `--scale paper`")
 
 
 @pytest.mark.parametrize("path", BELOW, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_no_option_is_named_below_the_commands(path):
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    assert [node.value for node in spoken(tree) if OPTION.search(node.value)] == []
+    assert [node.value for node in spoken(nodes_in(path)) if OPTION.search(node.value)] == []
 
 
 COMMANDS = (stylize_video.command, train_video.command, evaluate.command, stylize_frames.command)
@@ -90,9 +96,7 @@ def test_every_error_that_is_about_something_finds_advice():
     known = {*advice._ADVICE}
     for command in COMMANDS:
         known |= options_of(command).keys()
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in BELOW]
-    about = {subject for tree in trees for subject in subjects(tree)}
-    assert about and about <= known
+    assert subjects() and subjects() <= known
 
 
 def test_all_advice_is_for_some_error():
@@ -132,9 +136,7 @@ def test_lines_of_the_log_and_interruptions_have_advice_too(capsys):
 
 
 def test_the_page_has_words_of_its_own_for_errors_that_there_are():
-    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in BELOW]
-    about = {subject for tree in trees for subject in subjects(tree)}
-    for subject in about:
+    for subject in subjects():
         said = jobs.for_visitors(BrushflowError("So it is.", subject, 7))
         assert said == f"So it is. {jobs._ADVICE.get(subject, '')}".rstrip()
         assert not OPTION.search(said)

@@ -15,6 +15,8 @@ from brushflow.stylize_video import command
 from brushflow.video import EncodeSettings, SegmentWriter, assemble, open_source, probe, read_image
 from brushflow.video.sphere import Sphere, new_sphere, read_sphere
 
+pytestmark = pytest.mark.usefixtures("short_segments")
+
 
 @pytest.fixture(scope="module")
 def options(tiny_model_file):
@@ -25,8 +27,8 @@ def options(tiny_model_file):
 
 @pytest.fixture(scope="module")
 def tour(make_clip, spheres, tmp_path_factory):
-    """50 frames of 96 × 48, two segments, with sound; its file says nothing of a sphere."""
-    frames = spheres(50, 48)
+    """8 frames of 96 × 48, two segments, with sound; its file says nothing of a sphere."""
+    frames = spheres(8, 48)
     return make_clip(tmp_path_factory.mktemp("source") / "tour.mp4", frames, sound=True)
 
 
@@ -66,13 +68,13 @@ def test_an_interrupted_run_ends_in_the_same_file(tour, options, tmp_path):
     stop = threading.Event()
 
     def progress(stage, done, total):
-        if stage == "stylize" and done >= 49:
+        if stage == "stylize" and done >= 7:
             stop.set()
 
     with pytest.raises(KeyboardInterrupt):
         stylize_video(tour, tmp_path / "out.mp4", options, progress, stop)
     report = stylize_video(tour, tmp_path / "out.mp4", options)
-    assert (report.frames, report.painted) == (50, 2)
+    assert (report.frames, report.painted) == (8, 2)
     assert (tmp_path / "out.mp4").read_bytes() == (tmp_path / "whole.mp4").read_bytes()
     source, result = probe(tour), probe(tmp_path / "out.mp4")
     assert (result.width, result.height) == (96, 48)
