@@ -17,9 +17,9 @@ TORCH ?= torch==2.13.0
 TORCHVISION ?= torchvision==0.28.0
 
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet $(TORCH) $(TORCHVISION)
-# Where a shell keeps Python from writing down what it has compiled, every process that tests start
-# would compile everything anew.
+INSTALL := $(BIN)/python -m pip install --quiet --no-compile $(TORCH) $(TORCHVISION)
+# Python compiles what is used when it is used first, which is less than half of all that is there,
+# and writes it down, also where a shell says that it should not.
 export PYTHONDONTWRITEBYTECODE :=
 # A file's tests share what was made for one of them. Files come in order of their names: the last
 # are then of many short tests, so that no process waits long for the other.

@@ -5,6 +5,7 @@ import os
 import signal
 import wave
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -81,7 +82,10 @@ def nothing_learned(monkeypatch, no_cache):
 
 @pytest.fixture
 def quickly(monkeypatch, tmp_path):
-    """Paintings are learned in a few steps in small windows, and kept in a cache of the test's."""
+    """Paintings are learned in a few steps in small windows of small pictures.
+
+    They are kept in a cache of the test's.
+    """
     from brushflow.live import growing
     from brushflow.training import learning
     from brushflow.training.learning import Effort
@@ -91,7 +95,11 @@ def quickly(monkeypatch, tmp_path):
     small = {**learning.STROKES, "size_schedule": "32", "style_size": 96, "settle": 1}
     monkeypatch.setattr(learning, "STROKES", small)
     monkeypatch.setattr(styles, "cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(learning, "_PHOTOGRAPHS", ("chelsea", "coffee"))
+    monkeypatch.setattr(learning, "_SIDE", 64)
+    monkeypatch.setattr(learning, "_SEQUENCES", replace(learning._SEQUENCES, side=64))
     monkeypatch.setattr(growing, "_TRIAL", 1)
+    monkeypatch.setattr(growing, "USUAL_HEIGHT", 96)
 
 
 @pytest.fixture(scope="session")

@@ -121,14 +121,16 @@ def test_a_fade_is_painted_in_the_strokes_of_full_light(drifting):
     assert np.abs(shown.astype(int) - faded([bright], [0.3])[0]).mean() < 2
 
 
-def test_a_run_with_bars_and_fades_goes_on_as_it_would_have(make_clip, drifting, options, tmp_path):
-    gains = np.r_[np.clip(np.arange(52) / 10, 0, 1), np.linspace(1, 0, 12)]
-    frames = boxed(faded(drifting(64, 96, 48, "coffee", 1), gains), 10, 10)
+def test_a_run_with_bars_and_fades_goes_on_as_it_would_have(
+    make_clip, drifting, options, short_segments, tmp_path
+):
+    gains = np.r_[np.clip(np.arange(20) / 10, 0, 1), np.linspace(1, 0, 12)]
+    frames = boxed(faded(drifting(32, 96, 48, "coffee", 1), gains), 10, 10)
     film = make_clip(tmp_path / "film.mp4", frames)
 
     def paint(name, fails=False):
         def watch(stage, done, total):
-            if fails and stage == "stylize" and done == 55:
+            if fails and stage == "stylize" and done == 28:
                 raise InterruptedError
 
         try:

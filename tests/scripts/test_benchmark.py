@@ -164,7 +164,8 @@ def test_flow_is_measured_against_the_truth(run, tmp_path):
 
 
 @pytest.fixture
-def small_clips(monkeypatch):
+def small_clips(monkeypatch, tiny_model):
+    monkeypatch.setattr(pipeline, "load", lambda style: tiny_model)
     monkeypatch.setitem(pipeline.SIZES, "180p", (64, 48))
     monkeypatch.setattr(pipeline.multiprocessing, "get_context", lambda _: warm.context())
 

@@ -38,7 +38,7 @@ def test_a_trim_is_found_without_looking_at_all_of_the_film(film):
         options = StylizeOptions(end=Fraction(end))
         info = open_source(film).info
         assert plan_video(part, options, info) == plan_video(whole, options, info)
-        assert find_cuts(open_source(film), "auto", float(end)) == part.cuts
+    assert find_cuts(open_source(film), "auto", float(end)) == part.cuts
     assert look(film, 100)[0] == whole
 
 

@@ -47,7 +47,7 @@ def options_in(folder, images, pictures, loss_weights):
         loss_weights=str(loss_weights),
         arch="c3s1-8,d8,R8,U2,c3s1-3",
         iterations=8,
-        size_schedule="32,6:48",
+        size_schedule="24,6:32",
         batch_schedule="2",
         frame_steps_schedule="1,4:2",
         identity_iterations=2,

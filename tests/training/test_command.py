@@ -139,7 +139,7 @@ def arguments(options, output, **changes):
         "loss-weights": options.loss_weights,
         "arch": options.arch,
         "iterations": 4,
-        "sizes": 48,
+        "sizes": 32,
         "batch-sizes": 4,
         "num-frame-steps": 2,
         "identity-iterations": 1,
@@ -207,7 +207,7 @@ def dies_in_the_eighth():
 @pytest.mark.slow
 def test_a_killed_process_goes_on_to_the_same_weights(options, start_command, tmp_path):
     settings = {"iterations": 10, "checkpoint-every": 3, "images-every": 4, "validate-every": 5}
-    settings |= {"batch-sizes": 2, "sizes": 32}
+    settings |= {"batch-sizes": 2}
     whole = trained(options, tmp_path / "whole.safetensors", **settings)
     broken = tmp_path / "broken.safetensors"
     parts = arguments(options, broken, **settings)

@@ -108,6 +108,8 @@ def test_the_identity_is_learned_first(options):
             size_schedule="32",
             data_mix="single_image:1",
             validate_every=0,
+            images_every=0,
+            checkpoint_every=50,
         ),
         lambda p: losses.append(p.losses["identity"]),
     )

@@ -1,10 +1,9 @@
-"""Nothing that a file names is ever opened: by PyAV's libraries, or by either ffmpeg program."""
+"""Nothing that a file names is ever opened: by PyAV's libraries, or by the ffmpeg program."""
 
 import shutil
 import struct
 import subprocess
 
-import imageio_ffmpeg
 import numpy as np
 import pytest
 
@@ -43,17 +42,6 @@ BODIES = {
 NAMES = ("source", "clip.mp4", "list.m3u8", "list.ffconcat", "list.mpd", "list.idx")
 
 
-@pytest.fixture(params=["system", "bundled"])
-def each_ffmpeg(request, monkeypatch):
-    """The tests run with the ffmpeg of the system and with the one that comes along."""
-    program = shutil.which("ffmpeg")
-    if request.param == "bundled":
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-    elif program is None:
-        pytest.skip("no ffmpeg is installed here")
-    monkeypatch.setenv(ffmpeg.BINARY_VARIABLE, program)
-
-
 @pytest.fixture(scope="module")
 def material(tmp_path_factory):
     """Blue clips in every raw form, and the red ones that nobody may see."""
@@ -83,9 +71,7 @@ def shows_secret(path):
 
 
 @pytest.mark.parametrize("head", HEADS)
-def test_a_file_that_is_two_things_is_read_as_one_and_leads_nowhere(
-    head, material, each_ffmpeg, tmp_path
-):
+def test_a_file_that_is_two_things_is_read_as_one_and_leads_nowhere(head, material, tmp_path):
     for name in ("secret.ts", "secret.mp4"):
         shutil.copy(material / name, tmp_path)
     for stem in {name.split(".")[0] for name in NAMES}:
@@ -99,7 +85,7 @@ def test_a_file_that_is_two_things_is_read_as_one_and_leads_nowhere(
         assert not shows_secret(tmp_path / name), (body, name, target)
 
 
-def test_what_was_taken_for_a_video_is_painted_as_that_video(material, each_ffmpeg, tmp_path):
+def test_what_was_taken_for_a_video_is_painted_as_that_video(material, tmp_path):
     """The very upload by which one library was shown a video, and the other a playlist."""
     shutil.copy(material / "secret.ts", tmp_path)
     source = tmp_path / "source"
@@ -111,7 +97,7 @@ def test_what_was_taken_for_a_video_is_painted_as_that_video(material, each_ffmp
 
 
 @pytest.mark.parametrize("kind", sorted(_REFERRING))
-def test_the_program_reads_no_format_that_names_files(kind, each_ffmpeg, material, tmp_path):
+def test_the_program_reads_no_format_that_names_files(kind, material, tmp_path):
     """Were such a format ever taken for a video, the program would not follow it either."""
     scripts = {"hls": HLS, "concat": FFCONCAT, "dash": DASH, "imf": IMF, "sdp": SDP}
     path = tmp_path / ("frame%d.png" if kind == "image2" else "list.idx")
@@ -145,7 +131,7 @@ def with_reference(data, target):
     return bytes(result)
 
 
-def test_references_of_quicktime_files_are_not_followed(material, each_ffmpeg, tmp_path):
+def test_references_of_quicktime_files_are_not_followed(material, tmp_path):
     secret, source = tmp_path / "secret.mov", tmp_path / "source.mov"
     shutil.copy(material / "secret.mp4", secret)
     data = secret.read_bytes()
@@ -159,7 +145,7 @@ def test_references_of_quicktime_files_are_not_followed(material, each_ffmpeg, t
     assert not shows_secret(source)
 
 
-def test_formats_keep_their_meaning_for_the_program(material, each_ffmpeg, tmp_path):
+def test_formats_keep_their_meaning_for_the_program(material, tmp_path):
     """Whatever PyAV has found is told to the program under the name that this knows it by."""
     assert input_options("mov,mp4,m4a,3gp,3g2,mj2")["f"] == "mov"
     assert input_options("matroska,webm")["f"] == "matroska"
