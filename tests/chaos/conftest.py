@@ -1,10 +1,9 @@
 """Real runs of a tiny model over a small film, in processes that can be killed at any moment."""
 
-import json
+import multiprocessing
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,9 +12,8 @@ import torch
 
 from brushflow.models import StyleModel, build
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.tests import warm
 from brushflow.video.ffmpeg import ffmpeg_binary
-
-NURSERY = Path(__file__).with_name("nursery.py")
 
 
 @pytest.fixture(scope="session")
@@ -120,18 +118,16 @@ class Nursery:
     def __init__(self, folder):
         self._folder = folder
         self._count = 0
-        self._process = subprocess.Popen(
-            [sys.executable, str(NURSERY)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(folder / "errors").open("wb"),
-            text=True,
-        )
+        from brushflow.tests.chaos.nursery import serve
+
+        self._line, theirs = multiprocessing.Pipe()
+        self._process = warm.context().Process(target=serve, args=(theirs, folder / "errors"))
+        self._process.start()
+        theirs.close()
 
     def ask(self, **request):
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        self._line.send(request)
+        return self._line.recv()
 
     def start(self, source, output, options, limit=None, stop_at=(), killed_after=0):
         """Start a run.
@@ -154,8 +150,8 @@ class Nursery:
         return Run(self, self.ask(start=request), status)
 
     def close(self):
-        self._process.stdin.close()
-        self._process.wait()
+        self._line.close()
+        self._process.join()
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,12 @@
 """A warm process that forks a run per request, so that hundreds of runs pay for imports once.
 
-Requests and answers are lines of JSON: {"start": {…}} answers with a process id, {"wait": pid} with
-its exit code, or with minus a signal's number.
+The request {"start": {…}} is answered with a process id, {"wait": pid} with its exit code, or with
+minus a signal's number.
 """
 
-import json
 import os
 import resource
 import signal
-import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -72,12 +70,17 @@ def work(request):
     return code
 
 
-def main():
+def serve(line, errors):
+    """Answer what comes over the line, until it is closed; ``errors`` is for what runs complain."""
+    os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_APPEND), 2)
     shorten_segments()
     for ask in (ffmpeg_version, filters, video_encoders, decoders, demuxers):
         ask()  # all runs know the answer
-    for line in sys.stdin:
-        request = json.loads(line)
+    while True:
+        try:
+            request = line.recv()
+        except EOFError:
+            return
         if "wait" in request:
             status = os.waitpid(request["wait"], 0)[1]
             answer = os.waitstatus_to_exitcode(status)
@@ -85,11 +88,6 @@ def main():
             answer = os.fork()
             if answer == 0:
                 os.setsid()
-                os.close(0)
+                line.close()
                 os._exit(work(request["start"]))
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()
+        line.send(answer)

@@ -63,7 +63,9 @@ def test_ends_before_the_style_is_there_are_foreseen(options):
 
 
 def test_training_that_comes_to_nothing_says_so(options, caplog):
-    short = replace(options, iterations=1, identity_iterations=4, checkpoint_every=0)
+    short = replace(
+        options, iterations=1, identity_iterations=4, checkpoint_every=0, size_schedule="32"
+    )
     path = train(short)
     assert caplog.text.count("the network only learns to show the picture") == 1
     assert caplog.text.count("grey mush") == 1
