@@ -2,7 +2,6 @@
 
 from brushflow.cli.start import run
 
-import difflib
 import re
 from importlib import import_module
 from pathlib import Path
@@ -102,6 +101,8 @@ class LazyGroup(click.Group):
         """See click; a name that is none is answered with the nearest one."""
         name = args[0]
         if name not in _ALL and not name.startswith("-") and not ctx.resilient_parsing:
+            import difflib
+
             near = difflib.get_close_matches(name, _ALL, n=1)
             hint = f"did you mean {near[0]}?" if near else "brushflow --help lists all."
             ctx.fail(f"There is no command {name!r}; {hint}")

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, NoReturn
 
 import click
-from tqdm import tqdm
 
 import brushflow
 from brushflow.cli.advice import know_options, with_advice
@@ -222,5 +221,7 @@ class _AboveProgressBar(logging.Handler):
     """Writes lines, those that are ``about`` something with advice, like errors."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm  # late, as help of all commands does without
+
         line = with_advice(self.format(record), getattr(record, "about", ""))
         tqdm.write(line, file=sys.stderr)

@@ -1,12 +1,9 @@
 """How much memory there is, how errors say that it is used up, and large pieces of it kept."""
 
-import ctypes
 import errno
 import platform
 import re
 from pathlib import Path
-
-import psutil
 
 from brushflow.common.errors import BrushflowError
 
@@ -38,6 +35,8 @@ def keep_freed_memory() -> bool:
     """
     if platform.libc_ver()[0] != "glibc":
         return False
+    import ctypes  # late, as psutil below: help of all commands does without them
+
     libc = ctypes.CDLL(None)
     return bool(libc.mallopt(_MMAP_THRESHOLD, _LIMIT) and libc.mallopt(_TRIM_THRESHOLD, _LIMIT))
 
@@ -58,6 +57,8 @@ def available_memory() -> int:
 
     In a container that is what its limit leaves, where this is less.
     """
+    import psutil
+
     free = psutil.virtual_memory().available
     of_container = _free_of_container()
     return free if of_container is None else min(free, of_container)

@@ -84,7 +84,8 @@ def test_help_and_completion_import_nothing_that_takes_long(tmp_path):
     code = (
         "import sys\nfrom brushflow.cli.all_commands import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'torch', 'cv2', 'numpy', 'av', 'PIL'} & set(sys.modules)))"
+        "slow = {'torch', 'cv2', 'numpy', 'av', 'PIL', 'psutil', 'tqdm'}\n"
+        "print(sorted(slow & set(sys.modules)))"
     )
     completing = {
         "_BRUSHFLOW_COMPLETE": "bash_complete",

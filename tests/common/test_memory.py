@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 import torch
 from safetensors import SafetensorError
@@ -19,7 +20,7 @@ from brushflow.pipeline.parallel import processes as workers
 def limits(tmp_path, monkeypatch):
     """Write files of a container, which are read in place of the real ones; 500 KiB are free."""
     of_machine = SimpleNamespace(available=500 << 10)
-    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: of_machine)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: of_machine)
     for module in (memory, workers):
         monkeypatch.setattr(module, "CGROUP", tmp_path)
     monkeypatch.setattr(workers.os, "sched_getaffinity", lambda process: range(8), raising=False)
