@@ -8,6 +8,7 @@ from brushflow.cli.start import EXIT_INTERRUPTED, interrupts
 
 import atexit
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -23,6 +24,8 @@ from brushflow.common.errors import BrushflowError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
 
 _STREAMS = {1: "stdout", 2: "stderr"}
+# What writing says where a reader has left; the second of them is Windows' way.
+_LEFT = (errno.EPIPE, errno.EINVAL) if os.name == "nt" else (errno.EPIPE,)
 
 
 @contextlib.contextmanager
@@ -117,7 +120,7 @@ class _Patient(io.FileIO):
         try:
             return super().write(data)
         except OSError as error:
-            if not isinstance(error, BrokenPipeError):
+            if error.errno not in _LEFT:
                 self.problem = error
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self.fileno())

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.tensor_files import safetensors_bytes
-from brushflow.common.torch_devices import choose_precision
+from brushflow.common.torch_devices import DEVICES, choose_precision
 from brushflow.models import load
 from brushflow.occlusion.motion import FileMotion
 from brushflow.pipeline.stylizer import Stylized
@@ -59,7 +59,7 @@ _OPTIONS = (
         callback=_odd,
         help="Smooth the written picture with this odd window; 1 for not at all.",
     ),
-    click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+    click.option("--device", default="auto", show_default=True, help=DEVICES),
 )
 
 

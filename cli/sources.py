@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 from fractions import Fraction
@@ -22,6 +23,7 @@ _UNNAMED = ("style", "device", "restart", "work_dir")
 _MAYBE_PATHS = ("cuts", "mask", "style_outside")
 _LONGEST_NAMES = 120  # letters of all options in a name
 _LONGEST_STYLE = 60
+_ONE_CASE = sys.platform in ("win32", "darwin")  # a.mp4 is A.mp4 there
 
 
 def default_output(place: Path, options: StylizeOptions, moments: int | None = None) -> Path:
@@ -151,17 +153,23 @@ def find_videos(
     for source in sources:
         output = default_output(Path(source), options)
         work.append((source, folder / output.name if folder else output))
-    written = {output.absolute() for _, output in work}
-    work = [(source, output) for source, output in work if Path(source).absolute() not in written]
-    first_by_output: dict[Path, str] = {}
+    written = {_place(output) for _, output in work}
+    work = [(source, output) for source, output in work if _place(source) not in written]
+    first_by_output: dict[str, str] = {}
     for source, output in work:
-        other = first_by_output.setdefault(output.absolute(), source)
+        other = first_by_output.setdefault(_place(output), source)
         if other != source:
             raise UsageError(
                 f"{other} and {source} would both be painted into {output}; give them other names "
                 f"or paint them one by one."
             )
     return work
+
+
+def _place(path: Path | str) -> str:
+    """What tells a file from others on the usual file systems of this system."""
+    place = str(Path(path).absolute())
+    return place.casefold() if _ONE_CASE else place
 
 
 def _is_painting(path: Path, sources: Iterable[Path], styles: Collection[str]) -> bool:

@@ -3,10 +3,21 @@
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable
-from typing import Generic, TypeVar
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 _END = object()
+# Seconds that the main thread waits at a time: on Windows, Ctrl-C is heard only in between.
+PATIENCE = 0.2
+
+
+def result_of(future: "Future[T]") -> T:
+    """``future.result()``, waited for so that Ctrl-C is heard."""
+    while not future.done():
+        wait([future], PATIENCE)
+    return future.result()
 
 
 def prefetch(items: Iterable[T], size: int) -> Generator[T, None, None]:
@@ -43,13 +54,27 @@ def prefetch(items: Iterable[T], size: int) -> Generator[T, None, None]:
     thread = threading.Thread(target=produce, name="prefetch", daemon=True)
     thread.start()
     try:
-        while (item := buffer.get()) is not _END:
+        while (item := _next_of(buffer)) is not _END:
             yield item
         if failure:
             raise failure[0]
     finally:
         stop.set()
         thread.join()
+
+
+def _next_of(buffer: queue.Queue) -> Any:
+    while True:
+        with suppress(queue.Empty):
+            return buffer.get(timeout=PATIENCE)
+
+
+def _put(buffer: queue.Queue, item: object) -> None:
+    while True:
+        try:
+            return buffer.put(item, timeout=PATIENCE)
+        except queue.Full:
+            continue
 
 
 class Sink(Generic[T]):
@@ -69,7 +94,7 @@ class Sink(Generic[T]):
         """Hand over an item; waits while the buffer is full."""
         if self._failure:
             raise self._failure
-        self._buffer.put(item)
+        _put(self._buffer, item)
 
     def __enter__(self) -> "Sink[T]":
         self._thread.start()
@@ -78,7 +103,7 @@ class Sink(Generic[T]):
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._failure = self._failure or RuntimeError("cancelled")
-        self._buffer.put(_END)
+        _put(self._buffer, _END)
         self._thread.join()
         if kind is None and self._failure:
             raise self._failure

@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import numpy as np
 
+from brushflow.common.queues import result_of
 from brushflow.common.sizes import fit_size, resized
 from brushflow.live.window import View, Window
 
@@ -40,9 +41,7 @@ def show_while(
             running = pool.submit(paint, hand_out)
             running.add_done_callback(lambda done: changed.set())
             _show(view, newest, changed, running)
-        while not running.done():  # with a limit: without one, Ctrl-C may have to wait as well
-            wait([running], _PATIENCE)
-    return running.result()
+        return result_of(running)
 
 
 def _show(view: View, newest: list[np.ndarray], changed: threading.Event, running: Future) -> None:

@@ -12,6 +12,8 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 SUFFIXES = (".safetensors", ".pth", ".pt", ".model", ".t7", ".tar")  # .tar of .pth.tar
 _SUFFIX = ".safetensors"
 _NAME = re.compile(r"\w(?:[\w .,+()&'-]{0,78}[\w)])?")  # which every file system takes
+# Windows' names of devices, whatever follows the first dot.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)\s*(\..*)?", re.IGNORECASE)
 _PICTURES = (".jpg", ".jpeg", ".png")  # what ends so is a file where a style is named
 
 
@@ -43,6 +45,8 @@ def place_of(digest: str, wanted: str) -> Path:
             if not path.name.startswith("."):
                 return folder / f"{path.name.partition(_SUFFIX)[0]}{_SUFFIX}"
     name = re.sub(r"[^\w .,+()&'-]+", "-", wanted)[:70].strip(" .,+()&'-") or "painting"
+    if _DEVICE.fullmatch(name):
+        name = f"painting-{name}"
     taken = {each.lower() for each in (*learned_styles(), *available())}
     numbered = (f"{name}-{number}" for number in range(2, len(taken) + 3))
     free = next(each for each in (name, *numbered) if each.lower() not in taken)
@@ -55,7 +59,8 @@ def rename_style(old: str, new: str) -> Path:
     UsageError for a style that was not learned here, and a name that is taken or no file's.
     """
     path = _known(old)
-    if not _NAME.fullmatch(new) or Path(new).suffix.lower() in (*SUFFIXES, *_PICTURES):
+    ending = Path(new).suffix.lower()
+    if not _NAME.fullmatch(new) or _DEVICE.fullmatch(new) or ending in (*SUFFIXES, *_PICTURES):
         raise UsageError(
             f"No style can be called {new!r}; a name has up to 80 letters, digits, spaces, - and _."
         )

@@ -19,6 +19,7 @@ import numpy as np
 
 from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
+from brushflow.common.queues import result_of
 from brushflow.flow.opencv import one_opencv_thread
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.layers import Layers
@@ -97,7 +98,7 @@ def stylize_videos(
     with one_opencv_thread(), ThreadPoolExecutor(at_once, "video") as pool:
         begun = [pool.submit(paint, *pair) for pair in work]
         try:
-            outcomes = [future.result() for future in begun]
+            outcomes = [result_of(future) for future in begun]
             if stop.is_set() and any(outcome.failed for outcome in outcomes):
                 raise KeyboardInterrupt  # which may have ended what they needed
             for folder in announced:

@@ -17,6 +17,7 @@ from types import TracebackType
 import numpy as np
 
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.queues import result_of
 from brushflow.pipeline.folder import RunFolder, Segment
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.shots.scan import Scan
@@ -255,7 +256,7 @@ class GroupCoder:
         try:
             if kind is None:
                 for job in self._jobs:
-                    job.result()
+                    result_of(job)
         finally:
             self._thread.shutdown(cancel_futures=True)
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from brushflow.cli.commands import GroupedCommand, aligned, printable, set_up_logging
 from brushflow.cli.option_types import Pixels, Seconds
 from brushflow.common.errors import UsageError
-from brushflow.common.torch_devices import choose_device
+from brushflow.common.torch_devices import DEVICES, usable_device
 from brushflow.evaluation import Evaluation, SintelTruth, evaluate
 from brushflow.evaluation.metrics import format_value
 from brushflow.evaluation.summary import summary
@@ -140,7 +140,7 @@ def command() -> None:
     "Output", "-o", "--output", default="report", show_default=True, type=_PATH, help="Folder."
 )
 @grouped("Output", "--no-videos", is_flag=True, help="Leave the videos out of the page.")
-@grouped("Run", "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@grouped("Run", "--device", default="auto", show_default=True, help=DEVICES)
 @grouped("Run", "--jobs", type=click.IntRange(1), help="Threads [default: one per core].")
 def video(
     source: str,
@@ -177,7 +177,7 @@ def video(
     set_up_logging()
     named = named_results([*results, *([ceiling] if ceiling else [])])
     rate = _frame_rate(fps)
-    chosen = choose_device(device)
+    chosen = usable_device(device, "fp32")
     with tqdm(unit=" frames", disable=None) as bar:
 
         def show(done: int, total: int | None) -> None:

@@ -14,7 +14,7 @@ from brushflow.cli.commands import GroupedCommand, GroupedOption, aligned, set_u
 from brushflow.cli.option_types import Pixels
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
-from brushflow.common.torch_devices import choose_device
+from brushflow.common.torch_devices import DEVICES, usable_device
 from brushflow.common.wording import counted
 from brushflow.evaluation import FlowAccuracy, flow_accuracy
 from brushflow.evaluation.datasets import KINDS, find_pairs, spread
@@ -63,7 +63,7 @@ def grouped(group: str, *names: str, **attributes: Any) -> Callable[[F], F]:
 )
 @grouped("What", "--limit", type=click.IntRange(1), help="Use only that many pairs, spread evenly.")
 @grouped("Output", "-o", "--output", type=_PATH, help="Also write the numbers to this .json file.")
-@grouped("Run", "--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@grouped("Run", "--device", default="auto", show_default=True, help=DEVICES)
 def command(
     dataset: Path,
     estimators: tuple[str, ...],
@@ -84,7 +84,7 @@ def command(
     pairs = find_pairs(dataset, kind)
     if limit is not None:
         pairs = spread(pairs, limit)
-    chosen = choose_device(device)
+    chosen = usable_device(device, "fp32")
     found = {}
     for name in dict.fromkeys(estimators):
         estimator = load_estimator(name, chosen, flow_weights, flow_size)

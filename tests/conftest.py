@@ -3,6 +3,8 @@
 import logging
 import os
 import signal
+import sys
+import threading
 import wave
 from contextlib import suppress
 from dataclasses import replace
@@ -66,6 +68,19 @@ def process_as_it_was():
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
     torch.set_rng_state(chance)
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """As on Windows, where Ctrl-C is heard between the main thread's waits: each has a limit."""
+    wait = threading.Condition.wait
+
+    def limited(condition, timeout=None):
+        if threading.current_thread() is threading.main_thread() and timeout is None:
+            assert sys._getframe(2).f_code is threading.Thread.start.__code__
+        return wait(condition, timeout)
+
+    monkeypatch.setattr(threading.Condition, "wait", limited)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ import torch
 from brushflow.common.atomic_files import alone_in
 from brushflow.common.errors import BrushflowError, Interrupted, UsageError
 from brushflow.common.memory import out_of_memory
-from brushflow.common.torch_devices import autocast, choose_device
+from brushflow.common.torch_devices import autocast, usable_device
 from brushflow.models.model_file import StyleModel
 from brushflow.report.training_page import write_report
 from brushflow.training.apart import NormsApart
@@ -78,7 +78,7 @@ def train(
         raise UsageError(f"Models are .safetensors files; call the output {options.output.stem}"
                          f".safetensors instead of {options.output.name}.")  # fmt: skip
     resolved = options.resolved()
-    workers = Workers(choose_device(worker_device(options.device)))
+    workers = Workers(usable_device(worker_device(options.device), options.precision))
     folder = options.output.with_name(options.output.name + ".training")
     try:
         with alone_in(folder, _KNOWN) if workers.writes else nullcontext():

@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 BINARY_VARIABLE = "BRUSHFLOW_FFMPEG"
 ERROR_TAIL = 8192
+_PATIENCE = 0.2  # seconds
 # What a new session is elsewhere: Ctrl-C does not reach the process.
 if sys.platform == "win32":
     _APART = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -165,6 +166,14 @@ def command_line(graph: Any, files: Mapping[str, Path]) -> list[str]:
     return [urls.get(word, word) for word in graph.compile(cmd=ffmpeg_binary())]
 
 
+def _code_of(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a process once it has ended; on Windows, Ctrl-C is heard between waits."""
+    while sys.platform == "win32":
+        with suppress(subprocess.TimeoutExpired):
+            return process.wait(_PATIENCE)
+    return process.wait()
+
+
 class FFmpegProcess:
     """A running ffmpeg, as a context manager that leaves no process behind.
 
@@ -244,7 +253,7 @@ class FFmpegProcess:
         if self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.close()
-        code = self._process.wait()
+        code = _code_of(self._process)
         self._drain.join()
         return code
 

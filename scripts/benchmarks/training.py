@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import torch
 
-from brushflow.common.torch_devices import choose_device
+from brushflow.common.torch_devices import DEVICES, choose_device
 from brushflow.scripts.benchmarks.measuring import describe_machine, table, write_json
 from brushflow.training import TrainOptions
 from brushflow.training.distributed import Workers
@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--batch-sizes", default="2", show_default=True, help="Windows in a batch.")
 @click.option("--num-frame-steps", default="2", show_default=True, help="Steps in a row.")
 @click.option("--iterations", default=12, show_default=True, help="Of each kind, after a warm-up.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--device", default="auto", show_default=True, help=DEVICES)
 @click.option("--threads", default=0, help="Threads; 0 leaves it to PyTorch.")
 @click.option("--json", "json_path", type=_PATH, help="File to write the numbers to.")
 def command(

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from brushflow.cli.commands import set_up_logging
 from brushflow.cli.option_types import Pixels
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.common.torch_devices import choose_device
+from brushflow.common.torch_devices import DEVICES, usable_device
 from brushflow.common.wording import counted
 from brushflow.flow import FlowEstimator, load_estimator, read_flo, write_flo
 from brushflow.flow.estimators import NAMES_TOLD
@@ -162,7 +162,7 @@ def numbered_frames(place: str) -> dict[int, Path]:
     type=click.IntRange(1),
     help="Pairs of frames worked on at the same time [default: one per core].",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--device", default="auto", show_default=True, help=DEVICES)
 def command(
     frames: str,
     out: Path,
@@ -184,7 +184,7 @@ def command(
     paths = numbered_frames(frames)
     if len(paths) < 2:
         raise UsageError(f"'{frames}' is a single frame; flow needs two.")
-    estimator = load_estimator(flow, choose_device(device), flow_weights, flow_size)
+    estimator = load_estimator(flow, usable_device(device, "fp32"), flow_weights, flow_size)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

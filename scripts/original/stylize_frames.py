@@ -27,7 +27,7 @@ from brushflow.cli.frames_in_files import (
     stylize_files,
 )
 from brushflow.common.errors import UsageError
-from brushflow.common.torch_devices import choose_device
+from brushflow.common.torch_devices import usable_device
 from brushflow.common.wording import counted
 from brushflow.models import preprocess
 from brushflow.occlusion.motion import FileMotion, frame_path
@@ -133,7 +133,7 @@ def command(
     if not numbers:
         raise UsageError(f"There is no frame {frame_path(input_pattern, 1)}; frames count from 1.")
     todo = frames_to_do(numbers, continue_with)
-    chosen = choose_device(device)
+    chosen = usable_device(device)
     stylizer = Stylizer(
         **as_published(
             *(model_vid, model_img, motion, occlusions_min_filter, fill_occlusions),

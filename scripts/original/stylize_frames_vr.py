@@ -30,7 +30,7 @@ from brushflow.cli.frames_in_files import (
     stylize_files,
 )
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.common.torch_devices import choose_device
+from brushflow.common.torch_devices import usable_device
 from brushflow.common.wording import counted
 from brushflow.evaluation.face_scores import FaceScores
 from brushflow.models import deprocess
@@ -150,7 +150,7 @@ def command(
             f"frame."
         )
     todo = frames_to_do(indices, continue_with)
-    chosen = choose_device(device)
+    chosen = usable_device(device)
     stylizer = FaceAfterFace(
         **as_published(
             *(model_vid, model_img, motion, occlusions_min_filter, fill_occlusions),

@@ -2,6 +2,8 @@
 
 import ast
 import errno
+import io
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 
 import brushflow
 from brushflow.cli import commands as cli
+from brushflow.cli import ending
 from brushflow.common.errors import BrushflowError, told
 from brushflow.common.memory import NOT_ENOUGH
 
@@ -277,6 +280,24 @@ def test_ctrl_c_when_all_is_done_changes_nothing(ended):
         click.echo("done")
     """
     assert ended(body) == (0, "done\n", "")
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EINVAL, errno.ENOSPC])
+def test_a_reader_who_has_left_is_no_failure(number, tmp_path, monkeypatch):
+    """Windows says so by another number than all others."""
+
+    class Refusing(io.FileIO):
+        def write(self, data):
+            raise OSError(number, os.strerror(number))
+
+    class Stream(ending._Patient, Refusing):
+        pass
+
+    monkeypatch.setattr(ending, "_LEFT", (errno.EPIPE, errno.EINVAL))
+    with Stream(tmp_path / "said", "w") as stream:
+        assert stream.write(b"words") == 5
+    assert (stream.problem is not None) == (number == errno.ENOSPC)
+    assert (tmp_path / "said").read_bytes() == b""
 
 
 @pytest.mark.parametrize(

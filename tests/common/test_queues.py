@@ -1,10 +1,15 @@
 """Threads hand over everything, in order, and failures too."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from brushflow.common.queues import Sink, prefetch
+from brushflow.common import queues
+from brushflow.common.queues import Sink, prefetch, result_of
+
+pytestmark = pytest.mark.usefixtures("heard")
 
 
 def test_items_arrive_in_order_and_only_a_few_ahead():
@@ -48,6 +53,23 @@ def test_closing_early_ends_the_thread_and_the_producer():
     ahead.close()
     assert closed.is_set()
     assert not any(thread.name == "prefetch" for thread in threading.enumerate())
+
+
+def test_what_takes_long_is_waited_for(monkeypatch):
+    monkeypatch.setattr(queues, "PATIENCE", 0.01)
+
+    def slowly(item=1):
+        time.sleep(0.05)
+        return item
+
+    with ThreadPoolExecutor(1) as pool:
+        assert result_of(pool.submit(slowly)) == 1
+        with pytest.raises(TypeError):
+            result_of(pool.submit(slowly, 1, 2))
+    assert list(prefetch((slowly(i) for i in range(3)), 1)) == [0, 1, 2]
+    with Sink(slowly, 1) as sink:
+        for i in range(4):
+            sink.put(i)
 
 
 def test_a_sink_consumes_everything_in_order():

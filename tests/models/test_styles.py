@@ -43,6 +43,7 @@ def test_names_are_free_and_files(learned):
     assert name("d", available()[0]) == f"{available()[0]}-2.safetensors"
     assert name("d", "../a:b?") == "a-b.safetensors"
     assert name("d", "///") == "painting.safetensors"
+    assert name("d", "Nul.x") == "painting-Nul.x.safetensors"  # a device's on Windows
     # One that is there, or on its way, stays as it is called.
     assert name("a" * 16, "other") == "waves.safetensors"
     assert name("c" * 16, "other") == "half.safetensors"
@@ -59,7 +60,9 @@ def test_one_is_renamed_and_deleted(learned):
     assert sorted(path.name[0] for path in learned.iterdir()) == ["b", "c"]
 
 
-@pytest.mark.parametrize("new", ["", ".x", "a/b", "a\\b", "a.jpg", "a.safetensors", "x" * 81, "a "])
+@pytest.mark.parametrize(
+    "new", ["", ".x", "a/b", "a\\b", "a.jpg", "a.safetensors", "x" * 81, "a ", "Com1"]
+)
 def test_what_is_no_name_is_refused(learned, new):
     with pytest.raises(UsageError, match="No style can be called"):
         rename_style("waves", new)

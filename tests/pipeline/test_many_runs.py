@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brushflow.cli import sources as cli
 from brushflow.cli.sources import find_videos, is_video_folder
 from brushflow.common.errors import UsageError
 from brushflow.pipeline import StylizeOptions, resources, stylize_video
@@ -30,7 +31,7 @@ def folder(make_clip, drifting, tmp_path):
 
 
 def test_a_folder_is_painted_whatever_is_wrong_with_one_of_them(
-    folder, run_command, tiny_model_file, tmp_path
+    folder, run_command, tiny_model_file, tmp_path, heard
 ):
     arguments = (folder, "--style", tiny_model_file, "--device", "cpu", "--preset", "ultrafast")
     code, out, err = run_command(*arguments)
@@ -131,6 +132,23 @@ def test_what_inputs_stand_for(folder, tmp_path):
     same[0].touch()
     with pytest.raises(UsageError, match="both be painted into"):
         find_videos([str(path) for path in same], StylizeOptions(style="s"), tmp_path)
+
+
+@pytest.mark.parametrize("one_case", [False, True])
+def test_where_case_makes_no_file_another_two_are_not_painted_into_one(
+    one_case, tmp_path, monkeypatch
+):
+    """As on Windows and macOS: with --restart, the second would take the first one's place."""
+    monkeypatch.setattr(cli, "_ONE_CASE", one_case)
+    places = [str(tmp_path / place) for place in ("a/clip.mp4", "b/CLIP.mp4")]
+    for place in map(Path, places):
+        place.parent.mkdir()
+        place.touch()
+    if one_case:
+        with pytest.raises(UsageError, match="would both be painted"):
+            find_videos(places, StylizeOptions(style="s"), tmp_path)
+    else:
+        assert len(find_videos(places, StylizeOptions(style="s"), tmp_path)) == 2
 
 
 def test_a_dry_run_says_what_it_takes_and_writes_nothing(folder, run_command, tiny_model_file):

@@ -20,7 +20,7 @@ def options(tiny_model_file):
     return StylizeOptions(style=str(tiny_model_file), device="cpu")
 
 
-def test_every_frame_comes_out_with_its_time_and_the_sound(two_shots, options, tmp_path):
+def test_every_frame_comes_out_with_its_time_and_the_sound(two_shots, options, tmp_path, heard):
     stages = []
     report = stylize_video(
         two_shots, tmp_path / "out.mp4", options, lambda *step: stages.append(step)
