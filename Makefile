@@ -65,7 +65,7 @@ gpu:
 gpu-wheels:
 	$(PYTHON) -m pip download --no-deps --only-binary=:all: --dest local/gpu/wheels \
 	    av opencv-contrib-python ffmpeg-python future imageio-ffmpeg scikit-image safetensors \
-	    filelock psutil click tqdm pytest iniconfig pluggy pygments lazy-loader imageio tifffile
+	    filelock platformdirs psutil click tqdm pytest iniconfig pluggy pygments lazy-loader imageio tifffile
 
 # All three commands go on where they were interrupted.
 VGG = $(BRUSHFLOW_DATA)/weights/vgg19-caffe-conv1_1-conv3_4.safetensors

@@ -25,7 +25,7 @@ from brushflow.common.torch_devices import (
     synchronize,
     usable_device,
 )
-from brushflow.models import DEFAULT_STYLE, load
+from brushflow.models import DEFAULT_STYLE, load, styles
 from brushflow.models.inference.folding import for_inference
 from brushflow.scripts.benchmarks.measuring import describe_machine
 from brushflow.scripts.benchmarks.network import sample
@@ -112,6 +112,7 @@ def _folders() -> dict[str, str]:
     set_here = [name for name in os.environ if name.startswith(("BRUSHFLOW_", "CUDA_", "TORCH_"))]
     return {
         "downloaded weights": torch.hub.get_dir(),
+        "learned styles": str(styles.cache()),
         "temporary files": tempfile.gettempdir(),
         "current": str(Path.cwd()),
         "variables": ", ".join(f"{name}={os.environ[name]}" for name in sorted(set_here)) or "none",

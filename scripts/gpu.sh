@@ -4,8 +4,9 @@
 # Each part has its time, leaves OUT/NAME.log and, once it is done, OUT/NAME.done: the same command
 # goes on with what is missing. PYTHON names the interpreter; wheels in OUT/wheels are taken from
 # there (make gpu-wheels fetches those that such machines tend to lack). Training needs
-# BRUSHFLOW_DATA. REHEARSE=1 DEVICE=cpu runs all of it in a minute or two, with tiny settings.
+# BRUSHFLOW_DATA. REHEARSE=1 DEVICE=cpu runs all of it in a few minutes, with tiny settings.
 set -uo pipefail
+set -m # a part is a group of processes, which Ctrl-C does not reach by itself
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root" || exit 1
 out=${1:-local/gpu}
@@ -25,16 +26,33 @@ if compgen -G "$out/wheels/*.whl" >/dev/null && [ ! -e "$out/site" ]; then
 fi
 [ -d "$out/site" ] && PYTHONPATH="$PYTHONPATH:$out/site"
 
-failed=0
+failed=0 running='' watch=''
+stopped() {
+    [ -n "$watch" ] && kill -- "-$watch"
+    [ -n "$running" ] && kill -INT "$running" && wait "$running"
+    echo "Interrupted; the same command goes on."
+    exit 130
+}
+trap stopped INT TERM
 part() { # NAME SECONDS COMMAND...
     local name=$1 seconds=$2 left=$((deadline - $(date +%s)))
     shift 2
     [ -e "$out/$name.done" ] && { echo "$name: done before"; return; }
     [ "$left" -lt 10 ] && { echo "$name: no time left"; failed=1; return; }
     local began=$SECONDS code=0
-    # Interrupted politely, training keeps what it has and goes on next time.
-    timeout --signal=INT --kill-after=20 "$((seconds < left ? seconds : left))" "$@" \
-        >>"$out/$name.log" 2>&1 || code=$?
+    "$@" >>"$out/$name.log" 2>&1 &
+    running=$!
+    # Interrupted once and politely, training keeps what it has and goes on next time.
+    (
+        sleep "$((seconds < left ? seconds : left))"
+        echo "Its time is over." >>"$out/$name.log"
+        kill -INT "$running" && sleep 20 && kill -KILL -- "-$running"
+    ) >/dev/null 2>&1 &
+    watch=$!
+    wait "$running" || code=$?
+    kill -- "-$watch" 2>/dev/null
+    wait "$watch" 2>/dev/null
+    running='' watch=''
     if [ "$code" -eq 0 ]; then
         touch "$out/$name.done"
         echo "$name: done in $((SECONDS - began)) s"
@@ -77,7 +95,11 @@ lengths=() rehearse=()
 if [ -n "${REHEARSE:-}" ]; then
     lengths=(--iterations 2 --identity-iterations 1 --sizes 64 --batch-sizes 1 --num-val-batches 1)
     arch=c3s1-8,d16,R16,U2,c3s1-3
-    rehearse=(--rehearse)
+    rehearse=(--rehearse --styles starry-night)
+else
+    # As train_styles.py wants them, by all processors at once.
+    part clips 240 "$python" scripts/make_video_dataset.py "$data/clips/train" \
+        "$out/styles/prepared" --length 4 --gap 2 --side 288 --per-video 10 --val-percent 0
 fi
 part style-paper 420 "$python" train_video.py --device "$device" --arch "$arch" \
     --style "$data/styles/composition-vii.jpg" --images "$data/photos/train" \

@@ -1,6 +1,8 @@
 """What is built from the repository installs into a fresh environment, and paints there."""
 
+import configparser
 import os
+import re
 import shutil
 import site
 import subprocess
@@ -106,6 +108,17 @@ def test_help_and_completion_import_nothing_that_takes_long(tmp_path):
         )
         assert expected in told.stdout, told
         assert told.stdout.endswith("[]\n"), told
+
+
+def test_what_a_gpu_machine_may_lack_is_carried_along():
+    """PyTorch and what it comes with are there."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    rows = config["options"]["install_requires"].split("\n")
+    needed = {re.match(r"[\w-]+", row)[0] for row in rows if row and "python_version" not in row}
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    carried = set(makefile.split("\ngpu-wheels:\n")[1].split("\n\n")[0].split())
+    assert needed - carried == {"torch", "torchvision", "numpy", "scipy", "pillow"}
 
 
 def test_every_command_has_its_name():

@@ -122,7 +122,7 @@ def command(
         "loss_weights": str(data / "weights" / "vgg19-caffe-conv1_1-conv3_4.safetensors"),
         "images": data / "photos" / "train",
         "val_images": data / "photos" / "val",
-        "videos": _prepared(data / "clips" / "train", work / "prepared"),
+        "videos": _prepared(data / "clips" / "train", work / "prepared", 1 if rehearse else None),
     }
     short = {"iterations": 4, "identity_iterations": 1, "single_image_until": 2}
     base = work / "base.safetensors"
@@ -164,10 +164,10 @@ def _learn(options: TrainOptions) -> None:
         train(options, show, stop)
 
 
-def _prepared(clips: Path, folder: Path) -> Path:
-    """The clips as sequences; those that are there are kept."""
+def _prepared(clips: Path, folder: Path, most: int | None) -> Path:
+    """The clips, or ``most`` of them, as sequences; those that are there are kept."""
     settings = PrepareSettings(length=4, gap=2, side=288, per_video=10)
-    for clip in tqdm(find_videos(clips), unit="clip", desc="prepare"):
+    for clip in tqdm(find_videos(clips)[:most], unit="clip", desc="prepare"):
         prepare_video(clip, place_for(clip.name, folder, 0), settings)
     return folder
 

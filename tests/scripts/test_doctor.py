@@ -8,6 +8,7 @@ import torch
 
 import brushflow
 from brushflow.common import torch_devices
+from brushflow.models import styles
 from brushflow.scripts import doctor
 from brushflow.video import ffmpeg
 
@@ -29,6 +30,7 @@ def test_a_page_of_what_is_here(run):
     rows = dict(re.findall(r"^  (\S.{20}\S|\S.{0,20}?)\s+(\S.*)$", page, re.MULTILINE))
     assert rows["brushflow"] == brushflow.__version__
     assert rows["torch"] == torch.__version__
+    assert f"  learned styles         {styles.cache()}\n" in page
     assert rows["program"] == ffmpeg.ffmpeg_binary()
     assert rows["h264"] in ffmpeg.video_encoders()
     rate = re.fullmatch(r"the processor, (\d+\.\d) frames/s of 640×360 in fp32", rows["cpu"])
