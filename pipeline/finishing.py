@@ -28,13 +28,23 @@ FINEST, COARSEST = 0.5, 6.0
 _RADIUS = 2  # pixels of the window in which a painting is fitted to the source
 _EPSILON = 40.0  # squared grey levels; contrast well below it is no contour
 _WIDEST = 5  # window that OpenCV's median filters more than 8 bits with
+# Of light. A palette's mean is for a photograph's usual grey level, and from there on it is so much
+# lighter for each level; farther off than this many levels, a surface is lit or darkened.
+_USUAL_LIGHT, _PALETTE, _OFF = 110.0, 0.5, 30.0
+_ALIKE = 73  # window over levels of light that are seen as one, (N,) of OpenCV's Gaussian
+_FEW = 1e-4  # of a picture; levels with less of it tell nothing
 # Of plain grounds.
-_ONE_COLOUR = 3  # grey levels around the ground's own, in any channel
+_ONE_COLOUR = 3  # grey levels around the ground's own
+_HUE = 0.25  # of a grey level that a level of colour counts
 _PEAK = 2  # grey levels of luminance around its most frequent one
 _LEAST = 0.35  # of a picture are of one colour where there is a ground at all
 # Shares of a picture that ground and letters cover: at the first they are painted like anything,
 # from the second on they stay.
 _SOME, _MOST = 0.55, 0.7
+# A ground ends at once. Of a surface in light, much is nearly of its colour: grey levels around it,
+# and shares of the ground, at the first of which it stays, and from the second on is painted.
+_SHADED = 16
+_EVEN, _SHADY = 0.03, 0.06
 _LOOKED_AT = 160  # pixels of the width; enough to see whether there is a ground
 _GRID = 480  # of the width that it is outlined at
 _SPECKS = 12  # pixels of that; what is smaller is no ground but chance
@@ -72,6 +82,7 @@ def finish(
     picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
     if median_filter > 1:
         picture = median(picture, median_filter)
+    picture = in_the_light_of(frame if stylized.seen is None else stylized.seen, picture)
     if stylized.seen is not None:
         picture = at_full_size(picture, stylized.seen, frame)
     if keep_colors:
@@ -91,6 +102,43 @@ def finish(
     return stylized.look.shown(picture, stylized.frame)
 
 
+def in_the_light_of(frame: np.ndarray, painting: np.ndarray) -> np.ndarray:
+    """A painting whose surfaces are not far darker or lighter than the frame's are.
+
+    Instance normalization is blind to how light a picture is: it paints what fills it in the
+    middle of the palette, a wall in the sun as well as a night. What is painted of each level of
+    light, on average, may be so far off what a palette of middling contrast has for it, and is
+    brought there by mixing in white or black.
+
+    Args:
+        frame: uint8 or uint16 (H, W, 3); ``painting``: the like. So is the result.
+    """
+    depth = np.iinfo(frame.dtype).max
+    scale = np.iinfo(frame.dtype).max / 255
+    light, painted = (
+        cv2.cvtColor(_shrunk(picture, _LOOKED_AT), cv2.COLOR_RGB2GRAY).ravel() / scale
+        for picture in (frame, painting)
+    )
+    of_level = light.astype(int)
+    sums = [np.bincount(of_level, weights, 256) / len(light) for weights in (None, painted)]
+    count, total = cv2.GaussianBlur(np.stack(sums), (_ALIKE, 1), 0)
+    usual = painted.mean() + _PALETTE * (np.arange(256) - _USUAL_LIGHT)
+    found = (total + _FEW * usual) / (count + _FEW)
+    wanted = np.clip(found, usual - _OFF, usual + _OFF).clip(0, 255)
+    end = np.where(wanted > found, 255.0, 0.0)
+    share = np.divide(wanted - found, end - found, out=np.zeros(256), where=wanted != found)
+    if share.max() * 255 < 1:
+        return painting
+    levels = cv2.blur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (_WIDEST, _WIDEST))
+    levels = cv2.convertScaleAbs(levels, alpha=1 / scale)
+    kept, mixed = (
+        cv2.LUT(levels, table.astype(np.float32)) for table in (1 - share, share * end * scale)
+    )
+    planes = [cv2.multiply(plane, kept, dtype=cv2.CV_32F) for plane in cv2.split(painting)]
+    depth = cv2.CV_8U if frame.dtype == np.uint8 else cv2.CV_16U
+    return cv2.merge([cv2.add(plane, mixed, dtype=depth) for plane in planes])
+
+
 def plain_ground(frame: np.ndarray) -> np.ndarray | None:
     """Where a picture is a plain ground and what is written on it, None where nothing is.
 
@@ -105,16 +153,18 @@ def plain_ground(frame: np.ndarray) -> np.ndarray | None:
         float32 (H, W) in [0, 1], with a soft edge.
     """
     height, width = frame.shape[:2]
-    scale = np.float32(255 / np.iinfo(frame.dtype).max)
-    few = _shrunk(frame, _LOOKED_AT).reshape(-1, 3) * scale
-    light = few.mean(1)
+    few = _brightness_and_hue(_shrunk(frame, _LOOKED_AT)).reshape(-1, 3)
+    light = few[:, 0]
     counts = np.bincount(light.astype(int), minlength=256)
     peak = int(np.convolve(counts, np.ones(2 * _PEAK + 1), "same").argmax())
     colour = np.median(few[np.abs(light.astype(int) - peak) <= _PEAK], 0).astype(np.float32)
     if (np.abs(few - colour).max(1) <= _ONE_COLOUR).mean() <= _LEAST:
         return None
-    small = _shrunk(frame, _GRID) * scale
-    plain = (np.abs(small - colour).max(2) <= _ONE_COLOUR).astype(np.uint8)
+    small = _brightness_and_hue(_shrunk(frame, _GRID))
+    away = np.abs(small - colour)
+    plain = (away.max(2) <= _ONE_COLOUR).astype(np.uint8)
+    as_light, nearly = ((away[..., 0] <= levels).mean() for levels in (_ONE_COLOUR, _SHADED))
+    even = np.clip((_SHADY - (nearly / as_light - 1)) / (_SHADY - _EVEN), 0, 1)
     _, parts, sizes, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
     plain = (plain.astype(bool) & (sizes[:, cv2.CC_STAT_AREA] >= _SPECKS)[parts]).astype(np.uint8)
     reach = 2 * round(_LETTERS * small.shape[0] / 2) + 1
@@ -123,11 +173,20 @@ def plain_ground(frame: np.ndarray) -> np.ndarray | None:
     _, parts, sizes, _ = cv2.connectedComponentsWithStats((plain == 0).astype(np.uint8))
     islands = np.clip(2 - sizes[:, cv2.CC_STAT_AREA] / (_SMALL * plain.size), 0, 1)
     plain = np.maximum(plain, islands.astype(np.float32)[parts])
-    stays = float(np.clip((plain.mean() - _SOME) / (_MOST - _SOME), 0, 1))
+    stays = float(even * np.clip((plain.mean() - _SOME) / (_MOST - _SOME), 0, 1))
     if stays == 0:
         return None
     soft = cv2.blur(plain, (_SOFT, _SOFT)) * np.float32(stays)
     return cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _brightness_and_hue(frame: np.ndarray) -> np.ndarray:
+    """Y, Cr and Cb (BT.601), (H, W, 3), all so that what is ``_ONE_COLOUR`` apart is alike.
+
+    Of colours that is more, as videos have them at half size: they run beyond contours.
+    """
+    picture = frame.astype(np.float32) * np.float32(255 / np.iinfo(frame.dtype).max)
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb) * np.float32([1, _HUE, _HUE])
 
 
 def _shrunk(frame: np.ndarray, width: int) -> np.ndarray:

@@ -25,7 +25,9 @@ from brushflow.video import open_source
 
 @pytest.fixture
 def stylized(drifting):
-    frame, painting = drifting(1)[0], drifting(1, picture="coffee")[0]
+    frame, other = drifting(1)[0], drifting(1, picture="coffee")[0]
+    # As light as the frame, but for strokes of another picture.
+    painting = np.rint(frame * 0.5 + other * 0.1 + 50).astype(np.uint8)
     return Stylized(0, frame, preprocess(painting), None), painting
 
 

@@ -1,10 +1,13 @@
-"""Cards with words, and what stands on a plain ground."""
+"""Cards with words, what stands on a plain ground, and surfaces full of light."""
 
 import cv2
 import numpy as np
 import pytest
 
-from brushflow.pipeline.finishing import plain_ground
+from brushflow.evaluation.faithfulness import light_order
+from brushflow.models import load
+from brushflow.pipeline import Stylizer
+from brushflow.pipeline.finishing import finish, in_the_light_of, plain_ground
 
 SIZE = (144, 256)
 
@@ -58,3 +61,54 @@ def test_a_ground_comes_and_goes_without_a_step(drifting):
         stays.append(0.0 if ground is None else float(ground[:, :90].mean()))
     assert stays[0] == 0 and stays[-1] == 1
     assert np.abs(np.diff(stays)).max() < 0.12
+
+
+def wall(width=192, height=108):
+    """An overexposed wall, in even light but for a little, and something dark before it."""
+    random = np.random.default_rng(0)
+    light = np.linspace(250, 238, width) + random.normal(0, 3, (height, width))
+    dark = cv2.blur(random.normal(60, 60, (height, width)), (5, 5))
+    something = cv2.circle(np.zeros((height, width), np.float32), (130, 64), 34, 1, -1)
+    grey = light + cv2.blur(something, (3, 3)) * (dark - light)
+    return np.dstack([np.clip(grey, 0, 255).astype(np.uint8)] * 3), something == 1
+
+
+@pytest.mark.parametrize("exposure", [1.6, 2.2, 3.0])
+def test_overexposed_pictures_have_no_ground(drifting, exposure):
+    assert plain_ground(wall()[0]) is None
+    for name in ("astronaut", "coffee", "chelsea"):
+        for frame in drifting(2, 256, 144, name, speed=60):
+            clipped = np.clip(frame * exposure, 0, 255).astype(np.uint8)
+            stays = plain_ground(clipped)
+            assert stays is None or stays.mean() < 0.1
+
+
+@pytest.mark.parametrize("name", ["starry-night", "composition-vii", "great-wave", "the-kiss"])
+def test_a_wall_in_the_sun_is_lighter_than_what_stands_before_it(name):
+    frame, something = wall()
+    (stylized,) = Stylizer(load(name)).stylize([frame])
+    painting = finish(stylized)
+    grey = cv2.cvtColor(painting, cv2.COLOR_RGB2GRAY)
+    assert grey[~something].mean() > 150
+    assert grey[~something].mean() > grey[something].mean() + 20
+    assert light_order(painting, frame) > 0.2
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_a_painting_is_brought_towards_the_light_of_its_frame(depth):
+    frame, something = wall()
+    inverse = np.where(something[..., None], 150, 90).astype(np.uint8).repeat(3, 2)
+    scale = 257 if depth == 16 else 1
+    dtype = np.uint16 if depth == 16 else np.uint8
+    for picture, painting, sign in ((frame, inverse, 1), (255 - frame, 255 - inverse, -1)):
+        lit = in_the_light_of(picture.astype(dtype) * scale, painting.astype(dtype) * scale)
+        assert lit.dtype == dtype
+        change = sign * (lit / scale - painting).mean(2)
+        assert change[~something].mean() > 20 and change[something].mean() < 0
+
+
+def test_an_ordinary_palette_is_left_alone(drifting):
+    for name in ("astronaut", "coffee", "chelsea"):
+        (frame,) = drifting(1, 256, 144, name)
+        painting = np.rint(frame * 0.5 + 60).astype(np.uint8)
+        assert in_the_light_of(frame, painting) is painting
