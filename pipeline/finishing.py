@@ -63,9 +63,10 @@ def finish(
     ``keep_colors``, from 0 to 1, takes that much of the frame's colours, and of the painting only
     its brightness;
     ``strength`` mixes frame (0) and painting (1). What has next to no contrast goes from painting
-    to frame, and so do plain grounds. Bars and fades are the film's, see ``looks``.
+    to frame, and so do plain grounds; what is far too dark or light is lit, see
+    ``in_the_light_of``. Bars and fades are the film's, see ``looks``.
 
-    BrushflowError for a painting with values that are no numbers, which would be black.
+    Errors of ``as_painted``.
     """
     if stylized.output is None:
         return stylized.frame
@@ -73,15 +74,7 @@ def finish(
     strength *= contents(frame)
     if strength == 0:
         return stylized.frame
-    if not math.isfinite(float(stylized.output.sum())):
-        raise BrushflowError(
-            "The network painted what is no numbers: its weights are damaged, or too large for "
-            "fp16.",
-            about="no_numbers",
-        )
-    picture = deprocess(stylized.output, 8 if frame.dtype == np.uint8 else 16)
-    if median_filter > 1:
-        picture = median(picture, median_filter)
+    picture = as_painted(stylized, median_filter)
     picture = in_the_light_of(frame if stylized.seen is None else stylized.seen, picture)
     if stylized.seen is not None:
         picture = at_full_size(picture, stylized.seen, frame)
@@ -102,6 +95,22 @@ def finish(
     return stylized.look.shown(picture, stylized.frame)
 
 
+def as_painted(stylized: Stylized, median_filter: int = 0) -> np.ndarray:
+    """What the network has painted, RGB of the frame's type, smoothed and nothing else.
+
+    BrushflowError for a painting with values that are no numbers, which would be black.
+    """
+    assert stylized.output is not None, "something has been painted"
+    if not math.isfinite(float(stylized.output.sum())):
+        raise BrushflowError(
+            "The network painted what is no numbers: its weights are damaged, or too large for "
+            "fp16.",
+            about="no_numbers",
+        )
+    picture = deprocess(stylized.output, 8 if stylized.frame.dtype == np.uint8 else 16)
+    return median(picture, median_filter) if median_filter > 1 else picture
+
+
 def in_the_light_of(frame: np.ndarray, painting: np.ndarray) -> np.ndarray:
     """A painting whose surfaces are not far darker or lighter than the frame's are.
 
@@ -113,7 +122,6 @@ def in_the_light_of(frame: np.ndarray, painting: np.ndarray) -> np.ndarray:
     Args:
         frame: uint8 or uint16 (H, W, 3); ``painting``: the like. So is the result.
     """
-    depth = np.iinfo(frame.dtype).max
     scale = np.iinfo(frame.dtype).max / 255
     light, painted = (
         cv2.cvtColor(_shrunk(picture, _LOOKED_AT), cv2.COLOR_RGB2GRAY).ravel() / scale

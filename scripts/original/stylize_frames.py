@@ -31,7 +31,7 @@ from brushflow.common.torch_devices import usable_device
 from brushflow.common.wording import counted
 from brushflow.models import preprocess
 from brushflow.occlusion.motion import FileMotion, frame_path
-from brushflow.pipeline.finishing import finish
+from brushflow.pipeline.finishing import as_painted
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.video import read_image, write_image
 
@@ -162,7 +162,7 @@ def command(
         return state
 
     def write(item: Stylized) -> None:
-        write_image(output_path(prefix, item.index), finish(item, median_filter))
+        write_image(output_path(prefix, item.index), as_painted(item, median_filter))
 
     stylize_files(stylizer, numbers, todo, step, prefix, read, state_of, write, scores, seed)
     click.echo(f"Wrote {counted(len(todo), 'frame')}, {output_path(prefix, todo[0])} and on.")

@@ -14,7 +14,7 @@ from brushflow.models import deprocess, preprocess
 from brushflow.models.preprocessing import resize_bicubic
 from brushflow.occlusion import reliability, write_pgm
 from brushflow.occlusion.motion import FileMotion, Motion
-from brushflow.pipeline.finishing import finish
+from brushflow.pipeline.finishing import as_painted
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.scripts.original import stylize_frames
 from brushflow.video import read_image, write_image
@@ -82,7 +82,7 @@ def test_files_give_what_the_recurrence_gives(place, run, tiny_model, tmp_path):
 
     frames = [read_image(place / f"frame_{i:05d}.png") for i in range(1, 6)]
     expected = [
-        finish(s, median_filter=3)
+        as_painted(s, median_filter=3)
         for s in Stylizer(
             tiny_model, motion=motion, settle=0, long_term=0, outside="black"
         ).stylize(frames, first=1)
