@@ -56,6 +56,7 @@ _ADVICE = {
     "smaller_faces": "--face-size {value} makes what is painted smaller.",
     "smaller_faces_anew": "--face-size {value} makes what is painted smaller; add --restart.",
     "style": "--list-styles names those there are.",
+    "stereo": "--stereo none takes them for one.",
     "times": "See --start and --end.",
     "too_small": "A larger --max-size gives them.",
     "torchrun": "Lower --nproc-per-node.",

@@ -25,6 +25,7 @@ from brushflow.video import (
     holds_alpha,
 )
 from brushflow.video.picture_files import holds_pictures, lossless
+from brushflow.video.sphere import STEREO
 
 ALPHA = "alpha"  # a mask that is no file: the source's own transparency
 ALL = "all"  # a style that is every bundled one
@@ -193,6 +194,11 @@ class StylizeOptions:
         bare="equirect",
         kinds=FILES,
     )
+    stereo: str = _sphere(
+        "auto",
+        "Where the pictures of the two eyes lie in a frame. auto is what the file says.",
+        choices=("auto", *STEREO),
+    )
     face_size: int | None = _sphere(
         None,
         "Side of the six faces that are painted, overlap included [default: as fine as the "
@@ -290,10 +296,14 @@ class StylizeOptions:
         return sides
 
     def for_source(self, info: VideoInfo) -> "StylizeOptions":
-        """The same with ``spherical`` decided: a layout, or "off"."""
-        if self.spherical != "auto":
-            return self
-        return replace(self, spherical=info.sphere.layout if info.sphere else "off")
+        """The same with ``spherical`` decided, a layout or "off", and ``stereo``, if flat "none"."""
+        known = info.sphere
+        spherical, stereo = self.spherical, self.stereo
+        if spherical == "auto":
+            spherical = known.layout if known else "off"
+        if stereo == "auto":
+            stereo = known.stereo if known else "none"
+        return replace(self, spherical=spherical, stereo="none" if spherical == "off" else stereo)
 
     def uses(self, source: Source) -> frozenset[str]:
         """What this source is, in the words of ``OptionField.kinds``: its kind, and its frames."""

@@ -267,6 +267,6 @@ def _sphere(source: Source, options: StylizeOptions) -> Sphere | None:
     if options.spherical == "off" or options.compare:
         return None
     known = source.info.sphere
-    if known is not None and known.layout == options.spherical:
+    if known is not None and (known.layout, known.stereo) == (options.spherical, options.stereo):
         return known
-    return new_sphere(options.spherical)
+    return new_sphere(options.spherical, options.stereo)

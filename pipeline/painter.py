@@ -97,6 +97,7 @@ class Painter:
                 layout=options.spherical,
                 face_size=options.face_size,
                 overlap=options.overlap,
+                stereo=options.stereo,
                 border_consistency=options.border_consistency,
                 **settings,
             )
@@ -128,9 +129,13 @@ class Painter:
         options = self.options
         if self.stylizer is None or options.spherical in LAYOUTS[1:]:
             return size  # the tiles of other layouts cannot take any size
-        width, height = painted_size(size, stroke_for(size, options.stroke))
-        # A sphere's frame is exactly twice as wide as it is high.
-        return (2 * height if options.spherical == LAYOUTS[0] else width), height
+        if isinstance(self.stylizer, SphericalStylizer):
+            across, down = self.stylizer.eyes
+            size = size[0] // across, size[1] // down
+            _, height = painted_size(size, stroke_for(size, options.stroke))
+            # A sphere's picture is exactly twice as wide as it is high.
+            return across * 2 * height, down * height
+        return painted_size(size, stroke_for(size, options.stroke))
 
     def pixels(self, size: tuple[int, int]) -> int:
         """How many pixels of a frame of this size (width, height) are painted at once."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Container, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from itertools import chain
@@ -12,10 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion import min_filter
 from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
 from brushflow.pipeline.finishing import median
+from brushflow.pipeline.long_term import State
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
 
@@ -23,6 +25,8 @@ Known = tuple[Tensor, Tensor]
 
 # Faces of a group share no border, so that they are painted at once (the paper's order).
 GROUPS = ((0,), (1, 2), (3,), (4, 5))
+# How many pictures a frame of stereo holds beside and above each other.
+_EYES = {"none": (1, 1), "top-bottom": (1, 2), "left-right": (2, 1)}
 
 
 class CubeStylizer(Stylizer):
@@ -49,6 +53,7 @@ class CubeStylizer(Stylizer):
     """
 
     together = True  # whether the faces are parts of one picture
+    names: tuple[str, ...] = FACES
 
     def __init__(
         self,
@@ -99,7 +104,7 @@ class CubeStylizer(Stylizer):
             for stylized in painted:
                 motion = stylized.motion
                 if isinstance(motion, Sequence):
-                    motion = dict(zip(FACES, motion, strict=True))
+                    motion = dict(zip(self.names, motion, strict=True))
                 yield replace(stylized, motion=motion)
 
     def _picture(self, frame: np.ndarray) -> Tensor:
@@ -191,8 +196,13 @@ class SphericalStylizer(CubeStylizer):
     Frames are (H, W, 3) of any layout; state and output are those of the faces, and ``as_frame``
     makes a frame of them.
 
+    In stereo, a frame holds two spheres, and there are twelve faces, the first eye's first. That
+    eye is painted as if it were alone. What of it the other one sees is carried over from there,
+    as from the frame before, so that both eyes see the same strokes on things.
+
     Args:
-        layout: of the frames, see ``Panorama``.
+        layout: of an eye's picture, see ``Panorama``.
+        stereo: "none", "top-bottom" or "left-right".
         face_size, overlap: of the cube's faces in pixels; None: what suits the frames.
         Others as for ``CubeStylizer``.
     """
@@ -204,9 +214,13 @@ class SphericalStylizer(CubeStylizer):
         layout: str = "equirect",
         face_size: int | None = None,
         overlap: int | None = None,
+        stereo: str = "none",
         **options: Any,
     ) -> None:
         super().__init__(model, *arguments, overlap=overlap or 0, **options)
+        self.eyes = _EYES[stereo]
+        if stereo != "none":
+            self.names = tuple(f"{eye}-{face}" for eye in stereo.split("-") for face in FACES)
         self.layout = layout
         self._wanted = face_size, overlap
         self._panoramas: dict[tuple[int, int], Panorama] = {}
@@ -236,7 +250,7 @@ class SphericalStylizer(CubeStylizer):
         def faces() -> Iterator[np.ndarray]:
             for frame in chain([head], frames):
                 held.append(frame)
-                yield panorama.faces_of(frame)
+                yield np.concatenate([panorama.faces_of(eye) for eye in self._parted(frame)])
 
         with closing(super().stylize(faces(), cuts, first, step, state, seed)) as painted:
             for number, stylized in enumerate(painted):
@@ -244,17 +258,58 @@ class SphericalStylizer(CubeStylizer):
                     held.popleft()  # the frame of the state
                 yield replace(stylized, frame=held.popleft())
 
+    @torch.inference_mode()
+    def _next_state(
+        self,
+        index: int,
+        frame: np.ndarray,
+        before: np.ndarray | None,
+        motion: Moved | None,
+        previous: State | None,
+    ) -> State:
+        if len(frame) == len(FACES):
+            return super()._next_state(index, frame, before, motion, previous)
+        assert motion is None or isinstance(motion, Sequence)
+        half = len(FACES)
+        one, other = frame[:half], frame[half:]
+        state = super()._next_state(
+            index,
+            one,
+            None if before is None else before[:half],
+            None if motion is None else motion[:half],
+            None if previous is None else State(previous.output[:half], previous.anchors),
+        )
+        earlier = None if previous is None else previous.output[half:]
+        known = memory = None
+        if motion is not None and earlier is not None:
+            known = self._carried(motion[half:], earlier)
+        if self.motion is not None:
+            with ThreadPoolExecutor(self.workers, "motion") as pool:
+                across = self.motion(other, one, index, pool)
+            memory = self._remembered(other, one, across, State(state.output))[1:]
+            known = _over(known, *memory)
+        network = self.first_network if earlier is None and known is None else self.network
+        output = self._run_network(network, index, self._picture(other), earlier, known)
+        if memory is not None:
+            output = torch.lerp(output, *memory)
+        return State(torch.cat([state.output, output]), state.anchors)
+
+    def _parted(self, frame: np.ndarray) -> list[np.ndarray]:
+        """The pictures of the eyes."""
+        across, down = self.eyes
+        return [eye for row in np.split(frame, down) for eye in np.split(row, across, axis=1)]
+
     def panorama(self, width: int, height: int) -> Panorama:
-        """The way between frames of this size and the faces; made once."""
+        """The way between the eyes' pictures in frames of this size and the faces; made once."""
         if (width, height) not in self._panoramas:
             cube = self.cube(width, height)
-            panorama = Panorama(width, height, self.layout, cube, self.device)
+            panorama = Panorama(*self._eye(width, height), self.layout, cube, self.device)
             self._panoramas = {(width, height): panorama}
         return self._panoramas[width, height]
 
     def cube(self, width: int, height: int) -> Cube:
         """The faces that frames of this size are painted on; UsageError if they cannot be."""
-        cube = default_cube(width, height, self.layout)
+        cube = default_cube(*self._eye(width, height), self.layout)
         size, overlap = self._wanted
         if size is not None:
             cube = Cube(size, max(16, round(size * cube.overlap / cube.size)))
@@ -265,8 +320,27 @@ class SphericalStylizer(CubeStylizer):
         """The same with the output (1, 3, H, W) as a frame has it, no longer a state."""
         frame = stylized.frame if stylized.seen is None else stylized.seen
         height, width = frame.shape[:2]
-        faces = smoothed(stylized.output, median_filter)
-        return replace(stylized, output=self.panorama(width, height).frame(faces))
+        panorama = self.panorama(width, height)
+        eyes = smoothed(stylized.output, median_filter).split(len(FACES))
+        beside = -1 if self.eyes[0] > 1 else -2
+        return replace(stylized, output=torch.cat([panorama.frame(eye) for eye in eyes], beside))
+
+    def _eye(self, width: int, height: int) -> tuple[int, int]:
+        """The size of an eye's picture; UsageError where frames of this size have no two alike."""
+        across, down = self.eyes
+        if width % across or height % down:
+            raise UsageError(
+                f"Frames of {width}×{height} pixels do not hold two pictures of one size.",
+                about="stereo",
+            )
+        return width // across, height // down
+
+
+def _over(known: Known | None, seen: Tensor, sight: Tensor) -> Known:
+    """What is ``known`` with what is ``seen`` elsewhere over it, as far as it is in ``sight``."""
+    if known is None:
+        return seen, sight
+    return torch.lerp(known[0], seen, sight), torch.maximum(known[1], sight)
 
 
 def smoothed(faces: Tensor, median_filter: int) -> Tensor:

@@ -29,6 +29,9 @@ from brushflow.video.boxes import (
 
 logger = logging.getLogger(__name__)
 
+STEREO = ("none", "top-bottom", "left-right")  # how frames hold the pictures of two eyes
+# By ``st3d``'s number; 4 is left-right with the eyes exchanged.
+_STEREO = {0: "none", 1: "top-bottom", 2: "left-right", 4: "left-right"}
 _XML_UUID = bytes.fromhex("ffcc8263f8554a938814587a02521fdd")
 _XML = (
     '<?xml version="1.0"?><rdf:SphericalVideo '
@@ -38,7 +41,7 @@ _XML = (
     "<GSpherical:Stitched>true</GSpherical:Stitched>"
     "<GSpherical:StitchingSoftware>brushflow</GSpherical:StitchingSoftware>"
     "<GSpherical:ProjectionType>equirectangular</GSpherical:ProjectionType>"
-    "</rdf:SphericalVideo>"
+    "{}</rdf:SphericalVideo>"
 )
 
 
@@ -48,15 +51,17 @@ class Sphere:
 
     ``layout``: "equirect" or "cubemap" (3 × 2 tiles). ``entry``: boxes for the description of the
     video track; ``track``: a box for the track itself; either may be empty. They hold what else
-    was said, the initial view for one, and are written as they were read.
+    was said, the initial view for one, and are written as they were read. ``stereo``: one of
+    ``STEREO``.
     """
 
     layout: str
     entry: bytes
     track: bytes
+    stereo: str = "none"
 
 
-def new_sphere(layout: str) -> Sphere:
+def new_sphere(layout: str, stereo: str = "none") -> Sphere:
     """What to write for a video that has not said that it is spherical."""
     full = bytes(4)  # version and flags
     projection = make_box(b"equi", full + bytes(16)) if layout == "equirect" else b""
@@ -64,14 +69,17 @@ def new_sphere(layout: str) -> Sphere:
     header = make_box(b"svhd", full + b"brushflow\0")
     pose = make_box(b"prhd", full + bytes(12))
     sphere = make_box(b"sv3d", header + make_box(b"proj", pose + projection))
-    xml = make_box(b"uuid", _XML_UUID + _XML.encode()) if layout == "equirect" else b""
-    return Sphere(layout, make_box(b"st3d", full + b"\0") + sphere, xml)
+    mode = f"<GSpherical:StereoMode>{stereo}</GSpherical:StereoMode>" if stereo != "none" else ""
+    text = _XML.format(mode).encode()
+    xml = make_box(b"uuid", _XML_UUID + text) if layout == "equirect" else b""
+    eyes = make_box(b"st3d", full + bytes([STEREO.index(stereo)]))
+    return Sphere(layout, eyes + sphere, xml, stereo)
 
 
 def read_sphere(path: Path, container: str) -> Sphere | None:
     """What a file of this container (ffmpeg's name) says of spherical frames, None if nothing.
 
-    None also for what is not painted as a sphere: stereo, parts of one, other projections.
+    None also for what is not painted as a sphere: parts of one, other projections, other stereo.
     """
     if "mp4" not in container.split(","):
         return None
@@ -136,17 +144,22 @@ def _describe(moov: bytes, path: Path) -> Sphere | None:
         ),
         None,
     )
-    layouts = []
+    layouts, eyes = [], []
     if b"sv3d" in boxes:
         layouts.append(_projection(moov, boxes[b"sv3d"]))
         stereo = boxes.get(b"st3d")
-        if stereo is not None and moov[stereo.content + 4] != 0:
-            layouts.append("stereo")
+        if stereo is not None:
+            eyes.append(_STEREO.get(moov[stereo.content + 4], ""))
     if xml is not None:
-        layouts.append(_xml_projection(moov[xml.content + 16 : xml.end].decode("utf-8", "ignore")))
+        text = moov[xml.content + 16 : xml.end].decode("utf-8", "ignore")
+        layouts.append(_xml_projection(text))
+        mode = _xml_value(text, "StereoMode") or "mono"
+        eyes.append("none" if mode == "mono" else mode if mode in STEREO else "")
     if not layouts or layouts == [""]:
         return None
     layout = next((name for name in layouts if name not in ("equirect", "cubemap")), layouts[0])
+    if "" in eyes:
+        layout = "in stereo of another kind"
     if layout not in ("equirect", "cubemap"):
         logger.info("%s is spherical, but %s: it is painted as flat pictures.", path, layout)
         return None
@@ -155,6 +168,7 @@ def _describe(moov: bytes, path: Path) -> Sphere | None:
         layout,
         b"".join(bytes(moov[box.start : box.end]) for box in kept),
         bytes(moov[xml.start : xml.end]) if xml is not None else b"",
+        next((name for name in eyes if name != "none"), "none"),
     )
 
 
@@ -171,15 +185,17 @@ def _projection(moov: bytes, sphere: Box) -> str:
     return "in another projection"
 
 
+def _xml_value(xml: str, name: str) -> str:
+    match = re.search(rf"<GSpherical:{name}>\s*(.*?)\s*</", xml)
+    return match[1].lower() if match else ""
+
+
 def _xml_projection(xml: str) -> str:
     def value(name: str) -> str:
-        match = re.search(rf"<GSpherical:{name}>\s*(.*?)\s*</", xml)
-        return match[1].lower() if match else ""
+        return _xml_value(xml, name)
 
     if value("Spherical") != "true":
         return ""
-    if value("StereoMode") not in ("", "mono"):
-        return "stereo"
     shown = [value(f"CroppedAreaImage{side}Pixels") for side in ("Width", "Height")]
     whole = [value(f"FullPano{side}Pixels") for side in ("Width", "Height")]
     if any(a != b for a, b in zip(shown, whole, strict=True) if a and b):

@@ -106,9 +106,9 @@ def test_each_generation_of_marks_is_enough(marked, spheres):
     assert probe(marked([np.zeros((64, 96, 3), np.uint8)], cubemap)).sphere == cubemap
 
 
-def test_stereo_and_other_projections_are_flat_pictures(marked, spheres):
+def test_other_stereo_and_projections_are_flat_pictures(marked, spheres):
     plain = new_sphere("equirect")
-    stereo = plain.entry.replace(b"st3d" + bytes(5), b"st3d" + bytes(4) + b"\1")
+    stereo = plain.entry.replace(b"st3d" + bytes(5), b"st3d" + bytes(4) + b"\3")
     other = plain.entry.replace(b"equi", b"mshp")
     part = plain.track.replace(
         b"</rdf:SphericalVideo>",
