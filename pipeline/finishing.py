@@ -194,7 +194,7 @@ def _brightness_and_hue(frame: np.ndarray) -> np.ndarray:
     Of colours that is more, as videos have them at half size: they run beyond contours.
     """
     picture = frame.astype(np.float32) * np.float32(255 / np.iinfo(frame.dtype).max)
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb) * np.float32([1, _HUE, _HUE])
+    return cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb) * np.array([1, _HUE, _HUE], np.float32)
 
 
 def _shrunk(frame: np.ndarray, width: int) -> np.ndarray:

@@ -296,7 +296,7 @@ class StylizeOptions:
         return sides
 
     def for_source(self, info: VideoInfo) -> "StylizeOptions":
-        """The same with ``spherical`` decided, a layout or "off", and ``stereo``, if flat "none"."""
+        """The same with ``spherical`` and ``stereo`` decided: a layout or "off", "none" if flat."""
         known = info.sphere
         spherical, stereo = self.spherical, self.stereo
         if spherical == "auto":
