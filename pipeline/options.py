@@ -279,12 +279,14 @@ class StylizeOptions:
     def bars(self, info: VideoInfo) -> Sides | None:
         """Bars around this source's pictures in its pixels, None if they are to be found.
 
-        UsageError for those that leave nothing. Pictures of spheres have none.
+        UsageError for those that leave nothing. Pictures of spheres have none, nor have those with
+        transparent parts, which lie on black.
         """
         if self.crop_bars == "none" or self.for_source(info).spherical != "off":
             return NO_BARS
         if self.crop_bars == "auto":
-            return None
+            transparent = self.mask == ALPHA or (info.has_alpha and not info.begins_opaque)
+            return NO_BARS if transparent else None
         sides = sides_of(int(side) for side in self.crop_bars.split(":"))
         top, bottom, left, right = sides
         if info.height - top - bottom < 2 or info.width - left - right < 2:

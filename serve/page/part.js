@@ -9,10 +9,11 @@ export function offerPart(job, styles, choice) {
   if (job.transparent) places.push(["alpha", "where the file is not transparent"]);
   pick("where").replaceChildren(...places.map(([value, text]) => new Option(text, value)));
   pick("where").value = places.some(([value]) => value === choice.mask) ? choice.mask : "";
-  const rest = [["", "left as it is"], ...styles.map((style) => [style, style])];
+  const rest = [["", "left as it is"], ...styles.map((style) => [style, `painted like ${style}`])];
   pick("outside").replaceChildren(...rest.map(([value, text]) => new Option(text, value)));
   pick("outside").value = styles.includes(choice.outside) ? choice.outside : "";
   pick("invert").checked = Boolean(choice.mask_invert);
+  pick("new-mask").querySelector("b").textContent = job.mask ? "Hand in another mask" : "Hand in a mask";
   pick("part").open = Boolean(choice.mask);
   showSides();
 }

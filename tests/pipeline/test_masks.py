@@ -180,6 +180,23 @@ def test_alpha_is_put_on_black_where_the_container_has_none(options, tmp_path):
         assert picture[cv2.dilate(disc(index), np.ones((9, 9))) == 0].max() < 12
 
 
+@pytest.mark.parametrize("mask", ["alpha", None])
+def test_what_is_transparent_beside_a_shape_is_no_bar(options, tmp_path, mask):
+    shape = np.zeros((64, 96), np.uint8)
+    shape[4:60, 20:70] = shape[28:36, 70:86] = 255  # a body, and a tail beyond its straight side
+    frames = [
+        np.dstack([frame, shape]) for frame in np.full((3, 64, 96, 3), (30, 200, 90), np.uint8)
+    ]
+    for index, frame in enumerate(frames):
+        frame[index::5, :, 0] = 220
+    source = lossless(tmp_path / "source.mkv", frames, alpha=True)
+    chosen = replace(options, mask=mask, pix_fmt="bgra" if mask else "bgr0")
+    for bars in ("auto", "none"):
+        stylize_video(source, tmp_path / f"{bars}.mkv", replace(chosen, crop_bars=bars))
+    pairs = (frames_of(tmp_path / f"{bars}.mkv") for bars in ("auto", "none"))
+    assert all(np.array_equal(*pair) for pair in zip(*pairs, strict=True))
+
+
 def test_the_colour_behind_what_is_hidden_does_not_come_to_light(options, tmp_path):
     pictures = []
     for number, value in enumerate((0, 255)):
