@@ -224,6 +224,7 @@ async function paint() {
     form: pick("form-label").hidden ? "mp4" : pick("form").value,
     ...partIn(),
   };
+  pick("preview").dataset.job = ""; // what it shows is of an earlier painting
   await act(() => request(address("/paint"), { method: "POST", json: choice }));
 }
 

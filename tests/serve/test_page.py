@@ -209,6 +209,7 @@ def test_a_part_is_painted_and_becomes_a_gif(visit, server, clip):
     assert download.value.path().read_bytes()[:3] == b"GIF"
     page.locator("#again").click()
     page.locator("#outside").wait_for()  # open, as something stands in it
+    assert page.locator("#new-mask b").inner_text() == "Hand in another mask"
     assert page.locator("#outside").input_value() == NASTY
     assert page.locator("#form").input_value() == "gif"
     page.locator("#where").select_option("")
