@@ -1,17 +1,14 @@
 """Masks: what is not painted is the source, whatever the mask's form; alpha goes through."""
 
-import threading
 from dataclasses import replace
 from fractions import Fraction
 
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from brushflow.common.errors import UsageError
-from brushflow.models import StyleModel, build
-from brushflow.pipeline import StylizeOptions, segments, stylize_video
+from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.pipeline.masks import mixed
 from brushflow.pipeline.preview import preview, stylize_image
 from brushflow.video import EncodeSettings, SegmentWriter, assemble, open_source, read_image
@@ -100,50 +97,15 @@ def test_a_mask_in_a_video_of_another_size_and_rate_is_scaled_and_kept_in_step(
         assert (result[index][:, : edge - 2] != frame[:, : edge - 2]).mean() > 0.5
 
 
-@pytest.fixture(scope="module")
-def other_model(tmp_path_factory):
-    torch.manual_seed(1)
-    network = build("c3s1-8,d8,R8,U2,c3s1-3", padding_type="replicate").eval()
-    path = tmp_path_factory.mktemp("other") / "other.safetensors"
-    StyleModel(network, "other").save(path)
-    return str(path)
-
-
-@pytest.mark.parametrize("backward", [False, True])
-def test_two_styles_share_the_motion_and_go_on_after_a_stop_byte_for_byte(
-    clip, options, other_model, tmp_path, backward, monkeypatch, short_segments, painting_threads
-):
-    monkeypatch.setattr(segments, "SEGMENT_FRAMES", 5)
-    write(tmp_path / "mask.png", grey(disc(5)))
-    both = replace(
-        options, mask=str(tmp_path / "mask.png"), style_outside=other_model, backward=backward
-    )
-    whole = painted(clip, tmp_path / "whole.mkv", both)
-    alone = [
-        painted(clip, tmp_path / f"{number}.mkv", replace(options, style=style, backward=backward))
-        for number, style in enumerate((options.style, other_model))
-    ]
+def test_one_picture_is_the_mask_of_all_frames(clip, options, tmp_path):
     mask = disc(5)
-    for index in range(COUNT):
-        assert np.array_equal(whole[index][mask == 255], alone[0][index][mask == 255])
-        assert np.array_equal(whole[index][mask == 0], alone[1][index][mask == 0])
-
-    stop, stopped = threading.Event(), replace(both, pix_fmt="bgr0")
-
-    def end_after(stage, done, total):
-        if stage == "stylize" and done >= 8:
-            stop.set()
-
-    with pytest.raises(KeyboardInterrupt):
-        stylize_video(clip, tmp_path / "again.mkv", stopped, end_after, stop)
-    assert (tmp_path / "again.mkv.brushflow").is_dir()
-    report = stylize_video(clip, tmp_path / "again.mkv", stopped)
-    assert 0 < report.painted < COUNT
-    assert (tmp_path / "again.mkv").read_bytes() == (tmp_path / "whole.mkv").read_bytes()
-    if not backward:
-        with painting_threads(2) as executor:
-            stylize_video(clip, tmp_path / "jobs.mkv", stopped, executor=executor)
-        assert (tmp_path / "jobs.mkv").read_bytes() == (tmp_path / "whole.mkv").read_bytes()
+    write(tmp_path / "mask.png", grey(mask))
+    still = replace(options, mask=str(tmp_path / "mask.png"), end=Fraction(3, 25))
+    result = painted(clip, tmp_path / "out.mkv", still)
+    assert len(result) == 3
+    for frame, picture in zip(frames_of(clip), result, strict=False):
+        assert np.array_equal(picture[mask == 0], frame[mask == 0])
+        assert (picture[mask == 255] != frame[mask == 255]).mean() > 0.5
 
 
 def transparent(count, value=0):
