@@ -18,7 +18,7 @@ from brushflow.tests.pipeline.test_masks import disc, frames_of, grey, lossless
 from brushflow.video import open_source
 from brushflow.video import write_image as write
 
-COUNT, CUT, TURN, HEIGHT = 8, 6, 4, 48
+COUNT, CUT, TURN, HEIGHT = 7, 5, 3, 48
 WAYS = {
     "forward": {},
     "backward": {"backward": True},
@@ -38,7 +38,7 @@ def short():
 
 @pytest.fixture(scope="module")
 def film(tmp_path_factory, drifting):
-    """8 frames of 96×48, a cut at 6, whose pixels are stored as they are."""
+    """7 frames of 96×48, a cut at 5, whose pixels are stored as they are."""
     frames = drifting(CUT, height=HEIGHT) + drifting(COUNT - CUT, height=HEIGHT, picture="coffee")
     return lossless(tmp_path_factory.mktemp("film") / "film.mkv", frames)
 
@@ -127,9 +127,9 @@ def test_what_no_style_paints_is_the_source(film, everything, tmp_path, way):
         assert (picture[mask == 255] != frame[mask == 255]).mean() > 0.5
 
 
-@pytest.mark.parametrize("way", ["independent", "backward on a sphere"])
-def test_all_styles_are_what_they_are_alone(film, models, everything, tmp_path, way):
-    options = replace(everything, style_outside=None, style_at=(), **WAYS[way])
+def test_all_styles_are_what_they_are_alone(film, models, everything, tmp_path):
+    way = WAYS["backward on a sphere"]
+    options = replace(everything, style_outside=None, style_at=(), **way)
     outputs = [(style, tmp_path / f"{number}.mkv") for number, style in enumerate(models[:2])]
     stylize_in_styles(open_source(film), outputs, options)
     for style, output in outputs:
