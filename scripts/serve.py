@@ -90,10 +90,16 @@ def command(
             raise _cannot_open(error) from error
         if host not in _LOOPBACK:
             click.echo("Everybody who can reach this computer can use the page.", err=True)
-        shown = f"[{host}]" if ":" in host else host
-        click.echo(f"Open http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
+        click.echo(f"Open {address_to_open(host, port)} in a browser; Ctrl-C ends it.")
         uvicorn.Server(server_config(app)).run([listener])
     raise KeyboardInterrupt  # the only end it has, whether or not the server passes it on
+
+
+def address_to_open(host: str, port: int) -> str:
+    """What a browser on this computer finds the page by; not all that is listened at is that."""
+    if host in ("0.0.0.0", "::"):
+        host = "localhost"
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
 def _cannot_open(error: OSError) -> BrushflowError:

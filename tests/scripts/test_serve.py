@@ -8,8 +8,23 @@ import urllib.request
 
 import pytest
 
+from brushflow.scripts.serve import address_to_open
+
 pytest.importorskip("uvicorn")
 pytest.importorskip("fastapi")
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8500/"),
+        ("::1", "http://[::1]:8500/"),
+        ("0.0.0.0", "http://localhost:8500/"),
+        ("::", "http://localhost:8500/"),
+    ],
+)
+def test_the_address_can_be_opened(host, address):
+    assert address_to_open(host, 8500) == address
 
 
 @pytest.mark.slow

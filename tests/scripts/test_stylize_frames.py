@@ -1,5 +1,7 @@
 """The original tool's way of working: frames, flows and maps in files, and its options."""
 
+from unittest.mock import Mock
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from click.testing import CliRunner
 from scipy.ndimage import map_coordinates, median_filter, minimum_filter
 from skimage import data
 
+from brushflow.common import torch_devices
 from brushflow.common.errors import BrushflowError
 from brushflow.flow import load_estimator, write_flo
 from brushflow.models import deprocess, preprocess
@@ -90,6 +93,21 @@ def test_files_give_what_the_recurrence_gives(place, run, tiny_model, tmp_path):
     code, err = run()
     assert code == 0, err
     assert same(pictures(tmp_path), expected)
+
+
+def test_a_gpu_that_does_not_paint_is_passed_over(run, monkeypatch, tmp_path):
+    """Here none does, so a network that goes to one fails."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch_devices, "_try_painting", Mock(side_effect=RuntimeError("no kernel")))
+    torch_devices._problem.cache_clear()
+    try:
+        code, err = run("--num-frames", 1)
+    finally:
+        torch_devices._problem.cache_clear()
+    assert code == 0, err
+    assert "The device cuda does not paint in fp16 here: no kernel." in err
+    assert len(pictures(tmp_path)) == 1
 
 
 def original(model, frames, flows, maps):
