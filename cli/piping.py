@@ -52,6 +52,7 @@ def paint_stream(
     yield 0
     reader = StreamReader(source, raw)
     painter = Painter(replace(options, spherical="off"))
+    painter.prepare()
     cuts: set[int] = set()
     frames = noting_cuts(reader, cuts) if options.cuts == "auto" else iter(reader)
     writer = StreamWriter(target, reader)

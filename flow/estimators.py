@@ -52,7 +52,7 @@ def load_estimator(
     """
     if max_size is not None and max_size < 1:
         raise UsageError(f"The flow size must be at least 1 pixel, not {max_size}.")
-    estimator = _loader(name)(name, device, weights)
+    estimator = find_loader(name)(name, device, weights)
     return Guarded(estimator if max_size is None else CappedSize(estimator, max_size))
 
 
@@ -61,7 +61,8 @@ def is_network(name: str) -> bool:
     return _MODULES.get(name) != "opencv"
 
 
-def _loader(name: str) -> Loader:
+def find_loader(name: str) -> Loader:
+    """What makes the estimator of that name; UsageError for an unknown one."""
     module = _MODULES.get(name) or next(
         (_MODULES[family] for family in _FAMILIES if name.startswith(family)), None
     )

@@ -1,7 +1,7 @@
 """The stylization networks, their files, and the networks that judge them."""
 
 from brushflow.models.arch import PADDING_TYPES, parse_arch
-from brushflow.models.model_file import DEFAULT_STYLE, StyleModel, load
+from brushflow.models.model_file import DEFAULT_STYLE, ModelFile, StyleModel, load, read_model
 from brushflow.models.network import PAPER_ARCH, StyleNetwork, build
 from brushflow.models.preprocessing import (
     VGG_MEAN_BGR,
@@ -18,6 +18,7 @@ __all__ = [
     "PADDING_TYPES",
     "PAPER_ARCH",
     "VGG_MEAN_BGR",
+    "ModelFile",
     "StyleModel",
     "StyleNetwork",
     "available",
@@ -29,6 +30,7 @@ __all__ = [
     "load",
     "parse_arch",
     "preprocess",
+    "read_model",
     "rename_style",
     "to_rgb",
     "upload",

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from brushflow.common.tensor_files import safetensors_bytes, tensors_digest
 from brushflow.models.importers.detect import network_from_other
 from brushflow.models.network import StyleNetwork
 from brushflow.models.styles import PRETRAINED, SUFFIXES, available, learned_styles
-from brushflow.models.weights import network_from_state
+from brushflow.models.weights import checked_weights, network_from_state
 
 FORMAT = "brushflow-1"
 BASE = Path(__file__).parent / "base.safetensors"  # where learning another painting begins
@@ -42,15 +43,13 @@ class StyleModel:
     @property
     def digest(self) -> str:
         """SHA-256 of what decides its paintings, whatever kind of file that came from."""
-        tensors = tensors_digest(self.network.state_dict())
-        about = json.dumps(_description(self.network), sort_keys=True)
-        return hashlib.sha256(f"{about} {tensors}".encode()).hexdigest()
+        return _digest(_description(self.network), self.network.state_dict())
 
     def save(self, path: Path | str, dtype: torch.dtype = torch.float32) -> None:
         """Write the file, atomically; ``dtype`` float16 halves it, but for what is beyond that."""
         metadata = {
             "format": FORMAT,
-            **_description(self.network),
+            **_written(_description(self.network)),
             "style": self.style,
             "training": json.dumps(self.training, sort_keys=True),
         }
@@ -65,6 +64,35 @@ class StyleModel:
             raise BrushflowError(f"Could not write the model {path}: {error.strerror}.") from error
 
 
+@dataclass(frozen=True)
+class ModelFile:
+    """What a file holds of a model: all that tells it from others, without a network.
+
+    ``description``: arguments of ``build``; ``weights``: float32, checked to be that network's;
+    ``style`` and ``training`` as of ``StyleModel``.
+    """
+
+    description: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    style: str
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """That of the model."""
+        return _digest(self.description, self.weights)
+
+    @property
+    def in_channels(self) -> int:
+        """What its network sees: 3, a picture; 6, the output before too; 7, see ``input_for``."""
+        return int(self.description["in_channels"])
+
+    def model(self) -> StyleModel:
+        """Build the network."""
+        network = network_from_state(self.weights, **self.description)
+        return StyleModel(network, self.style, self.training)
+
+
 def _narrowed(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if not tensor.is_floating_point():
         return tensor
@@ -72,24 +100,39 @@ def _narrowed(tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return narrow if narrow.isfinite().all() else tensor
 
 
-def _description(network: StyleNetwork) -> dict[str, str]:
+def _description(network: StyleNetwork) -> dict[str, Any]:
     """All that a network is built from, but its weights."""
     return {
         "arch": network.arch,
-        "in_channels": str(network.in_channels),
+        "in_channels": network.in_channels,
         "norm": network.norm,
         "padding_type": network.padding_type,
-        "tanh_constant": str(network.tanh_constant),
-        "margin": str(network.margin),
+        "tanh_constant": network.tanh_constant,
+        "margin": network.margin,
         "preprocessing": network.preprocessing,
     }
 
 
+def _written(description: Mapping[str, Any]) -> dict[str, str]:
+    """A description as it stands in a file."""
+    return {name: str(value) for name, value in description.items()}
+
+
+def _digest(description: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
+    about = json.dumps(_written(description), sort_keys=True)
+    return hashlib.sha256(f"{about} {tensors_digest(weights)}".encode()).hexdigest()
+
+
 def load(path_or_name: Path | str) -> StyleModel:
-    """Load a bundled or learned style by name, a ``.safetensors`` file, or another program's.
+    """Load a bundled or learned style by name, or a file; errors are those of ``read_model``."""
+    return read_model(path_or_name).model()
+
+
+def read_model(path_or_name: Path | str) -> ModelFile:
+    """Read a bundled or learned style by name, a ``.safetensors`` file, or another program's.
 
     Those are ``.t7`` and ``.pth``, also called ``.pt``, ``.model`` or ``.pth.tar``: see
-    ``imported``. Loading runs no code from the file. UsageError for a name that is no style and no
+    ``importers``. Reading runs no code from the file. UsageError for a name that is no style and no
     file; BrushflowError for a file that holds something else.
     """
     path = _find(str(path_or_name))
@@ -101,8 +144,10 @@ def load(path_or_name: Path | str) -> StyleModel:
     if size > _LARGEST_FILE:
         raise BrushflowError(f"{path} is far larger than a stylization network.")
     if path.suffix.lower() == ".safetensors":
-        return _load_safetensors(path)
-    return StyleModel(network_from_other(path), path.stem.removesuffix(".pth"))
+        return _read_safetensors(path)
+    network = network_from_other(path)
+    style = path.stem.removesuffix(".pth")
+    return ModelFile(_description(network), network.state_dict(), style)
 
 
 def _find(name: str) -> Path:
@@ -127,7 +172,7 @@ def _find(name: str) -> Path:
     raise UsageError(f"There is no style called {name!r}{hint}", about="style")
 
 
-def _load_safetensors(path: Path) -> StyleModel:
+def _read_safetensors(path: Path) -> ModelFile:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -137,16 +182,16 @@ def _load_safetensors(path: Path) -> StyleModel:
                 )
             # Copies: the library's tensors hold the file, which Windows cannot replace then.
             state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
-        network = network_from_state(
-            state,
-            metadata["arch"],
-            in_channels=int(metadata["in_channels"]),
-            padding_type=metadata["padding_type"],
-            tanh_constant=float(metadata["tanh_constant"]),
-            norm=metadata["norm"],
-            margin=int(metadata.get("margin", 0)),
-            preprocessing=metadata.get("preprocessing", "vgg"),
-        )
+        description = {
+            "arch": metadata["arch"],
+            "in_channels": int(metadata["in_channels"]),
+            "padding_type": metadata["padding_type"],
+            "tanh_constant": float(metadata["tanh_constant"]),
+            "norm": metadata["norm"],
+            "margin": int(metadata.get("margin", 0)),
+            "preprocessing": metadata.get("preprocessing", "vgg"),
+        }
+        weights = checked_weights(state, **description)
         training = json.loads(metadata.get("training", "{}"))
         if not isinstance(training, dict):
             raise ValueError("its entry 'training' is not a table")
@@ -157,4 +202,4 @@ def _load_safetensors(path: Path) -> StyleModel:
         raise BrushflowError(
             f"{path} is not a usable brushflow model: {reason.splitlines()[0].rstrip('.')}."
         ) from error
-    return StyleModel(network, metadata.get("style", path.stem), training)
+    return ModelFile(description, weights, metadata.get("style", path.stem), training)

@@ -16,8 +16,23 @@ _IN_CHANNELS = (3, 6, 7)
 def network_from_state(state: Mapping[str, Tensor], arch: str, **description: Any) -> StyleNetwork:
     """Build the network that ``arch`` and ``description`` (see ``build``) tell of, with weights.
 
-    A description in a file may claim any size, so the network is first laid out without memory
-    and compared with the tensors that are there. It is in evaluation mode, in float32.
+    It is in evaluation mode, in float32; errors are those of ``checked_weights``.
+    """
+    weights = checked_weights(state, arch, **description)
+    with torch.device("meta"):
+        network = build(arch, **description)
+    network.to_empty(device="cpu")  # weights from chance would be replaced at once
+    network.load_state_dict(weights)
+    return network.eval()
+
+
+def checked_weights(
+    state: Mapping[str, Tensor], arch: str, **description: Any
+) -> dict[str, Tensor]:
+    """The weights as the network that ``arch`` and ``description`` tell of has them, by name.
+
+    A description in a file may claim any size, so the network is only laid out without memory and
+    compared with the tensors that are there.
 
     Raises:
         UsageError: the description is wrong.
@@ -27,8 +42,7 @@ def network_from_state(state: Mapping[str, Tensor], arch: str, **description: An
     if channels not in _IN_CHANNELS:
         raise ValueError(f"a network takes 3, 6 or 7 channels, and not {channels}")
     with torch.device("meta"):
-        network = build(arch, **description)
-    wanted = network.state_dict()
+        wanted = build(arch, **description).state_dict()
     unlike = wanted.keys() ^ state.keys()
     if unlike:
         name = min(unlike)
@@ -44,6 +58,4 @@ def network_from_state(state: Mapping[str, Tensor], arch: str, **description: An
     broken = not_finite(state)
     if broken is not None:
         raise ValueError(f"the tensor {broken!r} holds values that are no numbers")
-    network.to_empty(device="cpu")  # weights from chance would be replaced at once
-    network.load_state_dict(dict(state))
-    return network.eval()
+    return {name: tensor.to(wanted[name].dtype) for name, tensor in state.items()}

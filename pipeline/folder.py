@@ -68,11 +68,12 @@ class RunFolder:
     """``run.json``, ``scan.json``, ``segments/`` and ``state/`` of one run.
 
     Every file carries a checksum, or has one beside it: what was damaged between two starts counts
-    as not there.
+    as not there. What is large is read for that once in each start.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._known_whole: dict[Path, tuple[int, int]] = {}  # size and time by then
         self.segments = path / "segments"
         self.states = path / "state"
 
@@ -253,8 +254,12 @@ class RunFolder:
     def _whole(self, path: Path) -> bool:
         """Whether a file is there as it was sealed; else it is removed."""
         with suppress(OSError, BrushflowError):
+            now = path.stat().st_size, path.stat().st_mtime_ns
+            if self._known_whole.get(path) == now:
+                return True
             sealed = _checksum_path(path).read_bytes() == file_digest(path).encode()
             if sealed and (path.suffix != ".mkv" or verify_segment(path) == len(_range(path))):
+                self._known_whole[path] = now
                 return True
         path.unlink(missing_ok=True)
         return False

@@ -10,14 +10,14 @@ from collections.abc import Callable, Container, Generator, Iterable, Mapping, S
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from threading import Lock
 
 import numpy as np
 from torch import Tensor
 
 from brushflow.models import available
-from brushflow.occlusion.motion import EstimatedMotion, MotionSource, Moved
+from brushflow.occlusion.motion import MotionSource, Moved
 from brushflow.pipeline.long_term import State
 from brushflow.pipeline.masks import shown
 from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
@@ -107,15 +107,20 @@ class Layers:
         )
         self.painters = [Painter(replace(plain, style=s, stroke=k)) for s, k in kinds]
         self._strokes = [stroke for _, stroke in kinds]
-        self._motions = [p.stylizer.motion if p.stylizer else None for p in self.painters]
+
+    def prepare(self) -> None:
+        """See ``Painter.prepare``."""
+        for painter in self.painters:
+            painter.prepare()
+
+    @cached_property
+    def _motions(self) -> list[MotionSource | None]:
+        """What finds motion for each painter, before they share it."""
+        return [p.stylizer.motion if p.stylizer else None for p in self.painters]
 
     @property
     def stylizer(self) -> Stylizer | None:
         return self.painters[0].stylizer
-
-    @property
-    def motion(self) -> EstimatedMotion | None:
-        return next((p.motion for p in self.painters if p.motion is not None), None)
 
     @property
     def recurrent(self) -> bool:

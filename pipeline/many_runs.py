@@ -205,6 +205,7 @@ def _paint_in_styles(runs: Sequence[Run]) -> int:
     """Paint what any of the runs lacks; the number of frames."""
     first = runs[0]
     painter = Layers(first.options, [run.options.style for run in runs])
+    painter.prepare()
     if painter.on_cpu:
         warn_of_shortage(painter.pixels(first.size), first.options)
     scan = first.scan()

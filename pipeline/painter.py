@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Container, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from brushflow.common.errors import UsageError
 from brushflow.common.sizes import resized
 from brushflow.common.torch_devices import choose_precision, usable_device
 from brushflow.flow import load_estimator
-from brushflow.models import available, load
+from brushflow.flow.estimators import find_loader
+from brushflow.models import ModelFile, available, read_model
 from brushflow.occlusion.motion import EstimatedMotion
 from brushflow.pipeline.finishing import finish, painted_size, stroke_for
 from brushflow.pipeline.masks import parted, shown
@@ -23,7 +25,7 @@ from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.pipeline.timeline import keyframes_of
 from brushflow.shots.looks import Look, Looks, plain_look
-from brushflow.spherical import FACES, LAYOUTS
+from brushflow.spherical import FACES, LAYOUTS, SphereFrames
 
 
 def model_digests(options: StylizeOptions) -> dict[str, str]:
@@ -31,14 +33,14 @@ def model_digests(options: StylizeOptions) -> dict[str, str]:
     if options.strength == 0:
         return {}
     if options.style == ALL:
-        return {name: load(name).digest for name in available()} | _flow_digest(options)
-    digests = {"style": load(options.style).digest, **_flow_digest(options)}
+        return {name: read_model(name).digest for name in available()} | _flow_digest(options)
+    digests = {"style": read_model(options.style).digest, **_flow_digest(options)}
     if options.style_outside is not None:
-        digests["style_outside"] = load(options.style_outside).digest
+        digests["style_outside"] = read_model(options.style_outside).digest
     for number, key in enumerate(keyframes_of(options)[1:], 1):
-        digests[f"style_at {number}"] = load(key.style).digest
+        digests[f"style_at {number}"] = read_model(key.style).digest
     if options.image_model is not None:
-        digests["image_model"] = load(options.image_model).digest
+        digests["image_model"] = read_model(options.image_model).digest
     return digests
 
 
@@ -53,96 +55,121 @@ def _flow_digest(options: StylizeOptions) -> dict[str, str]:
 class Painter:
     """A stylizer as the options describe it. With strength 0 no model runs, nor is one loaded.
 
-    ``digests``: SHA-256 of each file of weights by its use. ``motion``: finds motion, None if there
-    is no need for it. ``recurrent``: whether a frame depends on the one painted before it.
+    Models are read at once, and networks built when they are needed: not where other processes
+    paint. ``digests``: SHA-256 of each file of weights by its use. ``moves``: whether motion is
+    found. ``recurrent``: whether a frame depends on the one painted before it.
     """
 
     def __init__(self, options: StylizeOptions) -> None:
         self.options = options
         self.digests: dict[str, str] = {}
-        self.motion: EstimatedMotion | None = None
-        self.stylizer: Stylizer | None = None
-        device = usable_device(options.device, options.precision)
-        precision = choose_precision(options.precision, device)
-        if options.strength == 0:
+        self.moves = self.recurrent = False
+        self._device = usable_device(options.device, options.precision)
+        self._precision = choose_precision(options.precision, self._device)
+        self._files: list[ModelFile] = []  # until networks are built of them
+        self._paints = options.strength > 0
+        self._sphere: SphereFrames | None = None
+        if options.spherical in LAYOUTS:
+            sizes = options.face_size, options.overlap
+            self._sphere = SphereFrames(options.spherical, options.stereo, *sizes)
+        if not self._paints:
             return
-        model = load(options.style)
+        model = read_model(options.style)
+        self._files.append(model)
         self.digests = {"style": model.digest, **_flow_digest(options)}
-        first_frame_model = None
+        self.recurrent = model.in_channels > 3 and not options.independent
+        self.moves = model.in_channels == 7 and not options.independent
+        if self.moves:
+            find_loader(options.flow)
         if options.image_model is not None:
-            first_frame_model = load(options.image_model)
-            if first_frame_model.network.in_channels != 3:
+            first = read_model(options.image_model)
+            self._files.append(first)
+            if first.in_channels != 3:
                 raise UsageError(
                     f"{options.image_model} is a video model, and first frames are painted by a "
                     f"network that sees a single picture.",
                     about="image_model",
                 )
-            self.digests["image_model"] = first_frame_model.digest
-        if model.network.in_channels == 7 and not options.independent:
-            estimator = load_estimator(options.flow, device, options.flow_weights)
-            self.motion = EstimatedMotion(estimator, options.occlusion, options.flow_size)
+            self.digests["image_model"] = first.digest
+
+    @cached_property
+    def motion(self) -> EstimatedMotion | None:
+        """Finds motion; None if there is no need for it. Errors are those of ``load_estimator``."""
+        options = self.options
+        if not self.moves:
+            return None
+        estimator = load_estimator(options.flow, self._device, options.flow_weights)
+        return EstimatedMotion(estimator, options.occlusion, options.flow_size)
+
+    @cached_property
+    def stylizer(self) -> Stylizer | None:
+        """What paints; None with strength 0. Errors are those of ``load_estimator``."""
+        options = self.options
+        if not self._paints:
+            return None
+        model, *others = (file.model() for file in self._files)
+        self._files.clear()
         settings: dict[str, Any] = {
-            "first_frame_model": first_frame_model,
+            "first_frame_model": others[0] if others else None,
             "min_filter_width": options.min_filter,
             "fill": options.fill,
             "independent": options.independent,
             "long_term": options.long_term,
-            "device": device,
-            "precision": precision,
+            "device": self._device,
+            "precision": self._precision,
         }
-        if options.spherical in LAYOUTS:
-            self.stylizer = SphericalStylizer(
-                model,
-                motion=EachFace(self.motion) if self.motion is not None else None,
-                layout=options.spherical,
-                face_size=options.face_size,
-                overlap=options.overlap,
-                stereo=options.stereo,
-                border_consistency=options.border_consistency,
-                **settings,
-            )
-        else:
-            self.stylizer = Stylizer(model, motion=self.motion, **settings)
-
-    @property
-    def recurrent(self) -> bool:
-        return self.stylizer is not None and not self.stylizer.independent
+        if self._sphere is None:
+            return Stylizer(model, motion=self.motion, **settings)
+        return SphericalStylizer(
+            model,
+            motion=EachFace(self.motion) if self.motion is not None else None,
+            layout=options.spherical,
+            stereo=options.stereo,
+            face_size=options.face_size,
+            overlap=options.overlap,
+            border_consistency=options.border_consistency,
+            **settings,
+        )
 
     @property
     def on_cpu(self) -> bool:
-        return self.stylizer is not None and self.stylizer.device.type == "cpu"
+        return self._paints and self._device.type == "cpu"
+
+    def prepare(self) -> None:
+        """Build now what paints, so that its errors are told before other work."""
+        _ = self.stylizer
 
     def longest_for_motion(self, size: tuple[int, int]) -> int | None:
         """The longest side of what motion is sought in, the frame or a face; None without motion.
 
         ``size``: of the frames, (width, height).
         """
-        if self.motion is None:
+        if not self.moves:
             return None
         size = self.painted_size(size)
-        if isinstance(self.stylizer, SphericalStylizer):
-            return self.stylizer.cube(*size).size
-        return max(size)
+        return max(size) if self._sphere is None else self._sphere.cube(*size).size
 
     def painted_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) at which frames of this size are painted."""
-        options = self.options
-        if self.stylizer is None or options.spherical in LAYOUTS[1:]:
+        stroke = self.options.stroke
+        if not self._paints:
+            return size
+        if self._sphere is None:
+            return painted_size(size, stroke_for(size, stroke))
+        if self._sphere.layout != LAYOUTS[0]:
             return size  # the tiles of other layouts cannot take any size
-        if isinstance(self.stylizer, SphericalStylizer):
-            across, down = self.stylizer.eyes
-            size = size[0] // across, size[1] // down
-            _, height = painted_size(size, stroke_for(size, options.stroke))
-            # A sphere's picture is exactly twice as wide as it is high.
-            return across * 2 * height, down * height
-        return painted_size(size, stroke_for(size, options.stroke))
+        across, down = self._sphere.eyes
+        size = size[0] // across, size[1] // down
+        _, height = painted_size(size, stroke_for(size, stroke))
+        # A sphere's picture is exactly twice as wide as it is high.
+        return across * 2 * height, down * height
 
     def pixels(self, size: tuple[int, int]) -> int:
         """How many pixels of a frame of this size (width, height) are painted at once."""
         size = self.painted_size(size)
-        if isinstance(self.stylizer, SphericalStylizer):
-            return len(FACES) * self.stylizer.cube(*size).size ** 2
-        return size[0] * size[1]
+        if not self._paints or self._sphere is None:
+            return size[0] * size[1]
+        return len(FACES) * self._sphere.cube(*size).size ** 2
 
     def paint(
         self,

@@ -89,6 +89,7 @@ def preview(
     painter = painter_for(options)
     mark = mark_of(settings_of(source, options, painter.digests), moments)
     size = options.output_size(info.width, info.height)
+    painter.prepare()
     scan = scan_source(
         source, options.cuts, _show_nothing, check_stop, options.end, options.bars(info)
     )

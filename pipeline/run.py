@@ -228,7 +228,9 @@ class Run:
         """Raise if those who are to paint cannot; warn if there may be too little memory."""
         if self.executor is not None:
             self.executor.check(self._description(self.options))
-        elif self.painter.on_cpu:
+            return
+        self.painter.prepare()
+        if self.painter.on_cpu:
             warn_of_shortage(self.painter.pixels(self.size), self.options)
 
     def scan(self) -> Scan:

@@ -12,21 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion import min_filter
 from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
 from brushflow.pipeline.finishing import median
 from brushflow.pipeline.long_term import State
 from brushflow.pipeline.stylizer import Stylized, Stylizer
-from brushflow.spherical import FACES, Cube, Overlaps, Panorama, default_cube
+from brushflow.spherical import FACES, Cube, Overlaps, Panorama, SphereFrames
 
 Known = tuple[Tensor, Tensor]
 
 # Faces of a group share no border, so that they are painted at once (the paper's order).
 GROUPS = ((0,), (1, 2), (3,), (4, 5))
-# How many pictures a frame of stereo holds beside and above each other.
-_EYES = {"none": (1, 1), "top-bottom": (1, 2), "left-right": (2, 1)}
 
 
 class CubeStylizer(Stylizer):
@@ -201,9 +198,7 @@ class SphericalStylizer(CubeStylizer):
     as from the frame before, so that both eyes see the same strokes on things.
 
     Args:
-        layout: of an eye's picture, see ``Panorama``.
-        stereo: "none", "top-bottom" or "left-right".
-        face_size, overlap: of the cube's faces in pixels; None: what suits the frames.
+        layout, stereo, face_size, overlap: see ``SphereFrames``.
         Others as for ``CubeStylizer``.
     """
 
@@ -218,11 +213,9 @@ class SphericalStylizer(CubeStylizer):
         **options: Any,
     ) -> None:
         super().__init__(model, *arguments, overlap=overlap or 0, **options)
-        self.eyes = _EYES[stereo]
+        self.held = SphereFrames(layout, stereo, face_size, overlap)
         if stereo != "none":
             self.names = tuple(f"{eye}-{face}" for eye in stereo.split("-") for face in FACES)
-        self.layout = layout
-        self._wanted = face_size, overlap
         self._panoramas: dict[tuple[int, int], Panorama] = {}
 
     def stylize(
@@ -250,7 +243,7 @@ class SphericalStylizer(CubeStylizer):
         def faces() -> Iterator[np.ndarray]:
             for frame in chain([head], frames):
                 held.append(frame)
-                yield np.concatenate([panorama.faces_of(eye) for eye in self._parted(frame)])
+                yield np.concatenate([panorama.faces_of(eye) for eye in self.held.parted(frame)])
 
         with closing(super().stylize(faces(), cuts, first, step, state, seed)) as painted:
             for number, stylized in enumerate(painted):
@@ -294,26 +287,13 @@ class SphericalStylizer(CubeStylizer):
             output = torch.lerp(output, *memory)
         return State(torch.cat([state.output, output]), state.anchors)
 
-    def _parted(self, frame: np.ndarray) -> list[np.ndarray]:
-        """The pictures of the eyes."""
-        across, down = self.eyes
-        return [eye for row in np.split(frame, down) for eye in np.split(row, across, axis=1)]
-
     def panorama(self, width: int, height: int) -> Panorama:
         """The way between the eyes' pictures in frames of this size and the faces; made once."""
         if (width, height) not in self._panoramas:
-            cube = self.cube(width, height)
-            panorama = Panorama(*self._eye(width, height), self.layout, cube, self.device)
+            cube, eye = self.held.cube(width, height), self.held.eye(width, height)
+            panorama = Panorama(*eye, self.held.layout, cube, self.device)
             self._panoramas = {(width, height): panorama}
         return self._panoramas[width, height]
-
-    def cube(self, width: int, height: int) -> Cube:
-        """The faces that frames of this size are painted on; UsageError if they cannot be."""
-        cube = default_cube(*self._eye(width, height), self.layout)
-        size, overlap = self._wanted
-        if size is not None:
-            cube = Cube(size, max(16, round(size * cube.overlap / cube.size)))
-        return replace(cube, overlap=overlap or cube.overlap).check()
 
     @torch.inference_mode()
     def as_frame(self, stylized: Stylized, median_filter: int = 1) -> Stylized:
@@ -322,18 +302,8 @@ class SphericalStylizer(CubeStylizer):
         height, width = frame.shape[:2]
         panorama = self.panorama(width, height)
         eyes = smoothed(stylized.output, median_filter).split(len(FACES))
-        beside = -1 if self.eyes[0] > 1 else -2
+        beside = -1 if self.held.eyes[0] > 1 else -2
         return replace(stylized, output=torch.cat([panorama.frame(eye) for eye in eyes], beside))
-
-    def _eye(self, width: int, height: int) -> tuple[int, int]:
-        """The size of an eye's picture; UsageError where frames of this size have no two alike."""
-        across, down = self.eyes
-        if width % across or height % down:
-            raise UsageError(
-                f"Frames of {width}×{height} pixels do not hold two pictures of one size.",
-                about="stereo",
-            )
-        return width // across, height // down
 
 
 def _over(known: Known | None, seen: Tensor, sight: Tensor) -> Known:

@@ -7,6 +7,6 @@ whole-numbered positions.
 
 from brushflow.spherical.cube import FACES, Cube
 from brushflow.spherical.overlaps import Overlaps
-from brushflow.spherical.panorama import LAYOUTS, Panorama, default_cube
+from brushflow.spherical.panorama import LAYOUTS, Panorama, SphereFrames, default_cube
 
-__all__ = ["FACES", "LAYOUTS", "Cube", "Overlaps", "Panorama", "default_cube"]
+__all__ = ["FACES", "LAYOUTS", "Cube", "Overlaps", "Panorama", "SphereFrames", "default_cube"]

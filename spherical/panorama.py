@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,8 @@ from brushflow.spherical.cube import FACES, Cube, extent, facing, subpixels
 LAYOUTS = ("equirect", "cubemap")
 # Three tiles above three, as ffmpeg's c3x2 and transform360 lay them out.
 TILES = (("right", "left", "up"), ("down", "front", "back"))
+# How many pictures a frame of stereo holds beside and above each other.
+_EYES = {"none": (1, 1), "top-bottom": (1, 2), "left-right": (2, 1)}
 
 _MARGIN = 4  # pixels around a picture, for interpolation at its border
 _OVERLAP = 1 / 6  # of a face's size (REFERENCE D1)
@@ -28,6 +30,47 @@ def default_cube(width: int, height: int, layout: str) -> Cube:
     true = width / 3 if layout == "cubemap" else max(width, 2 * height) / math.pi
     size = max(32, 4 * math.ceil(true / (1 - _OVERLAP) / 4))
     return Cube(size, max(16, 2 * round(size * _OVERLAP / 2)))
+
+
+@dataclass(frozen=True)
+class SphereFrames:
+    """How frames hold a sphere, or two in stereo, and the faces that they are painted on.
+
+    ``layout``: of an eye's picture, see ``Panorama``; ``stereo``: "none", "top-bottom" or
+    "left-right"; ``face_size``, ``overlap``: of the faces in pixels, None: what suits the frames.
+    """
+
+    layout: str = "equirect"
+    stereo: str = "none"
+    face_size: int | None = None
+    overlap: int | None = None
+
+    @property
+    def eyes(self) -> tuple[int, int]:
+        """How many pictures a frame holds beside and above each other."""
+        return _EYES[self.stereo]
+
+    def eye(self, width: int, height: int) -> tuple[int, int]:
+        """The size of an eye's picture; UsageError where frames of this size have no two alike."""
+        across, down = self.eyes
+        if width % across or height % down:
+            raise UsageError(
+                f"Frames of {width}×{height} pixels do not hold two pictures of one size.",
+                about="stereo",
+            )
+        return width // across, height // down
+
+    def parted(self, frame: np.ndarray) -> list[np.ndarray]:
+        """The pictures of the eyes in a frame (H, W, 3)."""
+        across, down = self.eyes
+        return [eye for row in np.split(frame, down) for eye in np.split(row, across, axis=1)]
+
+    def cube(self, width: int, height: int) -> Cube:
+        """The faces that frames of this size are painted on; UsageError if they cannot be."""
+        cube = default_cube(*self.eye(width, height), self.layout)
+        if self.face_size is not None:
+            cube = Cube(self.face_size, max(16, round(self.face_size * cube.overlap / cube.size)))
+        return replace(cube, overlap=self.overlap or cube.overlap).check()
 
 
 class Panorama:

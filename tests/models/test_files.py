@@ -9,7 +9,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.models import StyleModel, available, build, load
+from brushflow.models import StyleModel, available, build, load, read_model
 
 SMALL = "c9s1-8,d12,d16,R16,R16,U2,c3s1-8,U2,c9s1-3"
 
@@ -137,6 +137,17 @@ def test_weights_that_are_no_numbers_are_refused(tmp_path, value, dtype):
         load(tmp_path / "x.safetensors")
 
 
+@pytest.mark.parametrize("norm", [None, "instance", "batch"])
+def test_a_file_tells_its_model_from_others_without_a_network(norm, tmp_path):
+    path = "starry-night"
+    if norm is not None:
+        path = tmp_path / "half.safetensors"
+        StyleModel(build(SMALL, norm=norm).eval(), "mine").save(path, torch.float16)
+    file = read_model(path)
+    model = file.model()
+    assert (file.digest, file.in_channels) == (model.digest, model.network.in_channels)
+
+
 def test_what_half_precision_cannot_hold_is_stored_in_full(tmp_path):
     network = build(SMALL).half().float().eval()
     with torch.no_grad():
@@ -149,6 +160,6 @@ def test_too_little_memory_is_not_taken_for_damage(tmp_path, monkeypatch, tiny_m
     def hungry(*arguments, **named):
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("brushflow.models.model_file.network_from_state", hungry)
+    monkeypatch.setattr("brushflow.models.model_file.checked_weights", hungry)
     with pytest.raises(RuntimeError, match="allocate"):
         load(tiny_model_file)

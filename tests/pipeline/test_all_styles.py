@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from brushflow.models import StyleModel, build
+from brushflow.occlusion.motion import EstimatedMotion
 from brushflow.pipeline import StylizeOptions, layers, preview, segments, stylize_video
 from brushflow.pipeline.many_runs import stylize_in_styles
 from brushflow.video import open_source, read_image
@@ -72,13 +73,13 @@ def test_a_run_of_one_style_goes_on_with_what_all_have_left(clip, models, tmp_pa
 
 def test_motion_is_found_once_for_all(clip, models, tmp_path, monkeypatch):
     asked = []
-    real = layers.EstimatedMotion.__call__
+    real = EstimatedMotion.__call__
 
     def counted(self, frame, previous, index, executor):
         asked.append(index)
         return real(self, frame, previous, index, executor)
 
-    monkeypatch.setattr(layers.EstimatedMotion, "__call__", counted)
+    monkeypatch.setattr(EstimatedMotion, "__call__", counted)
     outputs = [(style, tmp_path / f"{number}.mp4") for number, style in enumerate(models)]
     stylize_in_styles(open_source(clip), outputs, StylizeOptions(device="cpu", cuts="none"))
     assert sorted(asked) == list(range(1, 12))

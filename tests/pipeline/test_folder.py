@@ -8,8 +8,9 @@ from dataclasses import replace
 import av
 import pytest
 
+from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import UsageError
-from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline import StylizeOptions, folder, stylize_video
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.painter import Painter, model_digests
 from brushflow.pipeline.segments import plan_segments
@@ -87,21 +88,47 @@ def test_a_backward_run_resumes_as_well(long_shot, options, tmp_path):
 def test_damaged_or_lost_parts_are_made_again(long_shot, options, undisturbed, tmp_path):
     output = tmp_path / "out.mp4"
     interrupted(long_shot, output, options, 26)
-    folder = tmp_path / "out.mp4.brushflow"
-    made = RunFolder(folder)
+    place = tmp_path / "out.mp4.brushflow"
+    made = RunFolder(place)
     plan = plan_segments(0, 27, [], 6)
     assert made.finished(plan) == plan[:4]
-    lost, *_, cut = sorted(folder.glob("segments/0*[v,b]"))
+    lost, *_, cut = sorted(place.glob("segments/0*[v,b]"))
     lost.unlink()  # its state is long gone
     cut.write_bytes(cut.read_bytes()[:900])
     whole = sum(map(len, made.finished(plan)))
     assert not cut.exists() and whole < 24
-    for state in (folder / "state").iterdir():
+    for state in (place / "state").iterdir():
         state.write_bytes(b"no state")
     counted = []
     stylize_video(long_shot, output, options, watch=lambda picture: counted.append(1))
     assert len(counted) == 28 - whole  # not what is only painted again for its state
     assert output.read_bytes() == undisturbed
+
+
+@pytest.mark.parametrize("at_end", [False, True])
+def test_what_is_there_is_read_once_to_see_whether_it_is_whole(
+    two_shots, options, at_end, monkeypatch, tmp_path
+):
+    def kill(stage, done, total):
+        if stage == "assemble":
+            raise Killed
+
+    output = tmp_path / "out.mp4"
+    if at_end:
+        with pytest.raises(Killed):
+            stylize_video(two_shots, output, options, kill)
+    else:
+        interrupted(two_shots, output, options, 20)
+    there = sorted((tmp_path / "out.mp4.brushflow").glob("segments/0*[v,b]"))
+    read = []
+
+    def digest(path):
+        read.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(folder, "file_digest", digest)
+    stylize_video(two_shots, output, options)
+    assert len(there) >= 2 and [read.count(path) for path in there] == [1] * len(there)
 
 
 def test_another_request_does_not_touch_an_unfinished_run(

@@ -110,4 +110,4 @@ def mark(make_clip, spheres, tmp_path):
 
 def test_frames_that_hold_no_two_pictures_are_a_sentence():
     with pytest.raises(UsageError, match="do not hold two pictures"):
-        stylizer("top-bottom").cube(96, 65)
+        stylizer("top-bottom").held.cube(96, 65)

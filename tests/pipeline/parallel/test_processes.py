@@ -17,7 +17,8 @@ import torch
 from brushflow.common.errors import BrushflowError
 from brushflow.models import load
 from brushflow.models.inference.folding import FoldedNetwork, fold
-from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.models.network import StyleNetwork
+from brushflow.pipeline import StylizeOptions, painter, stylize_video
 from brushflow.pipeline.parallel import processes as parallel
 from brushflow.pipeline.parallel import rows as dispatch
 from brushflow.pipeline.parallel.lease import RowAtWork, Turn, TurnOver
@@ -88,6 +89,30 @@ def test_two_processes_make_the_file_of_one(film, options, serial, processes, tm
     assert [path.name for path in tmp_path.iterdir()] == ["out.mp4"]
     done = [d for stage, d, total in seen if stage == "stylize"]
     assert done[-1] == 30 and len(set(done)) > 2
+
+
+def test_who_has_others_paint_builds_no_network(
+    film, tiny_model_file, serial, run_command, monkeypatch, tmp_path
+):
+    """Nor what finds motion: what weights are, is read in their file."""
+    laid_out = []
+    make = StyleNetwork.__init__
+
+    def noted(self, *arguments):
+        make(self, *arguments)
+        laid_out.extend(parameter.device.type for parameter in self.parameters())
+
+    def load(*arguments):
+        raise AssertionError("an estimator was loaded")
+
+    monkeypatch.setattr(StyleNetwork, "__init__", noted)
+    monkeypatch.setattr(painter, "load_estimator", load)
+    arguments = ("--style", tiny_model_file, "--device", "cpu", "--preset", "ultrafast")
+    output = tmp_path / "out.mp4"
+    code, _, err = run_command(film, "-o", output, *arguments, "--jobs", 2)
+    assert code == 0, err
+    assert output.read_bytes() == serial
+    assert set(laid_out) == {"meta"}  # without memory, to check the file
 
 
 def test_threads_are_an_executor_too_and_work_backward(film, options, tmp_path, painting_threads):
