@@ -21,10 +21,9 @@ from brushflow.training.losses import (
 )
 from brushflow.training.options import ResolvedOptions
 from brushflow.training.schedule import Schedule
-from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES, noise_loss, temporal_loss
+from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES, Means, noise_loss
 from brushflow.training.unroll import Network, Step
 
-DIFFERENCE_LAYER = "relu3_3"  # whose changes c-fdb compares
 MEAN_SQUARE = 70.0**2  # of photographs in network space: what relative pixel terms are shares of
 
 
@@ -45,6 +44,7 @@ class Objective:
         _choose(options.temporal_criterion, CRITERIA, "temporal_criterion")
         _choose(options.style_statistic, STATISTICS, "style_statistic")
         self.options = options
+        self.temporal = TEMPORAL_LOSSES[options.temporal_loss]()
         self.content_strength = Schedule.parse(
             options.content_strength_schedule, "content_strength_schedule"
         )
@@ -65,8 +65,7 @@ class Objective:
         layers = [
             layer.partition("/")[0] for layer in (*options.content_layers, *options.style_layers)
         ]
-        if options.temporal_loss == "c-fdb":
-            layers.append(DIFFERENCE_LAYER)
+        layers += self.temporal.layers
         self.network = LossNetwork(options.loss_weights, layers, options.pooling).to(device)
         # Numbers that the options may have are names now.
         self.names = dict(zip(layers, self.network.wanted, strict=True))
@@ -158,33 +157,28 @@ class Objective:
             losses["luminance"] = options.luminance_weight * order
         if self.noise_weight.largest:
             weight = pixel * self.noise_weight(iteration)
-            losses["noise"] = weight * self._noise(network, steps, iteration)
+            losses["noise"] = weight * self._noise(network, steps[-1], iteration)
         return losses
 
     def _temporal(self, network: Network, steps: list[Step], iteration: int) -> Tensor:
         options = self.options
-        if options.temporal_loss == "noise":
-            return self._noise(network, steps, iteration)
-        return temporal_loss(
-            options.temporal_loss,
-            steps if options.through_time else steps[-2:],
+        means = Means(
             options.temporal_criterion,
-            self._difference_features,
+            lambda picture: self.network(picture, list(self.temporal.layers)),
+            lambda step: self._noise(network, step, iteration),
         )
+        return self.temporal(steps if options.through_time else steps[-2:], means)
 
     def _roughness(self, output: Tensor) -> Tensor:
         """Total variation; where terms are relative, of a pixel and not of a picture."""
         total = total_variation(output)
         return total / output[0, 0].numel() if self.options.relative else total
 
-    def _noise(self, network: Network, steps: list[Step], iteration: int) -> Tensor:
+    def _noise(self, network: Network, step: Step, iteration: int) -> Tensor:
         options = self.options
         reach = options.noise_range / 2  # published for pictures from −1 to 1, in 255ths
         seed = [options.seed, iteration // options.noise_every]
-        return noise_loss(network, steps[-1], seed, options.noise_per_img, reach)
-
-    def _difference_features(self, picture: Tensor) -> Tensor:
-        return self.network(picture, [DIFFERENCE_LAYER])[DIFFERENCE_LAYER]
+        return noise_loss(network, step, seed, options.noise_per_img, reach)
 
 
 def _mean(terms: Iterable[Tensor]) -> Tensor:

@@ -22,56 +22,122 @@ CRITERIA: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "smooth-l1": F.smooth_l1_loss,
 }
 FEATURE_SHARE = 60.0  # of the features' term in c-fdb against the pixels' term
+DIFFERENCE_LAYER = "relu3_3"  # whose changes c-fdb compares
 NOISE_DENSITY = 20_000 / 256**2  # picks a pixel: the published number at the published size
 
-Features = Callable[[Tensor], Tensor]
 
+@dataclass(frozen=True)
+class Means:
+    """What a temporal loss may use beside the painted steps.
 
-def temporal_loss(kind: str, steps: list[Step], criterion: str, features: Features) -> Tensor:
-    """Mean over the steps after the first of the loss ``kind``, a scalar; 0 without such steps.
-
-    ``features`` gives the layer that c-fdb compares. ``noise`` is ``noise_loss``, not here.
+    ``criterion``: of ``CRITERIA``; ``features``: layers of the loss network by name, of pictures
+    (N, 3, H, W); ``noise``: ``noise_loss`` of a step, as the options have it.
     """
-    losses = [TEMPORAL_LOSSES[kind].compare(a, b, criterion, features) for a, b in pairwise(steps)]
-    return torch.stack(losses).mean() if losses else steps[0].output.new_zeros(())
+
+    criterion: str
+    features: Callable[[Tensor], dict[str, Tensor]]
+    noise: Callable[[Step], Tensor]
 
 
-def pixel_loss(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
+class TemporalLoss:
+    """Compares every step with the one before it; of a sequence it is the mean, a scalar.
+
+    ``weight``: as published; ``layers``: those of the loss network that it needs. This one finds
+    nothing to compare.
+    """
+
+    weight = 0.0
+    layers: tuple[str, ...] = ()
+
+    def __call__(self, steps: list[Step], means: Means) -> Tensor:
+        """Of painted steps in order; 0 where there is only one."""
+        losses = [self.compare(before, step, means) for before, step in pairwise(steps)]
+        return torch.stack(losses).mean() if losses else steps[0].output.new_zeros(())
+
+    def compare(self, before: Step, step: Step, means: Means) -> Tensor:
+        """Of a step and the one before it, a scalar."""
+        return step.output.new_zeros(())
+
+
+class PixelLoss(TemporalLoss):
     """criterion(c·output, c·prior), a mean over all samples (Ruder et al. 2018, eq. 9)."""
-    return CRITERIA[criterion](step.output * step.certainty, step.prior * step.certainty)
+
+    weight = 50.0  # 100 in mixed training
+
+    def compare(self, before: Step, step: Step, means: Means) -> Tensor:
+        criterion = CRITERIA[means.criterion]
+        return criterion(step.output * step.certainty, step.prior * step.certainty)
 
 
-def optical_flow_loss(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
+class OpticalFlowLoss(TemporalLoss):
     """Σ((output − prior)·m)² / Σm for each sequence, their mean (OFB; REFERENCE F2).
 
     m is the certainty before the min filter, counted for each of the three channels. The prior,
     which is warped, takes no gradient. Here the earlier painting is warped to the later one, there
     the later one back.
     """
-    mask = step.reliable.expand_as(step.output)
-    error = ((step.output - step.prior.detach()) * mask).square().sum(dim=(1, 2, 3))
-    return (error / mask.sum(dim=(1, 2, 3)).clamp(min=1)).mean()
+
+    weight = 400.0
+
+    def compare(self, before: Step, step: Step, means: Means) -> Tensor:
+        mask = step.reliable.expand_as(step.output)
+        error = ((step.output - step.prior.detach()) * mask).square().sum(dim=(1, 2, 3))
+        return (error / mask.sum(dim=(1, 2, 3)).clamp(min=1)).mean()
 
 
-def pixel_difference_loss(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
+class PixelDifferenceLoss(TemporalLoss):
     """MSE of (output change, input change): P-FDB (Xu et al. 2021; REFERENCE F2)."""
-    if before.frame.shape != step.frame.shape:  # a vr sequence has no change to speak of
-        return step.output.new_zeros(())
-    return F.mse_loss(step.output - before.output, step.frame - before.frame)
+
+    weight = 400.0
+
+    def compare(self, before: Step, step: Step, means: Means) -> Tensor:
+        if before.frame.shape != step.frame.shape:  # a vr sequence has no change to speak of
+            return step.output.new_zeros(())
+        return F.mse_loss(step.output - before.output, step.frame - before.frame)
 
 
-def combined_difference_loss(
-    before: Step, step: Step, criterion: str, features: Features
-) -> Tensor:
+class CombinedDifferenceLoss(PixelDifferenceLoss):
     """P-FDB plus the mean absolute difference of feature changes: C-FDB (Xu et al. 2021)."""
-    if before.frame.shape != step.frame.shape:
-        return step.output.new_zeros(())
-    with torch.no_grad():
-        wanted = features(step.frame) - features(before.frame)
-    found = features(step.output) - features(before.output)
-    return pixel_difference_loss(before, step, criterion, features) + FEATURE_SHARE * F.l1_loss(
-        found, wanted
-    )
+
+    weight = 10.0  # and 600 for the features
+    layers = (DIFFERENCE_LAYER,)
+
+    def compare(self, before: Step, step: Step, means: Means) -> Tensor:
+        if before.frame.shape != step.frame.shape:
+            return step.output.new_zeros(())
+
+        def features(picture: Tensor) -> Tensor:
+            return means.features(picture)[DIFFERENCE_LAYER]
+
+        with torch.no_grad():
+            wanted = features(step.frame) - features(before.frame)
+        found = features(step.output) - features(before.output)
+        of_pixels = super().compare(before, step, means)
+        return of_pixels + FEATURE_SHARE * F.l1_loss(found, wanted)
+
+
+class NoiseLoss(TemporalLoss):
+    """``noise_loss`` of the last step, which is no comparison of steps.
+
+    Published for another range of values: here it weighs as much as the pixel loss, which is the
+    same distance.
+    """
+
+    weight = 50.0
+
+    def __call__(self, steps: list[Step], means: Means) -> Tensor:
+        return means.noise(steps[-1])
+
+
+# By their names in options; help texts and checks read them here.
+TEMPORAL_LOSSES: dict[str, type[TemporalLoss]] = {
+    "pixel": PixelLoss,
+    "ofb": OpticalFlowLoss,
+    "p-fdb": PixelDifferenceLoss,
+    "c-fdb": CombinedDifferenceLoss,
+    "noise": NoiseLoss,
+    "none": TemporalLoss,
+}
 
 
 def noise_loss(
@@ -98,28 +164,3 @@ def noise_loss(
     noisy = torch.minimum(torch.maximum(noisy, -mean), 255 - mean)
     output = network(torch.cat([noisy, step.seen[:, 3:]], 1))
     return F.mse_loss(output.float(), step.output.detach())
-
-
-def _nothing(before: Step, step: Step, criterion: str, features: Features) -> Tensor:
-    return step.output.new_zeros(())
-
-
-@dataclass(frozen=True)
-class TemporalLoss:
-    """How a step is compared with the one before it, and the ``weight`` as published."""
-
-    compare: Callable[[Step, Step, str, Features], Tensor]
-    weight: float
-
-
-# Ruder et al. 2018 (50; 100 in mixed training), Xu et al. 2021 (400, 400, and 10 with 600 for the
-# features). Noise losses are published for another range of values: here it weighs as much as the
-# pixel loss, which is the same distance, and it is no comparison of steps.
-TEMPORAL_LOSSES = {
-    "pixel": TemporalLoss(pixel_loss, 50.0),
-    "ofb": TemporalLoss(optical_flow_loss, 400.0),
-    "p-fdb": TemporalLoss(pixel_difference_loss, 400.0),
-    "c-fdb": TemporalLoss(combined_difference_loss, 10.0),
-    "noise": TemporalLoss(_nothing, 50.0),
-    "none": TemporalLoss(_nothing, 0.0),
-}

@@ -1,11 +1,13 @@
 """Which losses count when, and how much."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 
 import pytest
 import torch
 
 from brushflow.common.errors import UsageError
+from brushflow.common.option_fields import option_of
+from brushflow.training import temporal
 from brushflow.training.objective import Objective
 from brushflow.training.recipes import RECIPES
 from brushflow.training.unroll import Step
@@ -120,6 +122,37 @@ def test_noise_lasts_as_long_as_it_is_asked_to(options, steps):
     assert len(set(of_iterations())) == 4
     one, again, two, three = of_iterations(noise_every=2)
     assert one == again != two == three
+
+
+def test_a_temporal_loss_is_a_class_and_a_row(options, steps, monkeypatch):
+    """That is all: the registry decides which there are, what they weigh and what they look at."""
+    seen = []
+
+    class Brightness(temporal.TemporalLoss):
+        weight = 3.0
+        layers = ("relu1_1",)
+
+        def compare(self, before, step, means):
+            seen.append(means.features(step.output))
+            return (step.output - before.output).mean().square()
+
+    with pytest.raises(UsageError, match=r"choose one of .*c-fdb"):
+        losses(replace(options, temporal_loss="brightness").resolved(), steps, 0, full=True)
+    monkeypatch.setitem(temporal.TEMPORAL_LOSSES, "brightness", Brightness)
+    options = replace(options, relative=False, temporal_loss="brightness").resolved()
+    found = losses(options, steps, 0, full=True)["temporal"]
+    assert found == pytest.approx(3 * float((steps[1].output - steps[0].output).mean() ** 2))
+    assert [set(features) for features in seen] == [{"relu1_1"}]
+
+
+def test_every_temporal_loss_can_be_chosen(options, steps):
+    field = next(field for field in fields(options) if field.name == "temporal_loss")
+    assert option_of(field).choices == tuple(temporal.TEMPORAL_LOSSES)
+    for kind, loss in temporal.TEMPORAL_LOSSES.items():
+        chosen = replace(options, temporal_loss=kind, temporal_weight_schedule="1").resolved()
+        objective = Objective(chosen, torch.device("cpu"))
+        found = objective(lambda x: x[:, :3], steps, 0, full=True)
+        assert (found["temporal"].item() > 0) == (loss.weight > 0)
 
 
 def test_noise_comes_beside_another_temporal_loss(options, steps):

@@ -6,11 +6,11 @@ import torch
 
 from brushflow.models import deprocess, preprocess
 from brushflow.training.temporal import (
+    DIFFERENCE_LAYER,
     FEATURE_SHARE,
     TEMPORAL_LOSSES,
+    Means,
     noise_loss,
-    optical_flow_loss,
-    temporal_loss,
 )
 from brushflow.training.unroll import Step
 
@@ -29,12 +29,12 @@ def step(frame, output, prior=0.0, certainty=1.0, reliable=1.0):
     )
 
 
-def features(picture):
-    return 2 * picture
+def means(criterion="l2"):
+    return Means(criterion, lambda x: {DIFFERENCE_LAYER: 2 * x}, lambda step: torch.tensor(0.0))
 
 
 def value(kind, steps, criterion="l2"):
-    return float(temporal_loss(kind, steps, criterion, features))
+    return float(TEMPORAL_LOSSES[kind]()(steps, means(criterion)))
 
 
 HALF = torch.tensor([[1.0, 1.0], [0.0, 0.0]])
@@ -55,7 +55,7 @@ def test_the_warped_painting_takes_no_gradient_from_the_optical_flow_loss():
     before, after = torch.nn.Parameter(torch.tensor(6.0)), torch.nn.Parameter(torch.tensor(10.0))
     ones = torch.ones(1, 3, 4, 4)
     here = Step(ones, ones, before * ones, ones[:, :1], ones[:, :1], after * ones)
-    loss = optical_flow_loss(here, here, "l2", None)
+    loss = TEMPORAL_LOSSES["ofb"]()([here, here], means())
     loss.backward()
     assert before.grad is None and float(after.grad) == pytest.approx(8)
 
