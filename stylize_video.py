@@ -2,6 +2,7 @@
 
 from brushflow.cli.start import run
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,7 +33,7 @@ from brushflow.common.errors import UsageError
 from brushflow.models import available, learned_styles
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.options import ALL, FILES, LIVE, STREAM, VIDEOS
-from brushflow.video import open_source
+from brushflow.video import Source, open_source
 from brushflow.video.capture_devices import is_device
 from brushflow.video.picture_files import is_sequence
 
@@ -223,25 +224,14 @@ def command(
         learning.learn(None, Path("learning.jpg"))
         paint_live(sources[0], options, record, live_size, quiet)
         return
-    if report and dry_run:
-        raise UsageError("--report measures what was painted; leave it out of a --dry-run.")
-    if show and dry_run:
-        raise UsageError("--show shows what is painted; leave it out of a --dry-run.")
+    in_all = options.style == ALL and not moments
+    several = len(sources) > 1 or is_video_folder(sources[0])
+    _check_together(ctx.params, in_all, several)
     if dry_run:
         options = replace(options, style=learning.stand_in())
     work = Work(options, jobs, cluster, report, quiet, show)
-    in_all = options.style == ALL and not moments
-    if in_all and (jobs != 1 or cluster or report or show or dry_run or len(sources) > 1):
-        raise UsageError(
-            "--style all paints one video here; leave --jobs, --cluster, --report, --show and "
-            "--dry-run out, and name one source."
-        )
-    several = len(sources) > 1 or is_video_folder(sources[0])
     folder = output_folder(output, several)
     if several:
-        if moments or show:
-            option = "--preview" if moments else "--show"
-            raise UsageError(f"{option} shows one video; name one.")
         many = find_videos(sources, options, folder)
         opened = open_those_there(many, options.fps)
         given.check([use_of(source, options) for source in opened.values()])
@@ -258,15 +248,7 @@ def command(
     if in_all and source.kind != "image":
         work.stylize_in_all(source, output, folder)
         return
-    place = default_output(source.info.path, options, moments)
-    if folder is not None:
-        place = folder / place.name
-    elif output is not None:
-        place = Path(output)
-    if folder is not None and not dry_run:
-        make_folder(folder)
-    elif is_sequence(place) and not dry_run:
-        make_folder(place.parent)
+    place = _place_for(source, output, folder, options, moments, make=not dry_run)
     if dry_run:
         work.estimate([(sources[0], place)], {sources[0]: source})
         return
@@ -275,6 +257,42 @@ def command(
         write_still(source, place, options, moments, quiet)
     else:
         work.stylize_one(source, place)
+
+
+def _check_together(given: Mapping[str, Any], in_all: bool, several: bool) -> None:
+    """UsageError for options that do not go together; ``given``: all of them by parameter."""
+    if given["dry_run"] and given["report"]:
+        raise UsageError("--report measures what was painted; leave it out of a --dry-run.")
+    if given["dry_run"] and given["show"]:
+        raise UsageError("--show shows what is painted; leave it out of a --dry-run.")
+    alone = ("cluster", "report", "show", "dry_run")
+    if in_all and (given["jobs"] != 1 or any(given[name] for name in alone) or several):
+        raise UsageError(
+            "--style all paints one video here; leave --jobs, --cluster, --report, --show and "
+            "--dry-run out, and name one source."
+        )
+    if several and (given["moments"] or given["show"]):
+        option = "--preview" if given["moments"] else "--show"
+        raise UsageError(f"{option} shows one video; name one.")
+
+
+def _place_for(
+    source: Source,
+    output: str | None,
+    folder: Path | None,
+    options: StylizeOptions,
+    moments: int | None,
+    make: bool,
+) -> Path:
+    """The file to write for one source; with ``make``, the folder it lies in is there then."""
+    place = default_output(source.info.path, options, moments)
+    if folder is not None:
+        place = folder / place.name
+    elif output is not None:
+        place = Path(output)
+    if make and (folder is not None or is_sequence(place)):
+        make_folder(place.parent)
+    return place
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def edge_map(frame: Frame) -> np.ndarray:
 
 
 def edge_similarity(edges: np.ndarray, source_edges: np.ndarray) -> float:
-    """SSIM (Wang et al. 2004) of two edge maps, in [−1, 1]; 1 for equal ones.
+    """SSIM (Wang et al. 2004) of two edge maps (H, W) in [0, 1]: from −1 to 1, which is equal.
 
     Comparing edges instead of pictures forgives new colours and asks whether shapes are kept.
     scikit-image's SSIM with 7×7 windows and data range 1. UsageError for smaller pictures.

@@ -22,8 +22,8 @@ def flat_windows(frame: Frame) -> np.ndarray:
 def fine_energy(frame: Frame, where: np.ndarray) -> float:
     """Mean power of the luma above a quarter of the sampling rate, in squared grey levels.
 
-    Of ``where``'s windows (``flat_windows`` of it or of its source), by a spectrum under Hann's
-    window; NaN where there are none.
+    ``frame``: (H, W, 3); ``where``: bool (windows down, windows across), ``flat_windows`` of it or
+    of its source. By a spectrum of those windows under Hann's; NaN where there are none.
     """
     if not where.any():
         return float("nan")

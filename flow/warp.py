@@ -49,7 +49,7 @@ def warp(
 
 
 def warp_sharp(image: Tensor, flow: Tensor) -> Tensor:
-    """``warp`` by bicubic interpolation; outside the picture its edge goes on.
+    """``warp``, (N, C, H, W) too, by bicubic interpolation; outside the picture its edge goes on.
 
     What is fetched over and over, and shown, keeps its edges that way; and as the bicubic kernel
     reaches two pixels far, zeros outside would darken the border.

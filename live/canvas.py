@@ -29,7 +29,7 @@ class Status:
 def compose(
     source: np.ndarray, painting: np.ndarray, controls: Controls, status: Status
 ) -> np.ndarray:
-    """The window's picture, RGB uint8, from two of any size and the same shape."""
+    """The window's picture, uint8 (h, w, 3), from two (H, W, 3) of any size and the same shape."""
     height, width = source.shape[:2]
     size = fit_size((width, height), PANEL, enlarge=True)
     across = max(_LEAST_WIDTH, 2 * size[0] + 3 * _GAP)

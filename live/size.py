@@ -18,7 +18,7 @@ _TIMED = 3
 
 
 def within(frame: np.ndarray, longest: int) -> np.ndarray:
-    """The frame shrunk so that its longest side is at most this, with even sides."""
+    """A frame (H, W, C) shrunk so that its longest side is at most this, with even sides."""
     height, width = frame.shape[:2]
     return resized(frame, fit_size((width, height), longest // 2 * 2, step=2))
 

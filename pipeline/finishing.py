@@ -22,6 +22,7 @@ from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.shots.looks import contents
 from brushflow.video import write_image
+from brushflow.video.alpha import on_black
 
 USUAL_HEIGHT = 480  # pixels of the shorter side; strokes as wide as on this look right on any
 FINEST, COARSEST = 0.5, 6.0
@@ -279,12 +280,17 @@ def _box(picture: np.ndarray) -> np.ndarray:
     return cv2.blur(picture, (side, side))
 
 
-def beside(stylized: Stylized, picture: np.ndarray) -> np.ndarray:
-    """Source and picture side by side, (H, 2·W, C)."""
-    source, mask = stylized.frame, stylized.mask
-    if picture.shape[2] == 4 and mask is not None:
-        source = np.dstack([source, mask])
-    return np.hstack([source, picture])
+def as_output(stylized: Stylized, picture: np.ndarray, compare: bool, alpha: bool) -> np.ndarray:
+    """A finished picture (H, W, 3), or 4 with alpha, as an output has it.
+
+    ``compare``: source and picture side by side, (H, 2·W, C); without ``alpha`` on black, RGB.
+    """
+    if compare:
+        source, mask = stylized.frame, stylized.mask
+        if picture.shape[2] == 4 and mask is not None:
+            source = np.dstack([source, mask])
+        picture = np.hstack([source, picture])
+    return picture if alpha or picture.shape[2] == 3 else on_black(picture)
 
 
 def keep(

@@ -18,13 +18,23 @@ from brushflow.common.atomic_files import file_digest
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.wording import all_of
 from brushflow.pipeline.folder import RunFolder, Segment
-from brushflow.pipeline.masks import mask_identity
-from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.masks import check_mask, mask_identity
+from brushflow.pipeline.options import ALL, StylizeOptions
 from brushflow.pipeline.painter import model_digests
 from brushflow.pipeline.timeline import is_file_of_keyframes
-from brushflow.shots.scan import CUTS, Scan
-from brushflow.video import Fates, Source, Trim, assemble, settle_tracks
+from brushflow.shots.scan import CUTS, Scan, check_cuts
+from brushflow.video import (
+    Fates,
+    Source,
+    Trim,
+    assemble,
+    check_encoder,
+    check_output,
+    settle_tracks,
+    try_settings,
+)
 from brushflow.video.picture_files import (
+    check_pictures,
     files_of,
     first_file,
     holds_pictures,
@@ -35,12 +45,41 @@ from brushflow.video.tags import maker
 
 _LONGEST_NAME = 255  # bytes, on the file systems in use
 _FOLDER_SUFFIX = ".brushflow"
+# Pixels along a side that the usual encoders take without being asked.
+_SURE_SIDES = range(16, 4097)
 # What says where and by whom, but not what: another place or device makes the same painting.
 _OF_NO_MATTER = {
     "source": ("path", "mtime_ns"),
     "mask": ("path", "mtime_ns"),
     "options": ("device",),
 }
+
+
+def check_early(source: Source, output: Path, options: StylizeOptions, replace: bool) -> None:
+    """Find what a run would only find after the scan, or other processes while they paint.
+
+    ``options`` are those for this source; ``replace``: an output that is there is no hindrance.
+    Raises UsageError, or BrushflowError for what cannot be written.
+    """
+    info = source.info
+    if options.style == ALL:
+        raise UsageError("One file cannot be in all styles.", "style")
+    check_destination(info.path, output, replace)
+    encoding = options.encoding(output)
+    check_encoder(encoding)
+    if holds_pictures(output):
+        check_pictures(output)
+    else:
+        check_output(output, encoding.codec)
+    check_cuts(options.cuts)
+    options.bars(info)
+    check_mask(options, info)
+    width, height = options.output_size(info.width, info.height)
+    width *= 1 + options.compare
+    unusual = encoding != StylizeOptions().encoding(output)
+    if unusual or not all(side in _SURE_SIDES for side in (width, height)):
+        suffix = ".mkv" if holds_pictures(output) else output.suffix
+        try_settings(encoding, width, height, info.output_color, suffix)
 
 
 def check_destination(source: str | Path, output: Path, replace: bool) -> None:

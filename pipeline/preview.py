@@ -13,7 +13,7 @@ import numpy as np
 from brushflow.common.errors import UsageError
 from brushflow.common.memory import out_of_memory
 from brushflow.models import available
-from brushflow.pipeline.finishing import beside
+from brushflow.pipeline.finishing import as_output
 from brushflow.pipeline.layers import Layers, painter_for
 from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.options import ALL, StylizeOptions
@@ -63,9 +63,7 @@ def stylize_image(source: Source, output: Path, options: StylizeOptions) -> None
         if not out_of_memory(error):
             raise
         raise too_large(size, options, begun=False) from error
-    picture = painter.finish(stylized)
-    if options.compare:
-        picture = beside(stylized, picture)
+    picture = as_output(stylized, painter.finish(stylized), options.compare, alpha=True)
     write_image(output, picture, replace=there, made_by=mark)
 
 

@@ -15,7 +15,7 @@ from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
 from brushflow.common.torch_devices import release_device_memory
 from brushflow.occlusion.motion import usual_size
-from brushflow.pipeline.finishing import beside
+from brushflow.pipeline.finishing import as_output
 from brushflow.pipeline.layers import Layers, painter_for
 from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.options import StylizeOptions
@@ -24,7 +24,6 @@ from brushflow.pipeline.segments import PlainFrames, find_joints, plan_groups, p
 from brushflow.pipeline.stylizer import Stylized
 from brushflow.shots.scan import ProgressCallback, scan_source
 from brushflow.video import SegmentWriter, Source
-from brushflow.video.alpha import on_black
 
 _SMALLEST_FLOW = 128  # pixels on the longest side; motion is not found on less
 # What a process takes: PyTorch and OpenCV, and for each pixel of a frame the network's layers,
@@ -186,11 +185,7 @@ def _measure(
             def write(stylized: Stylized) -> None:
                 check_stop()
                 picture = painter.finish(stylized)
-                if options.compare:
-                    picture = beside(stylized, picture)
-                if picture.shape[2] == 4 and not encoding.alpha:
-                    picture = on_black(picture)
-                writer.write(picture)
+                writer.write(as_output(stylized, picture, options.compare, encoding.alpha))
 
             # The first one waits for the models to warm up and is painted several times.
             write(next(painted))

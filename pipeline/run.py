@@ -16,11 +16,10 @@ from brushflow.common.wording import counted
 from brushflow.flow.opencv import one_opencv_thread
 from brushflow.pipeline.folder import RunFolder, Segment
 from brushflow.pipeline.layers import Layers, painter_for
-from brushflow.pipeline.masks import check_mask
-from brushflow.pipeline.options import ALL, StylizeOptions
+from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import (
     already_there,
-    check_destination,
+    check_early,
     join_segments,
     kept_folder,
     mark_of,
@@ -40,16 +39,13 @@ from brushflow.pipeline.resources import (
 )
 from brushflow.pipeline.segments import Row, plan_rows, plan_video
 from brushflow.pipeline.shot_painter import ShotPainter
-from brushflow.shots.scan import ProgressCallback, Scan, check_cuts, scan_source
-from brushflow.video import Fates, Source, check_encoder, check_output, open_source, try_settings
+from brushflow.shots.scan import ProgressCallback, Scan, scan_source
+from brushflow.video import Fates, Source, open_source
 from brushflow.video.alpha import ON_BLACK
-from brushflow.video.picture_files import check_pictures, first_file, holds_pictures
+from brushflow.video.picture_files import first_file
 from brushflow.video.tags import maker
 
 logger = logging.getLogger(__name__)
-
-# Pixels along a side that the usual encoders take without being asked.
-_SURE_SIDES = range(16, 4097)
 
 
 @dataclass(frozen=True)
@@ -142,33 +138,10 @@ class Run:
         self.done = 0
         self.total = 0
         self.shortages: list[str] = []
-        self._check_early()
+        # An output with a run beside it may be that run's, stopped before it had tidied up.
+        check_early(source, output, options, replace=options.restart or self.folder.path.is_dir())
         self.painter = self._painter(options)
         self.settings = settings_of(source, options, self.painter.digests)
-
-    def _check_early(self) -> None:
-        """Find what would only be found after the scan, or by other processes."""
-        options, info = self.options, self.source.info
-        if options.style == ALL:
-            raise UsageError("One file cannot be in all styles.", "style")
-        # An output with a run beside it may be that run's, stopped before it had tidied up.
-        unfinished = self.folder.path.is_dir()
-        check_destination(info.path, self.output, options.restart or unfinished)
-        encoding = options.encoding(self.output)
-        check_encoder(encoding)
-        if holds_pictures(self.output):
-            check_pictures(self.output)
-        else:
-            check_output(self.output, encoding.codec)
-        check_cuts(options.cuts)
-        options.bars(info)
-        check_mask(options, info)
-        width, height = self.size
-        width *= 1 + options.compare
-        unusual = encoding != StylizeOptions().encoding(self.output)
-        if unusual or not all(side in _SURE_SIDES for side in (width, height)):
-            suffix = ".mkv" if holds_pictures(self.output) else self.output.suffix
-            try_settings(encoding, width, height, info.output_color, suffix)
 
     @contextmanager
     def begun(self, keep_note: bool) -> Iterator[dict[str, Any] | None]:

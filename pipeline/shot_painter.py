@@ -15,7 +15,7 @@ from torch import Tensor
 
 from brushflow.common.memory import out_of_memory
 from brushflow.common.queues import Sink, prefetch
-from brushflow.pipeline.finishing import beside, keep
+from brushflow.pipeline.finishing import as_output, keep
 from brushflow.pipeline.folder import RunFolder, Segment
 from brushflow.pipeline.layers import LayeredState, Layers, joined_tensors
 from brushflow.pipeline.long_term import State
@@ -38,7 +38,6 @@ from brushflow.pipeline.timeline import moments_of
 from brushflow.shots.looks import looks_of
 from brushflow.shots.scan import Scan
 from brushflow.video import Source
-from brushflow.video.alpha import on_black
 
 BURN_IN = 24  # frames painted before a part of a divided shot, and dropped
 QUEUED_FRAMES = 4  # between decoding and motion, and between network and encoding
@@ -119,55 +118,50 @@ class ShotPainter:
         Frames are decoded, painted and encoded at the same time, each in its own thread.
         """
         finished = self.finished(segments)
-        with ExitStack() as stack:
-            coders = [
-                stack.enter_context(
-                    GroupCoder(
-                        folder,
-                        self.groups(segments),
-                        finished,
-                        self.frames,
-                        self.encoding,
-                        self.source.info,
-                        check_stop,
-                    )
-                )
-                for folder in self.folders
-            ]
-            self._paint(segments, finished, painted, check_stop, coders)
+        with self._coders(segments, finished, check_stop) as coders:
+            for stretch in self._stretches(segments[:: self.step], finished):
+                first = stretch.entry - stretch.lead * self.step
+                short = False
+                try:
+                    with (
+                        closing(prefetch(self._frames(stretch), QUEUED_FRAMES)) as read,
+                        closing(
+                            self.paint(read, self.cuts, first, self.step, stretch.state, self.looks)
+                        ) as stream,
+                        self._writer(stretch, painted, check_stop, coders) as sink,
+                    ):
+                        for stylized in stream:
+                            check_stop()
+                            if (stylized.index - stretch.entry) * self.step >= 0:
+                                sink.put(stylized)
+                except Exception as error:
+                    if not out_of_memory(error):
+                        raise
+                    short = True
+                if short:  # and the error, which holds on to the frames, is gone
+                    raise ShortOfMemory
         for folder in self.folders:
             folder.drop_states(segments[0].first, segments[-1].last)
         return sum(len(segment) for segment in segments if segment not in finished)
 
-    def _paint(
+    @contextmanager
+    def _coders(
         self,
         segments: Sequence[Segment],
         finished: Collection[Segment],
-        painted: Callable[[np.ndarray], None],
         check_stop: Callable[[], None],
-        coders: Sequence[GroupCoder],
-    ) -> None:
-        for stretch in self._stretches(segments[:: self.step], finished):
-            first = stretch.entry - stretch.lead * self.step
-            short = False
-            try:
-                with (
-                    closing(prefetch(self._frames(stretch), QUEUED_FRAMES)) as read,
-                    closing(
-                        self.paint(read, self.cuts, first, self.step, stretch.state, self.looks)
-                    ) as stream,
-                    self._writer(stretch, painted, check_stop, coders) as sink,
-                ):
-                    for stylized in stream:
-                        check_stop()
-                        if (stylized.index - stretch.entry) * self.step >= 0:
-                            sink.put(stylized)
-            except Exception as error:
-                if not out_of_memory(error):
-                    raise
-                short = True
-            if short:  # and the error, which holds on to the frames, is gone
-                raise ShortOfMemory
+    ) -> Iterator[list[GroupCoder]]:
+        """What codes the groups of the segments, for every run; in the end, all are coded."""
+        groups, info = self.groups(segments), self.source.info
+        with ExitStack() as stack:
+            yield [
+                stack.enter_context(
+                    GroupCoder(
+                        folder, groups, finished, self.frames, self.encoding, info, check_stop
+                    )
+                )
+                for folder in self.folders
+            ]
 
     def finished(self, segments: Sequence[Segment]) -> set[Segment]:
         """Those segments that are there, of every run."""
@@ -251,12 +245,9 @@ class ShotPainter:
                 kept = self.kept[number]
                 if kept:
                     keep(kept, self.options.keep, stylized, picture, self.step)
-                if self.options.compare:
-                    picture = beside(stylized, picture)
-                if picture.shape[2] == 4 and not self.encoding.alpha:
-                    picture = on_black(picture)
                 latest[number][0] = state
-                pictures.append(picture)
+                compare, alpha = self.options.compare, self.encoding.alpha
+                pictures.append(as_output(stylized, picture, compare, alpha))
             if (stylized.index - stretch.entry) * self.step >= again:
                 for each, picture in zip(files, pictures, strict=True):
                     each.write(picture)

@@ -314,7 +314,7 @@ def _over(known: Known | None, seen: Tensor, sight: Tensor) -> Known:
 
 
 def smoothed(faces: Tensor, median_filter: int) -> Tensor:
-    """Faces after a median filter of this odd width, which stops at no border of a frame."""
+    """Faces (6, 3, H, W) after a median filter of this odd width, which no frame's border stops."""
     if median_filter == 1:
         return faces
     pictures = faces.permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -225,19 +225,18 @@ class Stylizer:
 
     def _first(self, index: int, frame: np.ndarray, picture: Tensor) -> Tensor:
         """The painting of a shot's first frame."""
-        output = self._painted_alone(index, picture)
+        size = picture.shape[-2:]
+        if self.first_scale == 1:
+            output = self._run_network(self.first_network, index, picture, None, None)
+        else:
+            smaller = [max(1, int(side * self.first_scale)) for side in size]
+            small = resize_bicubic(picture, smaller)
+            small = self._run_network(self.first_network, index, small, None, None)
+            output = resize_bicubic(small, size)
         for _ in range(self.settle if contents(frame) > 0 else 0):
             known = self._carried(self._still(frame), output)
             output = self._run_network(self.network, index, picture, output, known)
         return output
-
-    def _painted_alone(self, index: int, picture: Tensor) -> Tensor:
-        if self.first_scale == 1:
-            return self._run_network(self.first_network, index, picture, None, None)
-        size = [max(1, int(side * self.first_scale)) for side in picture.shape[-2:]]
-        small = resize_bicubic(picture, size)
-        painted = self._run_network(self.first_network, index, small, None, None)
-        return resize_bicubic(painted, picture.shape[-2:])
 
     def _remembered(
         self, frame: np.ndarray, before: np.ndarray, motion: Moved, previous: State

@@ -148,7 +148,7 @@ def _shows_part_of(frame: np.ndarray, other: np.ndarray, shape: tuple[int, int])
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """That of two pictures' grey levels, in [−1, 1]; 1 if one of them has no contrast."""
+    """That of two grey pictures (H, W), in [−1, 1]; 1 if one of them has no contrast."""
     a, b = a - a.mean(), b - b.mean()
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / norm if norm > 0 else 1.0

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 import wave
@@ -28,6 +29,7 @@ from brushflow.models import StyleModel, build, styles
 from brushflow.pipeline import segments
 from brushflow.tests.warm import Command, shorten_segments
 from brushflow.video import EncodeSettings, SegmentWriter, assemble
+from brushflow.video.ffmpeg import ffmpeg_binary
 
 cv2.setNumThreads(1)
 # The one that comes along, unless another is named: it is the same everywhere, and starts in a
@@ -155,6 +157,17 @@ def make_clip(tmp_path_factory):
         return path
 
     return make
+
+
+@pytest.fixture(scope="session")
+def run_ffmpeg():
+    """Run ffmpeg with the given arguments to make an input."""
+
+    def run(*arguments):
+        command = [ffmpeg_binary(), "-hide_banner", "-v", "error", "-y", *map(str, arguments)]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+
+    return run
 
 
 @pytest.fixture(scope="module")

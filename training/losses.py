@@ -133,14 +133,14 @@ def layer_weights(
 
 
 def total_variation(output: Tensor) -> Tensor:
-    """Half the sum of squared differences of neighbours, per picture of the batch (E6)."""
+    """Half the sum of squared differences of neighbours, per picture of (N, C, H, W) (E6)."""
     right = output[..., :-1, 1:] - output[..., :-1, :-1]
     below = output[..., 1:, :-1] - output[..., :-1, :-1]
     return (right.square().sum() + below.square().sum()) / (2 * output.shape[0])
 
 
 def range_penalty(output: Tensor) -> Tensor:
-    """Mean squared distance of the picture's samples from 0–255.
+    """Mean squared distance of the samples of (N, 3, H, W), in network space, from 0–255.
 
     The last layer's tanh has no gradient once saturated; this keeps the picture away from there,
     and what a player clips would be lost anyway.

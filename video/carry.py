@@ -20,7 +20,7 @@ from av.stream import AttachmentStream, Disposition, Stream
 
 from brushflow.common.errors import BrushflowError
 from brushflow.video.clock import (
-    JoinedClock,
+    PacketClock,
     joined_offsets,
     recording_start,
     shown_until,
@@ -77,8 +77,7 @@ class SourceTracks:
         self._latest: dict[int, int] = {}
         self._guessed: set[int] = set()
         self._offsets: list[Fraction] | None = None
-        self._clocks: dict[int, JoinedClock] = {}
-        self._sound_offset = Fraction(0)
+        self._clock = PacketClock(self._joined)
 
     def __enter__(self) -> SourceTracks:
         try:
@@ -118,26 +117,6 @@ class SourceTracks:
                     "clock of its own; they are shown one after the other."
                 )
         return self._offsets
-
-    def _repair(self, packet: Packet) -> bool:
-        """Put a packet onto the clock that runs through; False if there is sound already."""
-        stamp = packet.dts if packet.dts is not None else packet.pts
-        if stamp is None or packet.stream.disposition & Disposition.attached_pic:
-            return True
-        if packet.duration and packet.duration >> 31:
-            packet.duration = 0  # less than none, as libraries count where Ogg files were joined
-        tick, sound = packet.time_base, packet.stream.type == "audio"
-        clock = self._clocks.setdefault(packet.stream.index, JoinedClock(self._joined, sound))
-        if sound or not self._sound_offset:
-            moved = clock.move(stamp * tick, max(packet.duration or 0, 0) * tick)
-        else:
-            moved = stamp * tick + self._sound_offset  # subtitles are too few to tell by themselves
-        if sound:
-            self._sound_offset = clock.offset
-        ticks = round(moved / tick) - stamp
-        packet.pts = packet.pts if packet.pts is None else packet.pts + ticks
-        packet.dts = packet.dts if packet.dts is None else packet.dts + ticks
-        return not (sound and clock.again)
 
     @property
     def others(self) -> list[int]:
@@ -270,7 +249,7 @@ class SourceTracks:
         if not wanted:
             return
         latest = Fraction(0)
-        repaired = (packet for packet in self._demux(wanted) if self._repair(packet))
+        repaired = (packet for packet in self._demux(wanted) if self._clock.move(packet))
         for packet in self._trim.shown(repaired):
             index = packet.stream.index
             if packet.size and packet.stream.disposition & Disposition.attached_pic:

@@ -12,7 +12,8 @@ from typing import cast
 import av
 from av.container import InputContainer
 from av.format import Flags
-from av.stream import Stream
+from av.packet import Packet
+from av.stream import Disposition, Stream
 from av.video.stream import VideoStream
 
 from brushflow.video.hidden import shows_picture
@@ -170,3 +171,35 @@ class JoinedClock:
         self._length = self._length if length is None else length
         self.again = self._there is not None and moved < self._there - self._length / 2
         return moved
+
+
+class PacketClock:
+    """Moves packets of all tracks of a file onto a clock that runs through all its recordings.
+
+    ``find_offsets``: see ``JoinedClock``.
+    """
+
+    def __init__(self, find_offsets: Callable[[], list[Fraction]]) -> None:
+        self._find_offsets = find_offsets
+        self._clocks: dict[int, JoinedClock] = {}
+        self._sound_offset = Fraction(0)
+
+    def move(self, packet: Packet) -> bool:
+        """Put a packet onto that clock; False if there is sound already."""
+        stamp = packet.dts if packet.dts is not None else packet.pts
+        if stamp is None or packet.stream.disposition & Disposition.attached_pic:
+            return True
+        if packet.duration and packet.duration >> 31:
+            packet.duration = 0  # less than none, as libraries count where Ogg files were joined
+        tick, sound = packet.time_base, packet.stream.type == "audio"
+        clock = self._clocks.setdefault(packet.stream.index, JoinedClock(self._find_offsets, sound))
+        if sound or not self._sound_offset:
+            moved = clock.move(stamp * tick, max(packet.duration or 0, 0) * tick)
+        else:
+            moved = stamp * tick + self._sound_offset  # subtitles are too few to tell by themselves
+        if sound:
+            self._sound_offset = clock.offset
+        ticks = round(moved / tick) - stamp
+        packet.pts = packet.pts if packet.pts is None else packet.pts + ticks
+        packet.dts = packet.dts if packet.dts is None else packet.dts + ticks
+        return not (sound and clock.again)

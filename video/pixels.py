@@ -53,7 +53,7 @@ def _not_written(path: Path, error: OSError) -> BrushflowError:
 
 
 def read_pixels(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
-    """The frames of such a file, in its order."""
+    """The frames of such a file, of this shape and type each, in its order."""
     with path.open("rb") as file:
         while len(frame := np.fromfile(file, dtype, int(np.prod(shape)))):
             yield frame.reshape(shape)

@@ -53,7 +53,7 @@ def turn_name(orientation: tuple[bool, bool, bool]) -> str:
 
 
 def upright(rgb: np.ndarray, orientation: tuple[bool, bool, bool]) -> np.ndarray:
-    """Turn a picture as ``orientation_of`` says."""
+    """Turn a picture (H, W, 3) as ``orientation_of`` says."""
     transposed, mirrored, inverted = orientation
     if transposed:
         rgb = rgb.transpose(1, 0, 2)
@@ -63,7 +63,7 @@ def upright(rgb: np.ndarray, orientation: tuple[bool, bool, bool]) -> np.ndarray
 
 
 def stored_to_rgb(frame: VideoFrame, stream: VideoStream) -> np.ndarray:
-    """Float RGB in grey levels of a frame as stored, on black; large frames are thinned out."""
+    """RGB, float (h, w, 3) in 0–255, of a frame as stored, on black; large ones are thinned out."""
     pixel = frame.format
     if pixel.is_rgb or pixel.has_palette:
         rgba = frame.to_ndarray(format="rgba").astype(np.float32)
@@ -95,7 +95,7 @@ def stored_to_rgb(frame: VideoFrame, stream: VideoStream) -> np.ndarray:
 
 
 def without_borders(rgb: np.ndarray, borders: Borders, stored: tuple[int, int]) -> np.ndarray:
-    """Cut the borders, in pixels of a picture of ``stored`` size, off what became of it."""
+    """Cut borders, in pixels of a picture of ``stored`` (width, height), off (H, W, 3) of it."""
     height, width = rgb.shape[:2]
     left, top, right, bottom = borders
     across, down = width / stored[0], height / stored[1]

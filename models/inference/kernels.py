@@ -41,14 +41,14 @@ class Want:
     part: tuple[int, int, int, int] | None = None
 
     def of(self, x: Tensor) -> Tensor:
-        """The part of ``x``, a view."""
+        """The part of ``x``, (N, C, H, W), a view."""
         if self.part is None:
             return x
         top, bottom, left, right = self.part
         return x[..., top:bottom, left:right]
 
     def padded(self, x: Tensor) -> Tensor:
-        """The part of ``x`` with its rim."""
+        """The part of ``x`` with its rim, (N, C, H + 2·width, W + 2·width)."""
         if self.mode == "interpolate":
             return interpolated_rim(self.of(x), self.width)
         return F.pad(self.of(x), (self.width,) * 4, mode=self.mode)
@@ -65,7 +65,10 @@ def has_transforms() -> bool:
 def convolve(
     x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, transforms: bool
 ) -> Tensor:
-    """Convolution with zero padding; ``transforms``: by NNPACK where that can be done."""
+    """Convolution with zero padding, of ``x`` (N, C, H, W) by ``weight`` (filters, C, k, k).
+
+    ``transforms``: by NNPACK where that can be done.
+    """
     kernel = weight.shape[-1]
     suits = stride == 1 and 3 <= kernel <= 16 and min(x.shape[-2:]) + 2 * padding >= kernel
     if not (transforms and suits and _plain_cpu(x) and has_transforms()):
@@ -124,7 +127,7 @@ class Norm(nn.Module):
         self.register_buffer("variance", norm.running_var if known else None)
 
     def forward(self, y: Tensor, channels: slice = slice(None)) -> Tensor:
-        """``y`` holds these ``channels`` of the input."""
+        """``y``, (N, C, H, W) as the result, holds these ``channels`` of the input."""
         weight, bias = (
             None if each is None else each[channels] for each in (self.weight, self.bias)
         )
@@ -141,7 +144,11 @@ class Norm(nn.Module):
 def finish(
     y: Tensor, norm: Norm | None, relu: bool, skip: Tensor | None = None, want: Want = WHOLE
 ) -> Tensor:
-    """Norm, plus ``skip``, ReLU, and what the next convolution wants. May overwrite ``y``."""
+    """Norm, plus ``skip``, ReLU, and what the next convolution wants, in that order.
+
+    ``y`` and ``skip``: (N, C, H, W); the result is of the size that ``want`` says. May overwrite
+    ``y``.
+    """
     if norm is None and skip is None and want == WHOLE:
         return y.relu_() if relu else y
     if not (_plain_cpu(y) and y.is_contiguous()):

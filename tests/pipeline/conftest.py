@@ -1,7 +1,6 @@
 """A tiny model, moving pictures, and small clips with everything a pipeline must carry."""
 
 import signal
-import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +8,6 @@ import pytest
 
 from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
 from brushflow.stylize_video import main
-from brushflow.video.ffmpeg import ffmpeg_binary
 
 
 @pytest.fixture(scope="session")
@@ -17,17 +15,6 @@ def two_shots(make_clip, drifting, tmp_path_factory):
     """22 frames, 96×64, a hard cut at 14, with sound."""
     frames = drifting(14) + drifting(8, picture="coffee")
     return make_clip(tmp_path_factory.mktemp("source") / "clip.mp4", frames, sound=True)
-
-
-@pytest.fixture(scope="session")
-def run_ffmpeg():
-    """Run ffmpeg with the given arguments to make an input."""
-
-    def run(*arguments):
-        command = [ffmpeg_binary(), "-hide_banner", "-v", "error", "-y", *map(str, arguments)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-
-    return run
 
 
 @pytest.fixture

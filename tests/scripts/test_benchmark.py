@@ -1,7 +1,6 @@
 """The benchmark prints a table and writes what it measured, and on what."""
 
 import json
-import sys
 from functools import partial
 
 import pytest
@@ -17,16 +16,9 @@ SMALL = "c3s1-8,d8,R8,U2,c9s1-3"
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run(exit_code_of):
     """Run the command; returns its exit code."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["benchmark.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            benchmark.main()
-        return exit_.value.code
-
-    return call
+    return partial(exit_code_of, benchmark)
 
 
 def test_network_measures_every_engine(run, tmp_path, capsys):

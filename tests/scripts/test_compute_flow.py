@@ -1,6 +1,6 @@
 """Flow files of a clip: complete, named as in the original, kept when there already."""
 
-import sys
+from functools import partial
 
 import cv2
 import numpy as np
@@ -15,16 +15,9 @@ SHIFT = (3, -2)
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run(exit_code_of):
     """Run the command; returns its exit code."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["compute_flow.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            compute_flow.main()
-        return exit_.value.code
-
-    return call
+    return partial(exit_code_of, compute_flow)
 
 
 @pytest.fixture

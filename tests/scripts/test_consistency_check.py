@@ -1,6 +1,6 @@
 """The stand-in for the original consistencyChecker."""
 
-import sys
+from functools import partial
 
 import cv2
 import numpy as np
@@ -13,17 +13,10 @@ from brushflow.scripts.original import consistency_check
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(exit_code_of, monkeypatch, tmp_path):
     """Run the command in the folder of the files; returns its exit code."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["consistency_check.py", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            consistency_check.main()
-        return exit_.value.code
-
-    return call
+    return partial(exit_code_of, consistency_check)
 
 
 @pytest.fixture

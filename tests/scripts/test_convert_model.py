@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +16,10 @@ SMALL = "c9s1-4,d6,d8,R8,R8,U2,c3s1-6,U2,c9s1-3"
 
 
 @pytest.fixture
-def run(monkeypatch, tmp_path):
+def run(exit_code_of, monkeypatch, tmp_path):
     """Run the command in the folder of the files; returns its exit code."""
     monkeypatch.chdir(tmp_path)
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["convert_model.py", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            convert_model.main()
-        return exit_.value.code
-
-    return call
+    return partial(exit_code_of, convert_model)
 
 
 @pytest.fixture

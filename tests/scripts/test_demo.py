@@ -1,24 +1,18 @@
 """The demo shows all it promises, and a second call finds it done."""
 
-import sys
-
-import pytest
-
 from brushflow.scripts import demo, make_demo_clip
 from brushflow.video import probe, read_image
 
 
-def test_a_clip_its_painting_and_what_is_shown_of_it(monkeypatch, capsys, tmp_path):
+def test_a_clip_its_painting_and_what_is_shown_of_it(exit_code_of, monkeypatch, capsys, tmp_path):
     for name, value in (("SHOT_FRAMES", 2), ("WIDTH", 96), ("HEIGHT", 54)):
         monkeypatch.setattr(make_demo_clip, name, value)
     monkeypatch.chdir(tmp_path)
 
     def run():
-        monkeypatch.setattr(sys, "argv", ["demo.py"])
-        with pytest.raises(SystemExit) as stop:
-            demo.main()
+        code = exit_code_of(demo)
         out, err = capsys.readouterr()
-        assert stop.value.code == 0, err
+        assert code == 0, err
         return out
 
     assert "painted.mp4, side-by-side.mp4, contact-sheet.png" in run()

@@ -1,7 +1,6 @@
 """The page says what is true of this machine, and nothing stops it."""
 
 import re
-import sys
 
 import pytest
 import torch
@@ -14,12 +13,9 @@ from brushflow.video import ffmpeg
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(exit_code_of, capsys):
     def start(*arguments):
-        monkeypatch.setattr(sys, "argv", ["doctor.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            doctor.main()
-        assert stop.value.code == 0
+        assert exit_code_of(doctor, *arguments) == 0
         return capsys.readouterr().out
 
     return start

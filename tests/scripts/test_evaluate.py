@@ -1,7 +1,6 @@
 """The command: reports for videos of any program, accuracy of flow estimators."""
 
 import json
-import sys
 
 import cv2
 import numpy as np
@@ -13,16 +12,9 @@ from brushflow.scripts import evaluate
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(exit_code_of, capsys):
     """Run the command: (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["evaluate.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            evaluate.main()
-        return stop.value.code, *capsys.readouterr()
-
-    return call
+    return lambda *arguments: (exit_code_of(evaluate, *arguments), *capsys.readouterr())
 
 
 @pytest.fixture

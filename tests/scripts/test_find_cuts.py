@@ -1,7 +1,6 @@
 """The list is one that --cuts reads, the sheet shows a row for every change."""
 
 import signal
-import sys
 
 import numpy as np
 import pytest
@@ -14,15 +13,8 @@ from brushflow.video import read_image
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
-    def start(script, *arguments):
-        monkeypatch.setattr(sys, "argv", ["script.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            script.main()
-        out, err = capsys.readouterr()
-        return stop.value.code, out, err
-
-    return start
+def run(exit_code_of, capsys):
+    return lambda script, *arguments: (exit_code_of(script, *arguments), *capsys.readouterr())
 
 
 def test_a_list_and_a_sheet(run, make_clip, drifting, tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 
 import numpy as np
 import pytest
@@ -35,16 +34,9 @@ def videos(tmp_path_factory, make_clip, drifting):
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(exit_code_of, monkeypatch, capsys):
     monkeypatch.setattr(make_video_dataset, "get_context", lambda _: warm.context())
-
-    def start(*arguments):
-        monkeypatch.setattr(sys, "argv", ["make_video_dataset.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            make_video_dataset.main()
-        return stop.value.code, *capsys.readouterr()
-
-    return start
+    return lambda *arguments: (exit_code_of(make_video_dataset, *arguments), *capsys.readouterr())
 
 
 def test_flow_carries_one_frame_to_the_next(videos, tmp_path):

@@ -1,11 +1,7 @@
 """The bound is the longest shot, and dividing shots raises it."""
 
-import sys
-
-import pytest
-
-from brushflow.scripts.benchmarks import benchmark
-from brushflow.scripts.benchmarks.scaling_model import divide, main, makespan
+from brushflow.scripts.benchmarks import benchmark, scaling_model
+from brushflow.scripts.benchmarks.scaling_model import divide, makespan
 
 
 def test_longest_first_fills_the_workers():
@@ -20,33 +16,27 @@ def test_parts_of_a_shot_are_equal_and_overlap():
     assert sum(divide(301, 100, 0)) == 301
 
 
-def test_lengths_come_from_a_list_of_cuts(monkeypatch, capsys, tmp_path):
+def test_lengths_come_from_a_list_of_cuts(exit_code_of, capsys, tmp_path):
     (tmp_path / "cuts.txt").write_text("60\n140\n")
     arguments = ["--cuts", str(tmp_path / "cuts.txt"), "--frames", "200", "--max-shot", "40"]
-    monkeypatch.setattr(sys, "argv", ["scaling_model.py", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        main()
+    code = exit_code_of(scaling_model, *arguments)
     out = capsys.readouterr().out
-    assert stop.value.code == 0
+    assert code == 0
     assert "3 shots, 200 frames" in out and "longest 80: at most 2 times" in out
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines()[2:]}
     assert rows["1"][0] == "1.0" and rows["1000"][0] == "2.5"
     assert float(rows["1000"][2]) > 2.5
 
 
-def test_a_list_of_cuts_needs_the_length_of_its_video(monkeypatch, capsys, tmp_path):
+def test_a_list_of_cuts_needs_the_length_of_its_video(exit_code_of, capsys, tmp_path):
     (tmp_path / "cuts.txt").write_text("60\n140\n")
-    monkeypatch.setattr(sys, "argv", ["scaling_model.py", "--cuts", str(tmp_path / "cuts.txt")])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    assert stop.value.code == 2
+    code = exit_code_of(scaling_model, "--cuts", str(tmp_path / "cuts.txt"))
+    assert code == 2
     assert "give the video's length by --frames" in capsys.readouterr().err
 
 
-def test_empty_shots_are_handed_out(monkeypatch, capsys):
+def test_empty_shots_are_handed_out(exit_code_of, capsys):
     arguments = ["shots", "--shots", "20", "--jobs", "1"]
-    monkeypatch.setattr(sys, "argv", ["benchmark.py", *arguments])
-    with pytest.raises(SystemExit) as stop:
-        benchmark.main()
-    assert stop.value.code == 0
+    code = exit_code_of(benchmark, *arguments)
+    assert code == 0
     assert "| --jobs 1 |    20 |" in capsys.readouterr().out

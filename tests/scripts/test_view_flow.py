@@ -1,6 +1,5 @@
 """What is shown is the flow and the reliability of the video's own frames."""
 
-import sys
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,19 +7,16 @@ import numpy as np
 import pytest
 
 from brushflow.scripts import view_flow
-from brushflow.scripts.view_flow import main
 from brushflow.video import open_source, read_image, write_image
 
 
 @pytest.fixture
-def run(monkeypatch, capsys):
+def run(exit_code_of, capsys):
     def start(*arguments):
-        monkeypatch.setattr(sys, "argv", ["view_flow.py", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
+        code = exit_code_of(view_flow, *arguments)
         said = capsys.readouterr()
         start.out = said.out
-        return stop.value.code, said.err
+        return code, said.err
 
     return start
 

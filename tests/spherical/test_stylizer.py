@@ -10,20 +10,15 @@ from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.spherical_stylizer import FaceAfterFace, SphericalStylizer
 from brushflow.spherical import FACES
 from brushflow.spherical.cube import facing
+from brushflow.tests.recording_network import RecordingNetwork
 
 
-class Recorder(torch.nn.Module):
-    """Stands for a network: keeps its inputs, paints every pass and face in a colour of its own."""
+class Recorder(RecordingNetwork):
+    """Paints every pass and face in a colour of its own."""
 
-    def __init__(self, in_channels=7):
-        super().__init__()
-        self.in_channels = in_channels
-        self.inputs = []
-
-    def forward(self, x):
-        self.inputs.append(x)
-        faces = 10.0 * torch.arange(len(x)).reshape(-1, 1, 1, 1)
-        return x[:, :3] * 0 + 100.0 * len(self.inputs) + faces
+    def answer(self, frame):
+        faces = 10.0 * torch.arange(len(frame)).reshape(-1, 1, 1, 1)
+        return frame * 0 + 100.0 * len(self.inputs) + faces
 
 
 def still(faces, previous, index, pool):

@@ -1,6 +1,5 @@
 """Small clips with known oddities, made on the spot."""
 
-import subprocess
 from fractions import Fraction
 
 import av
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 from brushflow.video import EncodeSettings, SegmentWriter, assemble, open_source
-from brushflow.video.ffmpeg import ffmpeg_binary, file_url
+from brushflow.video.ffmpeg import file_url
 
 
 def picture(number, width=96, height=64):
@@ -18,17 +17,6 @@ def picture(number, width=96, height=64):
     left = number * 7 % max(1, width - 16)
     frame[height // 4 : height // 4 + 16, left : left + 16] = (230, 60 + number % 100, 30)
     return frame.astype(np.uint8)
-
-
-@pytest.fixture
-def run_ffmpeg():
-    """Run ffmpeg with the given arguments to make an input."""
-
-    def run(*arguments):
-        command = [ffmpeg_binary(), "-hide_banner", "-v", "error", "-y", *map(str, arguments)]
-        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-
-    return run
 
 
 @pytest.fixture

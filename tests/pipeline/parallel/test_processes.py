@@ -1,6 +1,5 @@
 """Whoever paints the shots, in whatever order, killed or not: the file is that of one process."""
 
-import gc
 import multiprocessing
 import os
 import signal
@@ -8,7 +7,6 @@ import threading
 import time
 from concurrent.futures import BrokenExecutor
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -16,32 +14,16 @@ import torch
 
 from brushflow.common.errors import BrushflowError
 from brushflow.models import load
-from brushflow.models.inference.folding import FoldedNetwork, fold
+from brushflow.models.inference.folding import fold
 from brushflow.models.network import StyleNetwork
-from brushflow.pipeline import StylizeOptions, painter, stylize_video
+from brushflow.pipeline import painter, stylize_video
 from brushflow.pipeline.parallel import processes as parallel
-from brushflow.pipeline.parallel import rows as dispatch
-from brushflow.pipeline.parallel.lease import RowAtWork, Turn, TurnOver
 from brushflow.pipeline.parallel.processes import PaintingProcesses
 from brushflow.pipeline.parallel.worker import take_idle_threads
 from brushflow.pipeline.resources import ShortOfMemory
 from brushflow.tests import warm
 
 pytestmark = pytest.mark.usefixtures("short_segments")
-
-
-@pytest.fixture(scope="module")
-def film(make_clip, drifting, tmp_path_factory):
-    """30 frames, 64×48, four shots of 14, 4, 7 and 5 frames, with sound."""
-    small = {"width": 64, "height": 48}
-    frames = drifting(14, **small) + drifting(4, **small, picture="coffee")
-    frames += drifting(7, **small, picture="chelsea") + drifting(5, **small, picture="rocket")
-    return make_clip(tmp_path_factory.mktemp("source") / "film.mp4", frames, sound=True)
-
-
-@pytest.fixture(scope="module")
-def options(tiny_model_file):
-    return StylizeOptions(style=str(tiny_model_file), device="cpu", preset="ultrafast")
 
 
 @pytest.fixture(scope="module")
@@ -113,25 +95,6 @@ def test_who_has_others_paint_builds_no_network(
     assert code == 0, err
     assert output.read_bytes() == serial
     assert set(laid_out) == {"meta"}  # without memory, to check the file
-
-
-def test_threads_are_an_executor_too_and_work_backward(film, options, tmp_path, painting_threads):
-    options = replace(options, backward=True, keep=("frames",))
-    stylize_video(film, tmp_path / "one.mp4", options)
-    with painting_threads(3) as executor:
-        report = stylize_video(film, tmp_path / "three.mp4", options, executor=executor)
-    assert (tmp_path / "three.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
-    assert len(list(report.kept.iterdir())) == 30
-
-
-def test_frames_that_depend_on_no_other_are_shared_out_by_segments(
-    film, options, tmp_path, painting_threads
-):
-    options = replace(options, strength=0.0)
-    stylize_video(film, tmp_path / "one.mp4", options)
-    with painting_threads(2) as executor:
-        stylize_video(film, tmp_path / "two.mp4", options, executor=executor)
-    assert (tmp_path / "two.mp4").read_bytes() == (tmp_path / "one.mp4").read_bytes()
 
 
 @pytest.mark.slow
@@ -297,46 +260,6 @@ def test_the_last_one_at_work_gets_the_threads_of_the_others(tmp_path):
     take_idle_threads()  # this is no painting process
 
 
-def test_the_longest_row_is_begun_first(monkeypatch, film, options, tmp_path, painting_threads):
-    begun = []
-    paint = dispatch.paint_shots
-
-    def watched(run, segments):
-        begun.append(segments[0].first)
-        return paint(run, segments)
-
-    monkeypatch.setattr(dispatch, "paint_shots", watched)
-    with painting_threads(1) as executor:
-        stylize_video(film, tmp_path / "out.mp4", options, executor=executor)
-    assert begun == [0, 18, 25, 14]
-
-
-def test_a_turn_that_is_over_stops_its_painters_and_the_next_one_waits_for_them(tmp_path):
-    with Turn(tmp_path) as first, RowAtWork(tmp_path, 7, first.mark) as row:
-        row.begin(3)
-        row.painted()
-        assert first.count([7, 8]) == {7: 4}
-        row.check()
-        with Turn(tmp_path) as second:
-            assert second.count([7]) == {}
-            with pytest.raises(TurnOver):
-                row.check()
-            entered = threading.Event()
-
-            def wait():
-                with RowAtWork(tmp_path, 7, second.mark):
-                    entered.set()
-
-            thread = threading.Thread(target=wait)
-            thread.start()
-            assert not entered.wait(0.3)
-            row.__exit__(None, None, None)
-            thread.join()
-            assert entered.is_set()
-    with pytest.raises(TurnOver), RowAtWork(tmp_path, 7, second.mark):
-        pass
-
-
 def test_the_network_paints_the_same_with_any_number_of_threads():
     network = fold(load("starry-night").network.eval())
     picture = 50 * torch.randn(1, 7, 90, 160, generator=torch.Generator().manual_seed(0))
@@ -349,37 +272,3 @@ def test_the_network_paints_the_same_with_any_number_of_threads():
     finally:
         torch.set_num_threads(threads)
     assert all(torch.equal(results[0], other) for other in results[1:])
-
-
-@pytest.mark.parametrize("backward", [False, True])
-def test_divided_shots_are_the_same_whoever_paints_them(
-    backward, film, options, tmp_path, painting_threads
-):
-    options = replace(options, max_shot=8, backward=backward, keep=("frames",))
-    options = replace(options, end=Fraction(18, 25))  # the first two of the shots
-    whole = stylize_video(film, tmp_path / "whole.mp4", replace(options, max_shot=None))
-    one = stylize_video(film, tmp_path / "one.mp4", options)
-    with painting_threads(2) as executor:
-        two = stylize_video(film, tmp_path / "two.mp4", options, executor=executor)
-    assert two.output.read_bytes() == one.output.read_bytes()
-    # Only the part of the first shot that is painted last can differ: it began anew at frame 7.
-    same, other = [
-        [(report.kept / f"out-{i + 1:05d}.png").read_bytes() for i in range(18)]
-        for report in (whole, one)
-    ]
-    changed = {i for i in range(18) if same[i] != other[i]}
-    assert changed <= (set(range(7)) if backward else set(range(7, 14)))
-
-
-def test_a_process_lets_go_of_one_network_before_it_builds_the_next(
-    film, options, tmp_path, painting_threads
-):
-    alive = []
-    options = replace(options, end=Fraction(5, 25))
-    for crf in (18, 19, 20):
-        output = tmp_path / f"{crf}.mp4"
-        with painting_threads(1) as executor:  # threads share what a process has
-            stylize_video(film, output, replace(options, crf=crf), executor=executor)
-        gc.collect()
-        alive.append(sum(type(known) is FoldedNetwork for known in gc.get_objects()))
-    assert len(set(alive)) == 1
