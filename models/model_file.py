@@ -20,7 +20,7 @@ from brushflow.common.tensor_files import safetensors_bytes, tensors_digest
 from brushflow.models.importers.detect import network_from_other
 from brushflow.models.network import StyleNetwork
 from brushflow.models.styles import PRETRAINED, SUFFIXES, available, learned_styles
-from brushflow.models.weights import checked_weights, network_from_state
+from brushflow.models.weights import checked_weights, network_with
 
 FORMAT = "brushflow-1"
 BASE = Path(__file__).parent / "base.safetensors"  # where learning another painting begins
@@ -89,7 +89,7 @@ class ModelFile:
 
     def model(self) -> StyleModel:
         """Build the network."""
-        network = network_from_state(self.weights, **self.description)
+        network = network_with(self.weights, **self.description)
         return StyleModel(network, self.style, self.training)
 
 

@@ -18,11 +18,15 @@ def network_from_state(state: Mapping[str, Tensor], arch: str, **description: An
 
     It is in evaluation mode, in float32; errors are those of ``checked_weights``.
     """
-    weights = checked_weights(state, arch, **description)
+    return network_with(checked_weights(state, arch, **description), arch, **description)
+
+
+def network_with(weights: Mapping[str, Tensor], arch: str, **description: Any) -> StyleNetwork:
+    """The same of weights that are checked already."""
     with torch.device("meta"):
         network = build(arch, **description)
     network.to_empty(device="cpu")  # weights from chance would be replaced at once
-    network.load_state_dict(weights)
+    network.load_state_dict(dict(weights))
     return network.eval()
 
 

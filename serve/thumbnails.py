@@ -13,7 +13,7 @@ from PIL import Image
 
 from brushflow.common.atomic_files import atomic_path
 from brushflow.common.errors import BrushflowError
-from brushflow.models import load
+from brushflow.models import read_model
 from brushflow.pipeline import StylizeOptions
 from brushflow.serve import tasks
 from brushflow.serve.apart import Apart
@@ -71,7 +71,7 @@ class Thumbnails:
     def get(self, job: Job, style: str) -> bytes:
         """A JPEG file; KeyError for a style that is not there."""
         with self._lock:
-            digest = load(self._styles[style]).digest  # one learned anew is another
+            digest = read_model(self._styles[style]).digest  # one learned anew is another
             path = self._store.thumbnail(job, digest)
             with suppress(OSError):
                 return path.read_bytes()

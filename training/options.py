@@ -9,7 +9,7 @@ from brushflow.common.errors import UsageError
 from brushflow.common.option_fields import option_field
 from brushflow.common.torch_devices import DEVICES, PRECISIONS
 from brushflow.flow.estimators import NAMES_TOLD
-from brushflow.models import load
+from brushflow.models import read_model
 from brushflow.models.arch import PADDING_TYPES
 from brushflow.models.loss_network import POOLINGS
 from brushflow.models.network import NORMS
@@ -280,8 +280,8 @@ class TrainOptions:
             weight = TEMPORAL_LOSSES[self.temporal_loss].weight
         usual: dict[str, Any] = {name: getattr(ResolvedOptions, name) for name in _LEFT_OPEN}
         if self.init_from is not None:
-            network = load(self.init_from).network
-            usual = {name: getattr(network, name, 0) for name in usual}
+            known = read_model(self.init_from).description
+            usual = {name: known.get(name, 0) for name in usual}
         given: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}
         return ResolvedOptions(
             **given

@@ -62,7 +62,6 @@ class Animation:
             container=kind.lower(),
             frame_rate=len(delays) / starts[-1],
             duration=float(starts[-1]),
-            start_pts=0,
             frame_count=len(delays),
             has_alpha=transparent,
         )

@@ -30,8 +30,8 @@ class VideoInfo:
     ``width`` and ``height`` are in stored pixels, in display orientation: ``rotation`` (degrees
     clockwise that a player turns the stored picture by) is already applied to them, to ``borders``
     (which are not shown, and not counted) and to ``sample_aspect_ratio`` (the width of a pixel over
-    its height). ``time_base`` is the length of
-    one tick of a pts in seconds; ``start_pts`` and ``duration`` (seconds) may be unknown.
+    its height). ``time_base`` is the length of one tick of a pts in seconds; ``duration`` (seconds)
+    may be unknown.
     ``has_alpha``: pictures may have transparent parts; ``begins_opaque``: the first has none.
     ``sphere``: what the file says of spherical frames, None if nothing.
     """
@@ -50,7 +50,6 @@ class VideoInfo:
     sample_aspect_ratio: Fraction = Fraction(1)
     frame_rate: Fraction | None = None
     duration: float | None = None
-    start_pts: int | None = None
     frame_count: int | None = None
     stream_index: int = 0
     interlaced: bool = False
@@ -183,7 +182,6 @@ def _describe(
         sample_aspect_ratio=_sane_ratio(stream.sample_aspect_ratio),
         frame_rate=_sane_rate(stream.average_rate or stream.guessed_rate),
         duration=_duration(container, stream),
-        start_pts=stream.start_time,
         frame_count=stream.frames or None,
         stream_index=stream.index,
         interlaced=context.field_order > 1 or (frame is not None and frame.interlaced_frame),

@@ -136,7 +136,6 @@ class ImageSequence:
             has_alpha=transparent,
             frame_rate=frame_rate,
             duration=float(len(self.images) / frame_rate),
-            start_pts=0,
             frame_count=len(self.images),
         )
 
