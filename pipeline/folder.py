@@ -205,7 +205,8 @@ class RunFolder:
         with suppress(TypeError, ValueError, KeyError):
             bars = [(int(first), sides_of(sides)) for first, sides in known["bars"]]
             fades = [Fade.of(fade) for fade in known["fades"]]
-            return Scan(pts, cuts, problem, filled, bars, fades)
+            dissolves = [(int(first), int(last)) for first, last in known["dissolves"]]
+            return Scan(pts, cuts, problem, filled, bars, fades, dissolves)
         return None
 
     def save_scan(self, scan: Scan) -> None:

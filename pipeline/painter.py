@@ -203,7 +203,11 @@ class Painter:
                 held.append((frame, mask, look, None if small is picture else small))
                 yield small
 
-        with closing(self.stylizer.stylize(seen(), cuts, first, step, state)) as painted:
+        def mixed(index: int) -> bool:
+            return looks(index).mixed
+
+        painting = self.stylizer.stylize(seen(), cuts, first, step, state, mixed=mixed)
+        with closing(painting) as painted:
             for number, stylized in enumerate(painted):
                 if number == 0 and state is not None:
                     held.popleft()  # the frame of the state

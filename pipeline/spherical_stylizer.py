@@ -85,6 +85,7 @@ class CubeStylizer(Stylizer):
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
         seed: Tensor | None = None,
+        mixed: Callable[[int], bool] = lambda index: False,
     ) -> Generator[Stylized, None, None]:
         """See ``Stylizer.stylize``. UsageError for faces that cannot overlap this much."""
         frames = iter(frames)
@@ -97,7 +98,7 @@ class CubeStylizer(Stylizer):
         if self._overlaps is None or self._overlaps.cube != cube:
             self._overlaps = Overlaps(cube, self.device)
         frames = chain([head], frames)
-        with closing(super().stylize(frames, cuts, first, step, state, seed)) as painted:
+        with closing(super().stylize(frames, cuts, first, step, state, seed, mixed)) as painted:
             for stylized in painted:
                 motion = stylized.motion
                 if isinstance(motion, Sequence):
@@ -226,6 +227,7 @@ class SphericalStylizer(CubeStylizer):
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
         seed: Tensor | None = None,
+        mixed: Callable[[int], bool] = lambda index: False,
     ) -> Generator[Stylized, None, None]:
         """See ``Stylizer.stylize``.
 
@@ -245,7 +247,7 @@ class SphericalStylizer(CubeStylizer):
                 held.append(frame)
                 yield np.concatenate([panorama.faces_of(eye) for eye in self.held.parted(frame)])
 
-        with closing(super().stylize(faces(), cuts, first, step, state, seed)) as painted:
+        with closing(super().stylize(faces(), cuts, first, step, state, seed, mixed)) as painted:
             for number, stylized in enumerate(painted):
                 if number == 0 and state is not None:
                     held.popleft()  # the frame of the state

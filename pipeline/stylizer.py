@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Container, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,6 +24,11 @@ from brushflow.occlusion import min_filter
 from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
 from brushflow.pipeline.long_term import Anchors, Memory, State
 from brushflow.shots.looks import AS_IT_IS, Look, contents
+
+# Of a frame that shows two shots, the share that is painted without a prior: within four frames
+# paintings turn, and what differs from one frame to the next by chance is a quarter.
+_TURNS = 0.25
+_FACES = 6  # of a sphere, which are painted at once
 
 
 @dataclass(frozen=True)
@@ -144,6 +149,7 @@ class Stylizer:
         step: int = 1,
         state: Mapping[str, Tensor] | None = None,
         seed: Tensor | None = None,
+        mixed: Callable[[int], bool] = lambda index: False,
     ) -> Generator[Stylized, None, None]:
         """Paint frames, uint8 or uint16 (H, W, 3) RGB of one size, in the order they come.
 
@@ -154,6 +160,8 @@ class Stylizer:
         again.
         ``seed``: what the first frame is painted over, (1, 3, H, W) in network space, as if it
         were the painting before and nothing had moved.
+        ``mixed``: whether the frame with an index shows two shots at once. What was painted of the
+        one is not held then, but turns into what each frame is alone.
         """
         with ThreadPoolExecutor(self.workers, "motion") as pool:
             prepared = self._with_motion(frames, cuts, first, step, pool)
@@ -170,7 +178,10 @@ class Stylizer:
                     motion = pending.result() if pending else None
                     motion, seeded = self._still(frame) if seeded else motion, False
                     alone = self.independent or index in cuts
+                    alone = alone or known is None
                     known = self._next_state(index, frame, before, motion, None if alone else known)
+                    if mixed(index) and not alone:
+                        known = self._turned(index, frame, known)
                     yield Stylized(index, frame, known.output, motion, known)
                     before = frame
 
@@ -222,6 +233,13 @@ class Stylizer:
         known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
         output = self._run_network(self.network, index, picture, previous.output, known)
         return State(torch.lerp(output, moved, self.long_term * sight), anchors)
+
+    @torch.inference_mode()
+    def _turned(self, index: int, frame: np.ndarray, state: State) -> State:
+        """A state with a share of the frame as it would be painted alone, and no older painting."""
+        spheres = self._picture(frame).split(_FACES)
+        painted = torch.cat([self._painted_alone(index, picture) for picture in spheres])
+        return State(torch.lerp(state.output, painted, _TURNS))
 
     def _first(self, index: int, frame: np.ndarray, picture: Tensor) -> Tensor:
         """The painting of a shot's first frame."""

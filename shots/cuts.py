@@ -78,6 +78,11 @@ class CutDetector:
                 found.append(gradual)
         return sorted(found, key=lambda transition: transition.at)
 
+    def dissolves(self) -> list[tuple[int, int]]:
+        """First and last frames of those that show two shots at once, ascending."""
+        dissolves = [found for found in self.transitions() if found.kind == "dissolve"]
+        return [self._dissolves.whole(found.at) for found in dissolves]
+
     def cuts(self) -> list[int]:
         """Indices of the frames that begin a new shot, ascending, without the first frame."""
         return [transition.at for transition in self.transitions()]

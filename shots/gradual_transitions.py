@@ -130,6 +130,11 @@ class DissolveDetector:
         )
         self._candidates.append((off_line, found))
 
+    def whole(self, index: int) -> tuple[int, int]:
+        """First and last frame of all that was found, at any length, and includes ``index``."""
+        around = [one for _, one in self._candidates if one.first <= index <= one.last]
+        return min(one.first for one in around), max(one.last for one in around)
+
     def transitions(self) -> list[Transition]:
         """Those found so far, of several that overlap the clearest."""
         chosen: list[Transition] = []

@@ -28,12 +28,13 @@ class Look:
     """How a film shows a picture.
 
     ``bars``: rows and columns at the top, bottom, left and right; inside them the picture times
-    ``gain``, plus ``colour`` (RGB, 0–255) times the rest.
+    ``gain``, plus ``colour`` (RGB, 0–255) times the rest. ``mixed``: two shots at once.
     """
 
     bars: Sides = NO_BARS
     gain: float = 1.0
     colour: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    mixed: bool = False
 
     def picture(self, frame: np.ndarray) -> np.ndarray:
         """What is to be painted of a frame, uint8 or uint16 (H, W, 3); contiguous."""
@@ -92,7 +93,8 @@ def looks_of(scan: Scan, source: tuple[int, int], size: tuple[int, int]) -> Look
         place = bisect_right(starts, index) - 1
         bars = by_start[place] if place >= 0 else NO_BARS
         gain, colour = lights.get(index, (1.0, AS_IT_IS.colour))
-        return Look(bars, gain, colour)
+        mixed = any(first <= index <= last for first, last in scan.dissolves)
+        return Look(bars, gain, colour, mixed)
 
     return look
 

@@ -38,7 +38,8 @@ class Scan:
     ``pts``: timestamps of all frames that were looked at, in ticks of the source's time base;
     ``cuts``: indices at which a shot begins; ``problem``: what is wrong with the source, None if
     it is whole; ``filled``: indices of frames that cannot be decoded and show the one before;
-    ``bars``: for frames from an index on, those in pixels of the source; ``fades``.
+    ``bars``: for frames from an index on, those in pixels of the source; ``fades``; ``dissolves``: first and
+    last frames of those that show two shots at once.
     """
 
     pts: list[int]
@@ -47,6 +48,7 @@ class Scan:
     filled: list[int]
     bars: list[tuple[int, Sides]] = field(default_factory=list)
     fades: list[Fade] = field(default_factory=list)
+    dissolves: list[tuple[int, int]] = field(default_factory=list)
 
     def without_prior(self, step: int) -> set[int]:
         """Indices of the frames that follow a cut, going forward (``step`` 1) or backward (−1)."""
@@ -125,7 +127,8 @@ def _look(
     around = fixed if bars is not None else bar_finder.find(found, closely)
     fades = fade_finder.find(found, in_colour)
     source.problem = problem
-    return Scan(pts, found, problem, filled, around, fades)
+    dissolves = detector.dissolves() if cuts == "auto" else []
+    return Scan(pts, found, problem, filled, around, fades, dissolves)
 
 
 def _frames(

@@ -1,10 +1,11 @@
-"""Command: what every film has besides pictures, painted: fades, titles, bars, bright surfaces.
+"""Command: what every film has besides pictures, painted: fades, titles, bars, bright surfaces, cuts.
 
 Makes small clips of scikit-image's pictures, paints them, and prints what the paintings have kept.
 """
 
 from brushflow.cli.start import run
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -103,7 +104,16 @@ def _course(gains: Iterable[float], colour: tuple[int, int, int]) -> Measure:
 def _luminance_kept(source: Frames, painting: Frames) -> str:
     lights, painted = _lights(source), _lights(painting)
     step = np.abs(np.diff(painted)).max() / max(np.abs(np.diff(lights)).max(), 1)
-    return f"largest step of light {step:.2f} of the source's"
+    changes, theirs = _changes(painting), _changes(source)
+    return (
+        f"largest step of light {step:.2f} of the source's, "
+        f"largest change {changes.max() / theirs.max():.2f} of the source's"
+    )
+
+
+def _changes(frames: Frames) -> np.ndarray:
+    """Mean absolute difference of each frame and the one before it, in grey levels."""
+    return np.array([cv2.absdiff(a, b).mean() for a, b in itertools.pairwise(frames)])
 
 
 def _titles() -> dict[str, Case]:
@@ -222,6 +232,22 @@ def _seams(source: Frames, painting: Frames) -> str:
     return f"steps at faces' edges {b:.2f} (source {a:.2f})"
 
 
+def _still() -> dict[str, Case]:
+    random = np.random.default_rng(0)
+    (first,), (second,) = pan("coffee", 1), pan("chelsea", 1)
+    clean = [first] * 6 + [second] * 30
+    noisy = [np.clip(f + random.normal(0, 2, f.shape), 0, 255).astype(np.uint8) for f in clean]
+    return {"still after a cut": Case(noisy, _settled)}
+
+
+def _settled(source: Frames, painting: Frames) -> str:
+    own, theirs = _changes(painting)[6:], _changes(source)[6:]
+    return (
+        f"changes after the cut {own[0]:.2f}, {own[1]:.2f}, at most {own[2:].max():.2f}, "
+        f"of the source {theirs.mean():.2f}"
+    )
+
+
 def _lights(frames: Frames) -> np.ndarray:
     return np.array([float((frame @ _GREY).mean()) for frame in frames])
 
@@ -248,7 +274,7 @@ def command(folder: Path, style: str, only: str) -> None:
     """Make clips in FOLDER, paint them there, print what is kept; a picture for each case."""
     set_up_logging()
     folder.mkdir(parents=True, exist_ok=True)
-    cases = _fades() | _titles() | _letterboxed() | _bright() | _spheres()
+    cases = _fades() | _titles() | _letterboxed() | _bright() | _still() | _spheres()
     rows = []
     for name, case in cases.items():
         if only not in name:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from brushflow.common.errors import UsageError
 from brushflow.flow import read_flo
@@ -195,3 +196,39 @@ def test_a_preview_shows_moments_that_show_something(make_clip, drifting, option
         sheet = read_image(tmp_path / f"{moments}.png")
         for number in range(moments):
             assert sheet[:64, 104 * number : 104 * number + 96].std() > 20
+
+
+def test_paintings_dissolve_where_shots_do(drifting):
+    """What was painted of the one shot is not held until the other's painting appears."""
+    shares = np.clip((14 - np.arange(18)) / 14, 0, 1)
+    one, other = drifting(18, 96, 64, "coffee", 1), drifting(18, 96, 64, "chelsea", 1)
+    frames = [
+        cv2.addWeighted(a, share, b, 1 - share, 0)
+        for a, b, share in zip(one, other, shares, strict=True)
+    ]
+    jumps = []
+    for mixed in (lambda index: False, lambda index: 3 <= index <= 12):
+        stylizer = Stylizer(load("starry-night"), long_term=1)
+        painted = list(stylizer.stylize(frames, {10}, mixed=mixed))
+        jumps.append(float((painted[10].output - painted[9].output).abs().mean()))
+        rest = stylizer.stylize(frames[5:8], {10}, 5, 1, painted[5].state.tensors(), mixed=mixed)
+        assert all(torch.equal(a.output, b.output) for a, b in zip(rest, painted[6:8], strict=True))
+    assert jumps[1] < 0.7 * jumps[0]
+
+
+def test_the_scan_tells_frames_that_show_two_shots(make_clip, drifting, tmp_path):
+    shares = np.clip((37 - np.arange(50)) / 24, 0, 1)
+    frames = [
+        cv2.addWeighted(a, share, b, 1 - share, 0)
+        for a, b, share in zip(
+            drifting(50, 160, 96, "coffee", 1), drifting(50, 160, 96, "chelsea", 1), shares,
+            strict=True,
+        )
+    ]  # fmt: skip
+    source = open_source(make_clip(tmp_path / "film.mp4", frames))
+    scan = scan_source(source, "auto", lambda *step: None, lambda: None)
+    look = looks_of(scan, (160, 96), (160, 96))
+    mixed = [index for index in range(50) if look(index).mixed]
+    assert len(scan.cuts) == 1 and scan.cuts[0] in mixed
+    assert 8 <= len(mixed) and 13 <= mixed[0] and mixed[-1] <= 37
+    assert scan_source(source, "none", lambda *step: None, lambda: None).dissolves == []
