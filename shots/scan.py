@@ -38,8 +38,8 @@ class Scan:
     ``pts``: timestamps of all frames that were looked at, in ticks of the source's time base;
     ``cuts``: indices at which a shot begins; ``problem``: what is wrong with the source, None if
     it is whole; ``filled``: indices of frames that cannot be decoded and show the one before;
-    ``bars``: for frames from an index on, those in pixels of the source; ``fades``; ``dissolves``: first and
-    last frames of those that show two shots at once.
+    ``bars``: for frames from an index on, those in pixels of the source; ``fades``;
+    ``dissolves``: first and last frames of those that show two shots at once.
     """
 
     pts: list[int]

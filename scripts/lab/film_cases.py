@@ -1,4 +1,4 @@
-"""Command: what every film has besides pictures, painted: fades, titles, bars, bright surfaces, cuts.
+"""Command: what every film has besides pictures, painted: fades, titles, bars, bright walls, cuts.
 
 Makes small clips of scikit-image's pictures, paints them, and prints what the paintings have kept.
 """

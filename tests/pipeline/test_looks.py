@@ -230,5 +230,5 @@ def test_the_scan_tells_frames_that_show_two_shots(make_clip, drifting, tmp_path
     look = looks_of(scan, (160, 96), (160, 96))
     mixed = [index for index in range(50) if look(index).mixed]
     assert len(scan.cuts) == 1 and scan.cuts[0] in mixed
-    assert 8 <= len(mixed) and 13 <= mixed[0] and mixed[-1] <= 37
+    assert len(mixed) >= 8 and mixed[0] >= 13 and mixed[-1] <= 37
     assert scan_source(source, "none", lambda *step: None, lambda: None).dissolves == []
