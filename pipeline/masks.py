@@ -90,7 +90,7 @@ class MaskedSource:
         self._starts = [(pts - self._table[0]) * tick for pts in self._table]
         count, frames_there = len(self._table), len(scan.pts)
         # Exports of the same frames say other rates than their source now and then.
-        self._one_each = whole and count == frames_there
+        self._one_each = count == (frames_there if whole else info.frame_count)
         if self._masks.kind == "images":
             self._one_each = True
             if count < frames_there or (whole and count > frames_there):

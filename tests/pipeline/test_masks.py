@@ -97,6 +97,21 @@ def test_a_mask_in_a_video_of_another_size_and_rate_is_scaled_and_kept_in_step(
         assert (result[index][:, : edge - 2] != frame[:, : edge - 2]).mean() > 0.5
 
 
+@pytest.mark.parametrize("end", [None, Fraction(1, 4)])
+def test_a_mask_of_the_same_frames_at_another_rate_is_theirs(
+    make_clip, drifting, options, tmp_path, end
+):
+    clip = make_clip(tmp_path / "clip.mp4", drifting(COUNT))
+    made = []
+    for rate in (25, 10):
+        masks = [grey(disc(index)) for index in range(COUNT)]
+        mask = lossless(tmp_path / f"{rate}.mkv", masks, rate)
+        chosen = replace(options, mask=str(mask), end=end)
+        made.append(painted(clip, tmp_path / f"out-{rate}.mkv", chosen))
+    assert len(made[0]) == (COUNT if end is None else 7)
+    assert np.array_equal(*made)
+
+
 def test_one_picture_is_the_mask_of_all_frames(clip, options, tmp_path):
     mask = disc(5)
     write(tmp_path / "mask.png", grey(mask))
