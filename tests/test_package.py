@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import brushflow
-from brushflow.tests.sources import nodes_in
+from brushflow.tests.sources import nodes_in, python_files
 
 ROOT = Path(brushflow.__file__).parent
 # From the ground up; a folder imports from floors below it, and where it is said from its own.
@@ -39,8 +39,8 @@ def test_every_folder_of_code_is_installed():
     config = configparser.ConfigParser()
     config.read(ROOT / "setup.cfg")
     packages = config["options"]["packages"].split()
-    there = {p.parent.relative_to(ROOT) for p in ROOT.glob("*/**/__init__.py")}
-    there = {p for p in there if not p.parts[0].startswith(".") and p.parts[0] not in APART}
+    there = {p.parent.relative_to(ROOT) for p in python_files(ROOT, APART) if p.stem == "__init__"}
+    there -= {Path()}
     assert set(packages) == {"brushflow", *(".".join(("brushflow", *p.parts)) for p in there)}
     assert {p.parts[0] for p in there} == set(FLOOR_OF)
     assert config["metadata"]["version"] == brushflow.__version__

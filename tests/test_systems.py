@@ -6,14 +6,10 @@ from pathlib import Path
 import pytest
 
 import brushflow
-from brushflow.tests.sources import nodes_of
+from brushflow.tests.sources import nodes_of, python_files
 
 ROOT = Path(brushflow.__file__).parent
-SOURCES = [
-    path
-    for path in sorted(ROOT.rglob("*.py"))
-    if not {"tests", "local", ".venv", "build"} & {*path.relative_to(ROOT).parts}
-]
+SOURCES = python_files(ROOT, ("tests", "local", "build"))
 MODULES = {"fcntl", "grp", "msvcrt", "posix", "pty", "pwd", "resource", "termios", "winreg"}
 NAMES = {
     "os": {
