@@ -114,6 +114,8 @@ def _tags(color: ColorTags) -> str:
 def _convertible(info: VideoInfo) -> ColorTags:
     """The colour to convert from: the file's, with a usual matrix for one that no filter knows."""
     color = info.color
+    if color.matrix == "ictcp":
+        color = replace(color, primaries="bt2020")  # it is defined for no others
     if color.matrix == "gbr" or color.scale_matrix is not None or _zscale_knows(color):
         return color
     return replace(color, matrix=usual_matrix(color.primaries, info.width, info.height))

@@ -160,6 +160,16 @@ def test_hdr_of_every_matrix_becomes_sdr(stored_with, tmp_path, matrix):
     assert any(f"({matrix})" in note for note in source.notes) == (matrix == "bt2020c")
 
 
+@pytest.mark.parametrize("transfer", sorted(HDR))
+@pytest.mark.parametrize("primaries", [1, 2, 8, 22])
+def test_hdr_of_a_matrix_that_belongs_to_other_primaries_is_read(stored_with, transfer, primaries):
+    """As if it said those, whose pictures ICtCp is defined for."""
+    matrix, curve = code(MATRICES, "ictcp"), code(TRANSFERS, transfer)
+    (right, *_) = open_source(stored_with(matrix, 9, curve, "tv")).read()
+    (read, *_) = open_source(stored_with(matrix, primaries, curve, "tv")).read()
+    assert np.array_equal(read.pixels, right.pixels)
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
 def test_primaries_and_curve_of_rgb_are_kept(stored_with, tmp_path, suffix):
     path = stored_with(0, 9, 5, "pc", "bgr0")
