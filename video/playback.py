@@ -14,11 +14,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.format import Flags
 from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -123,6 +125,15 @@ def _stride(times: list[Fraction], samples: int) -> int:
     return max(1, -(-len(times) // samples))
 
 
+def _untimed(container: InputContainer) -> bool:
+    """Whether a file is pictures one behind the other, which players show at an even pace."""
+    return bool(container.format.flags & cast(int, Flags.no_timestamps.value))
+
+
+def _rate(stream: VideoStream) -> Fraction:
+    return Fraction(stream.average_rate or stream.guessed_rate or 25)
+
+
 def _main_video(container: InputContainer, path: Path) -> VideoStream:
     stream = main_video(container, path)
     if stream is None or stream.codec_context is None:
@@ -148,7 +159,12 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
     first_sound: dict[int, Fraction] = {}
     with suppress(av.FFmpegError, EOFError):
         for packet in container.demux():
-            if packet.pts is None or not packet.size or packet.is_discard:
+            if not packet.size or packet.is_discard:
+                continue
+            if packet.pts is None and packet.stream is video and _untimed(container):
+                announced.append(len(announced) / _rate(video))
+                continue
+            if packet.pts is None:
                 continue
             time = packet.pts * packet.time_base
             if packet.stream is video:
@@ -163,9 +179,10 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
             elif packet.stream.type == "audio":
                 first_sound.setdefault(packet.stream.index, time)
     # An edit list may end before the packets do; where these tell nothing, it is the file's end.
-    whole = clock.offset == 0 and (told or not announced)
-    if video.duration and video.duration > 0 and whole:
-        seen.end = ((video.start_time or 0) + video.duration) * seen.tick
+    one = clock.offset == 0 and (told or not announced)
+    if video.duration and video.duration > 0 and one:
+        whole = ((video.start_time or 0) + video.duration) * seen.tick
+        seen.end = whole if seen.end is None else min(seen.end, whole)
     seen.audio_start = min(first_sound.values(), default=None)
     return seen, sorted(set(announced))
 
@@ -223,6 +240,7 @@ def _frames(
             other = av.CodecContext.create(name, "r")
             assert isinstance(other, VideoCodecContext)
             context = other
+    count = 0
     for packet in container.demux(stream):
         if not packet.size and packet.pts is not None:
             continue  # Theora's way to say that nothing has changed; to a decoder it is the end
@@ -230,6 +248,9 @@ def _frames(
             for frame in context.decode(packet if packet.size else None):
                 if frame.pts is not None:
                     yield frame.pts * (frame.time_base or tick_of(stream)), frame
+                elif _untimed(container):
+                    yield count / _rate(stream), frame
+                count += 1
 
 
 def _measure(seen: Playback, since: Fraction, rgb: np.ndarray) -> None:

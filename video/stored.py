@@ -65,11 +65,13 @@ def upright(rgb: np.ndarray, orientation: tuple[bool, bool, bool]) -> np.ndarray
 def stored_to_rgb(frame: VideoFrame, stream: VideoStream) -> np.ndarray:
     """RGB, float (h, w, 3) in 0–255, of a frame as stored, on black; large ones are thinned out."""
     pixel = frame.format
-    if pixel.is_rgb or pixel.has_palette:
+    if pixel.is_rgb or pixel.has_palette or pixel.components[0].bits < 8:
         rgba = frame.to_ndarray(format="rgba").astype(np.float32)
         return rgba[..., :3] * (rgba[..., 3:] / 255)
     if not pixel.is_planar and len(pixel.components) > 1:
-        frame = frame.reformat(format="yuv444p")
+        has_alpha = any(component.is_alpha for component in pixel.components)
+        frame = frame.reformat(format="yuva444p" if has_alpha else "yuv444p")
+        pixel = frame.format
     samples = _components(frame)
     bits = pixel.components[0].bits
     full = stream.codec_context.color_range == 2 or pixel.name.startswith("yuvj")

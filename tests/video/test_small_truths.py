@@ -72,3 +72,37 @@ def test_the_last_frame_lasts_as_long_where_files_do_not_say(
     rebuild(path, tmp_path / "out.mp4")
     seen = play(tmp_path / "out.mp4")
     assert (len(seen.times), seen.times[-1], seen.end) == (10, Fraction(9, 25), Fraction(2, 5))
+
+
+def test_pictures_without_times_are_shown_at_an_even_pace(run_ffmpeg, rebuild, tmp_path):
+    path = tmp_path / "in.h264"
+    run_ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=0.4", "-c:v", "libx264", path)
+    rebuild(path, tmp_path / "out.mp4")
+    before, after = play(path), play(tmp_path / "out.mp4")
+    assert before.times == after.times == [Fraction(k, 25) for k in range(10)]
+    assert len(before.means) == 10
+
+
+@pytest.mark.parametrize(
+    ("encoding", "color", "shown"),
+    [
+        (("v410",), "0x4080c0", (64, 128, 192)),
+        (("png", "-pix_fmt", "monob"), "white", (255, 255, 255)),
+        (("png", "-pix_fmt", "monob"), "black", (0, 0, 0)),
+    ],
+)
+def test_packed_pictures_are_played_in_their_colours(run_ffmpeg, tmp_path, encoding, color, shown):
+    path = tmp_path / "in.mov"
+    run_ffmpeg("-f", "lavfi", "-i", f"color={color}:s=64x48:r=25:d=0.1", "-c:v", *encoding, path)
+    (mean, *_) = play(path).means.values()
+    assert mean == pytest.approx(shown, abs=5)
+
+
+def test_an_edit_list_longer_than_its_pictures_does_not_hold_the_last(run_ffmpeg, tmp_path):
+    """A start between two frames: the first is shown late, and all end with the file."""
+    run_ffmpeg(
+        *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", "-c:v", "libx264", "-bf", 0),
+        *("-output_ts_offset", -0.5, "-avoid_negative_ts", "disabled", tmp_path / "in.mp4"),
+    )
+    seen = play(tmp_path / "in.mp4")
+    assert seen.end - seen.times[-1] == pytest.approx(Fraction(1, 25), abs=0.021)
