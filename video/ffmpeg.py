@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -177,14 +177,25 @@ def _code_of(process: subprocess.Popen[bytes]) -> int:
 class FFmpegProcess:
     """A running ffmpeg, as a context manager that leaves no process behind.
 
-    ``stdin`` and ``stdout`` say which pipes the caller uses; the others lead nowhere. Messages are
-    drained by a thread, because a full pipe would stop ffmpeg, and the last 8 KiB are kept.
+    ``stdin`` and ``stdout`` say which pipes the caller uses; the others lead nowhere. A thread
+    gives ffmpeg what is in ``feed``. Messages are drained by a thread, because a full pipe would
+    stop ffmpeg, and the last 8 KiB are kept.
     It runs in a session of its own: Ctrl-C in the terminal reaches only the caller, who decides.
     """
 
-    def __init__(self, command: list[str], *, stdin: bool = False, stdout: bool = False) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        *,
+        stdin: bool = False,
+        stdout: bool = False,
+        feed: Iterable[bytes] | None = None,
+    ) -> None:
         self.command = command
-        self._stdin = subprocess.PIPE if stdin else subprocess.DEVNULL
+        self._feed = feed
+        self._feeder: threading.Thread | None = None
+        self._starved: BrushflowError | None = None
+        self._stdin = subprocess.PIPE if stdin or feed is not None else subprocess.DEVNULL
         self._stdout = subprocess.PIPE if stdout else subprocess.DEVNULL
         self._tail = bytearray()
 
@@ -203,6 +214,9 @@ class FFmpegProcess:
             raise BrushflowError(f"ffmpeg could not be started: {error}.") from error
         self._drain = threading.Thread(target=self._read_messages, daemon=True)
         self._drain.start()
+        if self._feed is not None:
+            self._feeder = threading.Thread(target=self._give, args=(self._feed,), daemon=True)
+            self._feeder.start()
         return self
 
     def __exit__(
@@ -220,6 +234,8 @@ class FFmpegProcess:
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # it leads a session
         process.wait()
+        if self._feeder is not None:
+            self._feeder.join()
         for pipe in (process.stdin, process.stdout):
             if pipe is not None:
                 # Bytes still buffered for a process that is gone cannot be flushed.
@@ -228,6 +244,14 @@ class FFmpegProcess:
         self._drain.join()
         assert process.stderr is not None
         process.stderr.close()
+
+    def _give(self, feed: Iterable[bytes]) -> None:
+        with suppress(OSError), self.stdin as pipe:  # it may have seen enough
+            try:
+                for data in feed:
+                    pipe.write(data)
+            except BrushflowError as error:
+                self._starved = error
 
     def _read_messages(self) -> None:
         pipe = self._process.stderr
@@ -249,7 +273,14 @@ class FFmpegProcess:
         return self._process.stdout
 
     def finish(self) -> int:
-        """Close the pipe into ffmpeg, wait until it has ended, and return its exit code."""
+        """Close the pipe into ffmpeg, wait until it has ended, and return its exit code.
+
+        Raises BrushflowError if what it was fed with could not be read.
+        """
+        if self._feeder is not None:
+            self._feeder.join()
+        if self._starved is not None:
+            raise self._starved
         if self._process.stdin is not None:
             with suppress(OSError):
                 self._process.stdin.close()

@@ -16,6 +16,7 @@ from av.container import InputContainer
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.video import ffmpeg
 from brushflow.video.images import is_motion_jpeg
+from brushflow.video.ogg import Pages, is_joined
 
 KEPT_BYTES = "surrogateescape"
 PLAYLISTS_VARIABLE = "BRUSHFLOW_PLAYLISTS"
@@ -72,6 +73,8 @@ def open_input(path: Path) -> InputContainer:
     """
     options = _limits()
     try:
+        if is_joined(path):
+            return av.open(Pages(path), "r", "ogg", options, metadata_errors=KEPT_BYTES)
         # Whose name may be that of a picture, and whose frames may be too small to be recognised.
         kind = "mjpeg" if path.is_file() and is_motion_jpeg(path) else None
         return av.open(ffmpeg.file_url(path), "r", kind, options, metadata_errors=KEPT_BYTES)

@@ -25,6 +25,7 @@ from brushflow.video.alpha import with_alpha
 from brushflow.video.clock import JoinedClock, joined_offsets, tick_of
 from brushflow.video.damage import announced_pictures, expected_times, fill_gaps
 from brushflow.video.filters import decode_chain
+from brushflow.video.ogg import is_joined, pages
 from brushflow.video.opening import input_options, open_input
 from brushflow.video.probe import VideoInfo
 
@@ -34,6 +35,8 @@ logger = logging.getLogger(__name__)
 _KILLS = {"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"}
 # NUT has no negative timestamps, some sources do: seconds added on the way through the pipe.
 _PIPE_OFFSET = 3600
+# Formats in which recordings are joined by putting one behind the other.
+_JOINABLE = {"mpegts", "mpeg", "ogg"}
 # Seconds that times after a setback are moved ahead on the way, and ticks at most: the program
 # reckons in floating point.
 _FAR = 10_000_000
@@ -145,7 +148,7 @@ class FrameReader:
         Where it does not (a container without an index, damage), this ends, and the caller goes on
         by decoding from the start.
         """
-        if first >= len(table):
+        if first >= len(table) or is_joined(self.info.path):
             return
         lead = max(0, first - _LEAD_FRAMES)
         target = table[lead] * self.info.time_base - _SEEK_MARGIN
@@ -169,6 +172,14 @@ class FrameReader:
     def _command(self, chain: list[str], seek: Fraction | None, careful: bool) -> list[str]:
         info = self.info
         options: dict[str, object] = {**input_options(info.container)}
+        fed = is_joined(info.path)
+        if fed:
+            options["protocol_whitelist"] = "pipe"
+        if info.container in _JOINABLE:
+            # The filters go on where pictures of another size begin, or they forgot the setbacks
+            # and the frames that they hold.
+            options["reinit_filter"] = 0
+            chain = [f"scale={info.width}:{info.height}", *chain]
         if any(info.borders):
             options |= ffmpeg.keep_borders_option()
         if careful or info.codec == "theora":
@@ -181,7 +192,7 @@ class FrameReader:
         with_alpha = {"vp8": "libvpx", "vp9": "libvpx-vp9"}.get(info.codec)
         if info.has_alpha and with_alpha in ffmpeg.decoders():
             options["c:v"] = with_alpha
-        stream = ffmpeg_graph.input("SOURCE", **options)[self._specifier()]
+        stream = ffmpeg_graph.input("pipe:0" if fed else "SOURCE", **options)[self._specifier()]
         output = stream.output(
             "pipe:1",
             **{
@@ -227,7 +238,9 @@ class FrameReader:
         last: int | None = None
         over = False
         clock = JoinedClock(self._joined)
-        with ffmpeg.FFmpegProcess(self._command(chain, seek, careful), stdout=True) as process:
+        command = self._command(chain, seek, careful)
+        feed = pages(info.path) if is_joined(info.path) else None
+        with ffmpeg.FFmpegProcess(command, stdout=True, feed=feed) as process:
             for pipe_time, pixels in _frames_in_pipe(process):
                 ticks = round(pipe_time / info.time_base) % self._far_ticks - self._offset_ticks
                 pts = round(clock.move(ticks * info.time_base) / info.time_base)
@@ -275,8 +288,8 @@ class FrameReader:
         Those that are of another version do so in front, where a file has pictures beside a film.
         """
         index = self.info.stream_index
-        if index == 0:
-            return "0"
+        if index == 0 or is_joined(self.info.path):
+            return str(index)
         with open_input(self.info.path) as container:
             kinds = [stream.type for stream in container.streams]
         seen = ffmpeg.input_kinds(self.info.path, input_options(self.info.container))

@@ -15,7 +15,7 @@ from brushflow.common.errors import BrushflowError
 from brushflow.video.animation import ANIMATIONS, Animation
 from brushflow.video.filters import changes_when_read
 from brushflow.video.images import IMAGE_SUFFIXES, holds_one_picture, moving_kind
-from brushflow.video.ogg import recordings_left_out
+from brushflow.video.ogg import leaves_tracks_out
 from brushflow.video.probe import VideoInfo, probe
 from brushflow.video.read import FrameReader, TimedFrame
 from brushflow.video.sequence import ImageSequence, is_image_place
@@ -75,8 +75,14 @@ class VideoSource(FrameReader):
 
     @property
     def notes(self) -> list[str]:
-        """Sentences about HDR, transparency, interlacing, and recordings that are not read."""
-        return [*changes_when_read(self.info), *recordings_left_out(self.info)]
+        """Sentences about HDR, transparency, interlacing, and what a joined file has left out."""
+        notes = changes_when_read(self.info)
+        if leaves_tracks_out(self.info.path):
+            notes.append(
+                "The file was joined of several recordings, and what only the later ones have is "
+                "left out."
+            )
+        return notes
 
     def identity(self) -> dict[str, Any]:
         """Return what tells this file from any other."""

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import av
 import numpy as np
@@ -11,18 +11,19 @@ import pytest
 from brushflow.video import FrameReader, ffmpeg_version, open_source, probe
 from brushflow.video.clock import JoinedClock, joined_offsets
 from brushflow.video.ffmpeg import input_kinds, video_encoders
+from brushflow.video.ogg import is_joined, pages
 from brushflow.video.playback import play
 
 
-def joined(folder, run_ffmpeg, suffix, offsets=(0, 0), sound=True, *encoding):
+def joined(folder, run_ffmpeg, suffix, offsets=(0, 0), sound=True, *encoding, sizes=("64x48",)):
     """One second per recording, each on a clock that begins at its offset."""
     path = folder / f"joined{suffix}"
     with path.open("wb") as whole:
-        for number, offset in enumerate(offsets):
+        for number, (offset, size) in enumerate(zip(offsets, cycle(sizes), strict=False)):
             part = folder / f"part-{number}{suffix}"
             tone = ["-f", "lavfi", "-i", "sine=d=1", "-c:a", "mp2"] if sound else []
             run_ffmpeg(
-                *("-f", "lavfi", "-i", "testsrc2=s=64x48:r=25:d=1", *tone),
+                *("-f", "lavfi", "-i", f"testsrc2=s={size}:r=25:d=1", *tone),
                 *(encoding or ("-c:v", "mpeg2video")),
                 *("-output_ts_offset", offset, part),
             )
@@ -77,15 +78,93 @@ def test_joined_recordings_are_shown_one_after_the_other(
         assert max(b - a for a, b in pairwise(heard)) < 0.06
 
 
-@pytest.mark.parametrize(("numbers", "read"), [((), 25), (("-fflags", "+bitexact"), 50)])
-def test_joined_ogg_recordings_that_no_library_reads_are_told(run_ffmpeg, tmp_path, numbers, read):
-    encoding = ("-c:v", "libtheora", "-g", 1, "-c:a", "libvorbis", *numbers)
-    source = open_source(joined(tmp_path, run_ffmpeg, ".ogv", (0, 0), True, *encoding))
-    assert len(list(source.read(size=(16, 16), gray=True))) == read
-    assert [note for note in source.notes if "only the first is read" in note] == (
-        source.notes if read == 25 else []
+def ogg(folder, run_ffmpeg, name, *options, size="64x48"):
+    """One second of Theora and a tone, or without one, in an Ogg file with its own numbers."""
+    path = folder / f"{name}.ogv"
+    tone = ["-f", "lavfi", "-i", "sine=d=1", *options] if options else []
+    video = ("-f", "lavfi", "-i", f"testsrc2=s={size}:r=25:d=1", *tone)
+    run_ffmpeg(*video, "-c:v", "libtheora", "-g", 1, path)
+    return path
+
+
+VORBIS, STEREO = ("-c:a", "libvorbis"), ("-c:a", "libvorbis", "-ac", 2)
+OPUS = ("-c:a", "libopus", "-ar", 48000)
+
+
+@pytest.mark.parametrize(
+    ("recordings", "heard", "whole"),
+    [
+        ([VORBIS, VORBIS, VORBIS], 3, True),
+        ([OPUS, (*OPUS, "-ac", 2)], 2, True),
+        ([VORBIS, ()], 1, True),
+        ([(), VORBIS], 0, False),
+        ([VORBIS, STEREO], 1, False),
+        ([VORBIS, OPUS], 1, False),
+    ],
+)
+def test_joined_ogg_recordings_of_any_numbers_are_shown_whole(
+    run_ffmpeg, rebuild, tmp_path, recordings, heard, whole
+):
+    """The first and the last may even have the same numbers."""
+    made = {o: ogg(tmp_path, run_ffmpeg, n, *o) for n, o in enumerate(set(recordings))}
+    source = tmp_path / "joined.ogv"
+    source.write_bytes(b"".join(made[options].read_bytes() for options in recordings))
+    report = rebuild(source, tmp_path / "out.mp4")
+    assert sum("joined" in note for note in report.notes) == 1
+    shown = times(tmp_path / "out.mp4", "video")
+    assert shown == [Fraction(k, 25) for k in range(25 * len(recordings))]
+    seen = play(source)
+    assert (len(seen.times), seen.lost, seen.moved) == (len(shown), [], set())
+    opened = open_source(source)
+    frames = list(opened.read())
+    assert opened.problem is None
+    assert ("left out" in "".join(opened.notes)) == (not whole)
+    assert np.array_equal(frames[3].pixels, frames[-22].pixels)
+    late = open_source(source).read(first=40, table=[frame.pts for frame in frames])
+    assert [frame.index for frame in late] == list(range(40, len(shown)))
+    if heard:
+        sound = times(tmp_path / "out.mp4", "audio")
+        assert sound[-1] - sound[0] == pytest.approx(heard, abs=0.07)
+
+
+def test_joined_ogg_recordings_may_be_of_other_sizes(run_ffmpeg, tmp_path):
+    small = ogg(tmp_path, run_ffmpeg, "small", *VORBIS)
+    large = ogg(tmp_path, run_ffmpeg, "large", *VORBIS, size="96x64")
+    source = tmp_path / "joined.ogv"
+    source.write_bytes(small.read_bytes() + large.read_bytes())
+    frames = list(open_source(source).read())
+    assert len(frames) == 50
+    assert {frame.pixels.shape for frame in frames} == {(48, 64, 3)}
+
+
+def test_an_ogg_file_of_one_recording_is_left_as_it_is(run_ffmpeg, tmp_path):
+    path = ogg(tmp_path, run_ffmpeg, "whole", *VORBIS)
+    assert not is_joined(path)
+    assert b"".join(pages(path)) == path.read_bytes()
+
+
+def test_damage_between_and_within_ogg_pages_stays_what_it_was(run_ffmpeg, tmp_path):
+    """Numbers change and nothing else, and a page that fails its checksum goes on to do so."""
+    first, second = (ogg(tmp_path, run_ffmpeg, name, *VORBIS) for name in ("a", "b"))
+    source = tmp_path / "joined.ogv"
+    broken = bytearray(second.read_bytes())
+    broken[-100] ^= 255
+    source.write_bytes(first.read_bytes() + b"OggSnothing" * 9 + broken + b"Og")
+    read = b"".join(pages(source))
+    assert len(read) == source.stat().st_size
+    (tmp_path / "other.ogv").write_bytes(read)
+    assert len(list(open_source(tmp_path / "other.ogv").read())) == pytest.approx(50, abs=3)
+    assert read.endswith(bytes(broken[-200:]) + b"Og")
+
+
+def test_recordings_of_another_size_go_on_in_time(run_ffmpeg, tmp_path):
+    encoding = ("-c:v", "libx264")
+    source = joined(
+        tmp_path, run_ffmpeg, ".ts", (0, 0, 0), True, *encoding, sizes=("64x48", "96x64")
     )
-    assert len(source.notes) == (read == 25)
+    opened = open_source(source)
+    shown = [frame.pts * opened.info.time_base for frame in opened.read()]
+    assert [time - shown[0] for time in shown] == [Fraction(k, 25) for k in range(75)]
 
 
 def test_sound_stays_with_its_picture_where_recordings_were_joined(run_ffmpeg, rebuild, tmp_path):
