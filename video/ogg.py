@@ -73,7 +73,7 @@ def _kind(head: bytes) -> bytes:
     The codec, where packets refer to them the places of channels, and Vorbis' number and rate.
     """
     if head.startswith(_OPUS):
-        return head[18:]
+        return b"%d %b" % (len(head), _OPUS + head[18:])
     return head[:16] if head.startswith(_VORBIS) else head[:5]
 
 

@@ -153,7 +153,7 @@ def _announcement(container: InputContainer, path: Path) -> tuple[Playback, list
         seen.tracks["cover" if stream.disposition & covers else stream.type] += 1
     if chapters:
         seen.tracks["chapter"] = len(chapters)
-    announced = []
+    announced: list[Fraction] = []
     told = False
     clock = JoinedClock(lambda: joined_offsets(path, video.index))
     first_sound: dict[int, Fraction] = {}

@@ -1,5 +1,6 @@
 """Files with more than one clock: recordings that were joined, and libraries that count apart."""
 
+import struct
 from dataclasses import replace
 from fractions import Fraction
 from itertools import cycle, pairwise
@@ -8,6 +9,7 @@ import av
 import numpy as np
 import pytest
 
+from brushflow.common.errors import BrushflowError
 from brushflow.video import FrameReader, ffmpeg_version, open_source, probe
 from brushflow.video.clock import JoinedClock, joined_offsets
 from brushflow.video.ffmpeg import input_kinds, video_encoders
@@ -155,6 +157,22 @@ def test_damage_between_and_within_ogg_pages_stays_what_it_was(run_ffmpeg, tmp_p
     (tmp_path / "other.ogv").write_bytes(read)
     assert len(list(open_source(tmp_path / "other.ogv").read())) == pytest.approx(50, abs=3)
     assert read.endswith(bytes(broken[-200:]) + b"Og")
+
+
+def test_ogg_pages_that_lie_about_themselves_are_passed_on(tmp_path):
+    """Heads that end too soon, in recordings whose numbers change."""
+    heads = [b"OpusHead\1\1", b"OpusHead", b"", b"\x01vorbis", b"OpusHead\1\2" + bytes(9)]
+    stored = b""
+    for number, head in enumerate(heads):
+        start = struct.pack("<5sBqIIIB", b"OggS\0", 2, 0, number, 0, 0, 1) + bytes([len(head)])
+        stored += start + head + start[:5] + bytes([0]) + start[6:] + head
+    path = tmp_path / "joined.ogg"
+    path.write_bytes(stored)
+    assert is_joined(path)
+    read = b"".join(pages(path))
+    assert len(read) % 2 == 0 and read.startswith(stored[:38])
+    with pytest.raises(BrushflowError):
+        open_source(path)
 
 
 def test_recordings_of_another_size_go_on_in_time(run_ffmpeg, tmp_path):
