@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import fields
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.option_fields import option_of
+from brushflow.pipeline import StylizeOptions
 from brushflow.video import (
     EncodeSettings,
     SegmentWriter,
@@ -19,7 +22,7 @@ from brushflow.video import (
     try_settings,
 )
 from brushflow.video.color import BT709
-from brushflow.video.ffmpeg import FFmpegProcess, ffmpeg_binary
+from brushflow.video.ffmpeg import FFmpegProcess, _ask, ffmpeg_binary, video_encoders
 
 
 def children():
@@ -31,7 +34,7 @@ def children():
                 fields = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
-            if int(fields[1]) == os.getpid() and fields[0] != "Z":
+            if int(words[1]) == os.getpid() and words[0] != "Z":
                 found.append(int(entry.name))
     return found
 
@@ -77,6 +80,13 @@ def test_terminal_interrupt_does_not_reach_ffmpeg():
     command = [sys.executable, "-c", "import os; print(os.getsid(0))"]
     with FFmpegProcess(command, stdout=True) as run:
         assert int(run.stdout.readline()) != os.getsid(0)
+
+
+def test_terminal_interrupt_does_not_reach_an_ffmpeg_that_is_asked_something(tmp_path):
+    asked = tmp_path / "ffmpeg"
+    asked.write_text(f"#!{sys.executable}\nimport os; print(os.getsid(0))\n", encoding="utf-8")
+    asked.chmod(0o755)
+    assert int(_ask(str(asked), "-version")) != os.getsid(0)
 
 
 def test_what_ffmpeg_has_started_ends_with_it():
@@ -198,6 +208,13 @@ def test_encoders_that_are_suggested_work_here(monkeypatch):
 )
 def test_codecs_mean_what_people_mean(name, encoders):
     assert encoder_meant(name) in encoders
+
+
+def test_the_names_that_help_has_for_codecs_stand_for_encoders():
+    (codec,) = (field for field in fields(StylizeOptions) if field.name == "codec")
+    names = option_of(codec).help.split(", or ")[0].split(", ")
+    assert {"h264", "hevc", "av1"} < set(names)
+    assert all(encoder_meant(name) in video_encoders() for name in names)
 
 
 @pytest.mark.parametrize("codec", ["libx265", "libvpx-vp9", "ffv1", "prores_ks", "mpeg4"])
