@@ -31,7 +31,7 @@ def children():
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                words = (entry / "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue
             if int(words[1]) == os.getpid() and words[0] != "Z":
