@@ -238,8 +238,10 @@ class Stylizer:
     def _turned(self, index: int, frame: np.ndarray, state: State) -> State:
         """A state with a share of the frame as it would be painted alone, and no older painting."""
         spheres = self._picture(frame).split(_FACES)
-        painted = torch.cat([self._painted_alone(index, picture) for picture in spheres])
-        return State(torch.lerp(state.output, painted, _TURNS))
+        alone = [
+            self._run_network(self.first_network, index, picture, None, None) for picture in spheres
+        ]
+        return State(torch.lerp(state.output, torch.cat(alone), _TURNS))
 
     def _first(self, index: int, frame: np.ndarray, picture: Tensor) -> Tensor:
         """The painting of a shot's first frame."""
