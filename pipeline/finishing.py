@@ -136,6 +136,13 @@ def in_the_light_of(frame: np.ndarray, painting: np.ndarray) -> np.ndarray:
     wanted = np.clip(found, usual - _OFF, usual + _OFF).clip(0, 255)
     end = np.where(wanted > found, 255.0, 0.0)
     share = np.divide(wanted - found, end - found, out=np.zeros(256), where=wanted != found)
+    # What is lighter than a light surface is lit as much at least, and what is darker than a dark
+    # one darkened: so the order of light stays.
+    lit, dimmed = np.where(wanted > found, share, 0), np.where(wanted < found, share, 0)
+    middle = int(_USUAL_LIGHT)
+    lit[middle:] = np.maximum.accumulate(lit[middle:])
+    dimmed[:middle] = np.maximum.accumulate(dimmed[:middle][::-1])[::-1]
+    share, end = np.maximum(lit, dimmed), np.where(lit > dimmed, 255.0, 0.0)
     if share.max() * 255 < 1:
         return painting
     levels = cv2.blur(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), (_WIDEST, _WIDEST))

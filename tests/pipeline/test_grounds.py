@@ -112,3 +112,12 @@ def test_an_ordinary_palette_is_left_alone(drifting):
         (frame,) = drifting(1, 256, 144, name)
         painting = np.rint(frame * 0.5 + 60).astype(np.uint8)
         assert in_the_light_of(frame, painting) is painting
+
+
+def test_a_pale_picture_is_lit_in_order(drifting):
+    (frame,) = drifting(1, 256, 144, "coffee")
+    pale = np.rint(frame * 0.5 + 120).astype(np.uint8)
+    painting = np.clip(frame.astype(int) - 20, 0, 255).astype(np.uint8)
+    lit = in_the_light_of(pale, painting)
+    assert lit.mean() > painting.mean() + 10
+    assert light_order(lit, pale) >= light_order(painting, pale) - 0.01
