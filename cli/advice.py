@@ -45,7 +45,7 @@ _ADVICE = {
     "other_training": "Repeat that command to go on, choose another --output, or delete {value} to "
     "start over.",
     "output": "Choose another --output.",
-    "painting": "train_video.py --style {value} makes one.",
+    "painting": "brushflow train --style {value} makes one.",
     "part": "--start and --end choose a part.",
     "precision": "Choose --precision bf16 or fp32.",
     "recording": "Choose another --record.",

@@ -76,7 +76,7 @@ def check_display() -> None:
 def no_display() -> BrushflowError:
     """The error that offers the page instead."""
     return BrushflowError(
-        "There is no display to open a window on; python scripts/serve.py offers a page for the "
+        "There is no display to open a window on; brushflow serve offers a page for the "
         "browser, which paints its camera too."
     )
 

@@ -31,7 +31,7 @@ _TALLEST = 16000  # pixels of a sheet
 def command(source: str, output: Path | None, sheet: Path | None, restart: bool) -> None:
     """Find where the shots of SOURCE begin.
 
-    Correct the list where it is wrong and give it to stylize_video.py with --cuts. On the sheet,
+    Correct the list where it is wrong and give it to brushflow paint with --cuts. On the sheet,
     the fourth picture of a row is the first frame of the new shot.
     """
     set_up_logging()

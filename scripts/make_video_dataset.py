@@ -51,7 +51,7 @@ _DEFAULTS = PrepareSettings()
     type=click.IntRange(1),
     help="The most sequences from one video; those with the most motion are kept.",
 )
-@click.option("--flow", default=_DEFAULTS.flow, help="Optical flow, as of stylize_video.py.")
+@click.option("--flow", default=_DEFAULTS.flow, help="Optical flow, as of brushflow paint.")
 @click.option("--flow-weights", type=str, help="Weights of the optical flow network.")
 @click.option("--device", default=_DEFAULTS.device, help="Where that network runs.")
 @click.option("--val-percent", default=10.0, type=click.FloatRange(0, 100), help="For validation.")
@@ -63,7 +63,7 @@ def command(
 
     Videos are files, or folders of frames.
 
-    Give OUT to train_video.py as --videos. Cuts are found; whole videos go to training or to
+    Give OUT to brushflow train as --videos. Cuts are found; whole videos go to training or to
     validation. Bad files are named and skipped. Type the same command again after an
     interruption, or with more videos.
     """

@@ -47,7 +47,7 @@ _LEGEND_SHARE = 0.22  # of the shorter side
 @click.option("-o", "--output", required=True, type=_PATH, help="Video, or picture for a sheet.")
 @click.option("--start", type=Seconds(), help="Begin at this time.")
 @click.option("--end", type=Seconds(), help="Stop before this time.")
-@click.option("--flow", default="dis", help="Optical flow, as of stylize_video.py.")
+@click.option("--flow", default="dis", help="Optical flow, as of brushflow paint.")
 @click.option("--flow-weights", type=_PATH, help="Weights of the optical flow network.")
 @click.option("--occlusion", default="fast", type=click.Choice(RULES), help="Reliability's rule.")
 @click.option("--max-size", default=640, type=Pixels(32), help="Longest side of a panel.")

@@ -29,7 +29,7 @@ _SHIFT = np.array([4.3, -2.6])
     multiple=True,
     default=("dis", "dis-fast", "farneback"),
     show_default=True,
-    help="Estimator (again): as of stylize_video.py.",
+    help="Estimator (again): as of brushflow paint.",
 )
 @click.option("--flow-weights", type=_PATH, help="Weights of the one flow network.")
 @click.option(

@@ -52,8 +52,8 @@ _LOOK = 0.1  # seconds between two looks at memory
 )
 @click.option("--frames", default=120, show_default=True, type=click.IntRange(8))
 @click.option("--flow", default="dis", show_default=True)
-@click.option("--stroke", type=click.FloatRange(FINEST, COARSEST), help="As of stylize_video.py.")
-@click.option("--device", default="auto", show_default=True, help="As of stylize_video.py.")
+@click.option("--stroke", type=click.FloatRange(FINEST, COARSEST), help="As of brushflow paint.")
+@click.option("--device", default="auto", show_default=True, help="As of brushflow paint.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of PyTorch.")
 @click.option("--json", "json_path", type=_PATH)
 def pipeline(

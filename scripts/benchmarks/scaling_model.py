@@ -23,7 +23,7 @@ _WORKERS = (1, 2, 4, 8, 16, 32, 64, 100, 128, 256, 512, 1000)
 @click.option(
     "--cuts",
     type=click.Path(path_type=Path),
-    help="Shot lengths of a real video: a list as find_cuts.py writes it; needs --frames.",
+    help="Shot lengths of a real video: a list as brushflow cuts writes it; needs --frames.",
 )
 @click.option(
     "--frames",

@@ -39,7 +39,7 @@ def clip(make_clip, drifting, tmp_path_factory):
 def test_without_a_display_it_says_so_and_offers_the_page(start, tiny_style, clip):
     code, out, err = ended(start(f"camera:{clip}", "--style", tiny_style))
     assert code == 1 and out == ""
-    assert err.startswith("Error: There is no display") and "scripts/serve.py" in err
+    assert err.startswith("Error: There is no display") and "brushflow serve" in err
     assert len(err.splitlines()) == 1
 
 
