@@ -23,6 +23,7 @@ from brushflow.video.clock import (
     PacketClock,
     joined_offsets,
     recording_start,
+    runs_on,
     shown_until,
     tick_of,
 )
@@ -248,9 +249,12 @@ class SourceTracks:
         ]
         if not wanted:
             return
+        # The clock of sound in Ogg files is set anew some packets after the recording has begun.
+        broadcast = runs_on(self._container) and self._container.format.name != "ogg"
+        if self._video is not None and broadcast:
+            wanted.append(self._video)
         latest = Fraction(0)
-        repaired = (packet for packet in self._demux(wanted) if self._clock.move(packet))
-        for packet in self._trim.shown(repaired):
+        for packet in self._trim.shown(self._repaired(wanted)):
             index = packet.stream.index
             if packet.size and packet.stream.disposition & Disposition.attached_pic:
                 packet.pts = packet.dts = 0
@@ -276,6 +280,13 @@ class SourceTracks:
             for encoded in converter.finish():
                 latest = max(latest, self._move(encoded, converter.output))
                 yield latest, encoded
+
+    def _repaired(self, streams: list[Stream]) -> Iterator[Packet]:
+        for packet in self._demux(streams):
+            if packet.stream is self._video:
+                self._clock.move_video(packet)
+            elif self._clock.move(packet):
+                yield packet
 
     def _demux(self, streams: list[Stream]) -> Iterator[Packet]:
         packets = self._container.demux(streams)

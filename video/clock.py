@@ -135,8 +135,9 @@ class JoinedClock:
     """Moves the times of one track onto a clock that runs through all recordings of a file.
 
     ``find_offsets`` is ``joined_offsets``, and is asked when a time is the first to jump: back or,
-    if ``leaps``, far ahead. ``offset``: what times are moved by now. ``again``: whether the latest
-    one lies within what was there before, as the sound of a recording often outlasts its pictures.
+    if ``leaps``, far ahead. ``offset``: what times are moved by now; ``place``: in which recording.
+    ``again``: whether the latest one lies within what was there before, as the sound of a recording
+    often outlasts its pictures.
     """
 
     def __init__(self, find_offsets: Callable[[], list[Fraction]], leaps: bool = True) -> None:
@@ -144,27 +145,29 @@ class JoinedClock:
         self.again = False
         self._find_offsets = find_offsets
         self._leaps = leaps
-        self._place = 0
+        self.place = 0
         self._latest: Fraction | None = None
         self._length = Fraction(0)
         self._there: Fraction | None = None
 
-    def move(self, time: Fraction, length: Fraction | None = None) -> Fraction:
+    def move(self, time: Fraction, length: Fraction | None = None, least: int = 0) -> Fraction:
         """The time of the track's next frame or packet, which lasts for ``length`` seconds.
 
-        Without a length, the distance from the one before counts.
+        Without a length, the distance from the one before counts. ``least``: the place of a track
+        that goes on in every recording; those before it have ended.
         """
         moved = time + self.offset
         if self._latest is not None:
             expected = self._latest + self._length
             if moved < self._latest or (self._leaps and moved > expected + LONGEST_PAUSE):
                 offsets = self._find_offsets()
-                places = range(min(self._place, len(offsets) - 1), len(offsets))
+                places = range(min(self.place, len(offsets) - 1), len(offsets))
                 place = min(places, key=lambda k: abs(time + offsets[k] - expected))
+                place = max(place, least) if place > self.place else place
                 self.offset = offsets[place]
                 moved = time + self.offset
-                if place > self._place:
-                    self._place, self._latest, self._there = place, moved, expected
+                if place > self.place:
+                    self.place, self._latest, self._there = place, moved, expected
             elif length is None:
                 length = moved - self._latest or self._length
         self._latest = moved if self._latest is None else max(moved, self._latest)
@@ -176,13 +179,20 @@ class JoinedClock:
 class PacketClock:
     """Moves packets of all tracks of a file onto a clock that runs through all its recordings.
 
-    ``find_offsets``: see ``JoinedClock``.
+    ``find_offsets``: see ``JoinedClock``. ``move_video`` tells it of the pictures' packets, which
+    no recording is without, where one may have no sound.
     """
 
     def __init__(self, find_offsets: Callable[[], list[Fraction]]) -> None:
         self._find_offsets = find_offsets
+        self._video = JoinedClock(find_offsets)
         self._clocks: dict[int, JoinedClock] = {}
         self._sound_offset = Fraction(0)
+
+    def move_video(self, packet: Packet) -> None:
+        """Follow the pictures; the packet stays as it is."""
+        if packet.dts is not None and packet.size:
+            self._video.move(packet.dts * packet.time_base)
 
     def move(self, packet: Packet) -> bool:
         """Put a packet onto that clock; False if there is sound already."""
@@ -194,7 +204,8 @@ class PacketClock:
         tick, sound = packet.time_base, packet.stream.type == "audio"
         clock = self._clocks.setdefault(packet.stream.index, JoinedClock(self._find_offsets, sound))
         if sound or not self._sound_offset:
-            moved = clock.move(stamp * tick, max(packet.duration or 0, 0) * tick)
+            length = max(packet.duration or 0, 0) * tick
+            moved = clock.move(stamp * tick, length, self._video.place)
         else:
             moved = stamp * tick + self._sound_offset  # subtitles are too few to tell by themselves
         if sound:

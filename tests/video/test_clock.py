@@ -207,6 +207,20 @@ def test_sound_stays_with_its_picture_where_recordings_were_joined(run_ffmpeg, r
     assert click == pytest.approx(flash, abs=0.05)
 
 
+def test_sound_passes_over_a_recording_that_has_none(run_ffmpeg, rebuild, tmp_path):
+    with_sound = joined(tmp_path, run_ffmpeg, ".ts", (0,)).read_bytes()
+    silent = joined(tmp_path, run_ffmpeg, ".ts", (0,), False).read_bytes()
+    source = tmp_path / "mixed.ts"
+    source.write_bytes(with_sound + silent + with_sound)
+    rebuild(source, tmp_path / "out.mp4")
+    assert len(times(tmp_path / "out.mp4", "video")) == 75
+    assert times(tmp_path / "out.mp4", "audio")[-1] == pytest.approx(3, abs=0.1)
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        loud = [f.time for f in container.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.05]
+    assert not [time for time in loud if 1.15 < time < 1.9]
+    assert sum(time > 2 for time in loud) > 35
+
+
 def test_copied_sound_of_joined_recordings_goes_on(run_ffmpeg, rebuild, tmp_path):
     source = joined(tmp_path, run_ffmpeg, ".ts", (0, 0), True, "-c:v", "libx264", "-c:a", "aac")
     rebuild(source, tmp_path / "out.mp4")
