@@ -125,7 +125,7 @@ def in_the_light_of(frame: np.ndarray, painting: np.ndarray) -> np.ndarray:
     """
     scale = np.iinfo(frame.dtype).max / 255
     light, painted = (
-        cv2.cvtColor(_shrunk(picture, _LOOKED_AT), cv2.COLOR_RGB2GRAY).ravel() / scale
+        cv2.cvtColor(_few(picture), cv2.COLOR_RGB2GRAY).ravel() / scale
         for picture in (frame, painting)
     )
     of_level = light.astype(int)
@@ -169,7 +169,7 @@ def plain_ground(frame: np.ndarray) -> np.ndarray | None:
         float32 (H, W) in [0, 1], with a soft edge.
     """
     height, width = frame.shape[:2]
-    few = _brightness_and_hue(_shrunk(frame, _LOOKED_AT)).reshape(-1, 3)
+    few = _brightness_and_hue(_few(frame)).reshape(-1, 3)
     light = few[:, 0]
     counts = np.bincount(light.astype(int), minlength=256)
     peak = int(np.convolve(counts, np.ones(2 * _PEAK + 1), "same").argmax())
@@ -203,6 +203,17 @@ def _brightness_and_hue(frame: np.ndarray) -> np.ndarray:
     """
     picture = frame.astype(np.float32) * np.float32(255 / np.iinfo(frame.dtype).max)
     return cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb) * np.array([1, _HUE, _HUE], np.float32)
+
+
+def _few(picture: np.ndarray) -> np.ndarray:
+    """Averages of squares of a picture (H, W, 3), some hundreds across: enough for statistics.
+
+    OpenCV averages whole numbers of pixels in a tenth of the time that others take.
+    """
+    step = max(1, picture.shape[1] // _LOOKED_AT)
+    height, width = (max(1, side // step) for side in picture.shape[:2])
+    whole = picture[: height * step, : width * step]
+    return cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def _shrunk(frame: np.ndarray, width: int) -> np.ndarray:
