@@ -88,12 +88,15 @@ class Apart:
                 raise error.error from _Told(error.told)
 
     def close(self) -> None:
-        """End the process, whatever it does."""
-        process = self._process
-        if process is not None:
-            kill_family(process.pid)
-        with self._lock:
+        """End the process, whatever it does, also if it is just being started."""
+        while not self._lock.acquire(timeout=_LOOK):
+            process = self._process
+            if process is not None and process.pid is not None:
+                kill_family(process.pid)
+        try:
             self._end()
+        finally:
+            self._lock.release()
 
     def _call(
         self,

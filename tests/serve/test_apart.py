@@ -95,13 +95,40 @@ def test_closing_ends_what_is_at_work(tasks):
             worker.call(tasks.sleep)
         ended.append(True)
 
+    others = set(multiprocessing.active_children())
     thread = threading.Thread(target=work)
     thread.start()
-    while not multiprocessing.active_children():
+    while set(multiprocessing.active_children()) <= others:
         time.sleep(0.01)
     worker.close()
     thread.join()
-    assert ended and not multiprocessing.active_children()
+    assert ended and set(multiprocessing.active_children()) <= others
+
+
+def test_closing_ends_what_is_just_being_started(tasks, monkeypatch):
+    worker, started, closing = Apart(), Apart._started, threading.Event()
+
+    def slowly(self):
+        closing.wait()
+        time.sleep(0.2)  # close() has found no process by then
+        return started(self)
+
+    monkeypatch.setattr(Apart, "_started", slowly)
+    ended = []
+
+    def work():
+        with pytest.raises(Died):
+            worker.call(tasks.sleep)
+        ended.append(True)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not worker._lock.locked():
+        time.sleep(0.01)
+    closing.set()
+    worker.close()
+    thread.join(30)
+    assert ended
 
 
 def test_memory_is_bounded(tasks, worker, monkeypatch):

@@ -359,7 +359,7 @@ def test_a_painting_is_dropped_learned_renamed_and_deleted(
         list((tmp_path / "a <i>wave.png").read_bytes()),
     )
     page.dispatch_event("#choose h1", "drop", {"dataTransfer": dropped})
-    page.locator("#lesson-stage", has_text="step 2 of 4").wait_for()
+    page.locator("#lesson-stage", has_text="step 3 of 4").wait_for()
     until(page, "document.getElementById('master').naturalWidth === 400")
     until(page, "document.getElementById('growing').naturalWidth > 0")
     page.reload()  # in the middle
