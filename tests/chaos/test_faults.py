@@ -85,7 +85,7 @@ def test_what_is_damaged_between_two_starts_is_made_again(kind, how, killed, fin
     chance = random.Random(f"{kind} {how}")
     output = tmp_path / "out.mp4"
     folder = shutil.copytree(killed, tmp_path / killed.name)
-    found = sorted(folder.rglob(kind))
+    found = [path for path in sorted(folder.rglob(kind)) if path.stat().st_size]  # some just begun
     assert found
     for path in found:
         data = bytearray(path.read_bytes())
