@@ -91,11 +91,11 @@ def test_who_has_others_paint_builds_no_network(
 
 @pytest.mark.slow
 def test_a_painting_process_that_is_killed_is_replaced(film, options, serial, processes, tmp_path):
-    killed = []
+    killed, others = [], set(multiprocessing.active_children())
 
     def kill(stage, done, total):
         if stage == "stylize" and done > 6 * (len(killed) + 1) and len(killed) < 2:
-            victims = multiprocessing.active_children()
+            victims = [each for each in multiprocessing.active_children() if each not in others]
             victims[len(killed) % len(victims)].kill()
             killed.append(done)
 
