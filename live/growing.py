@@ -7,7 +7,8 @@ import numpy as np
 
 from brushflow.common.sizes import fit_size, resized
 from brushflow.pipeline import Stylizer
-from brushflow.pipeline.finishing import USUAL_HEIGHT, finish
+from brushflow.pipeline.finishing import finish
+from brushflow.pipeline.strokes import USUAL_HEIGHT
 
 if TYPE_CHECKING:
     from brushflow.training import Progress

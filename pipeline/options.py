@@ -12,8 +12,8 @@ from brushflow.common.sizes import fit_size
 from brushflow.common.torch_devices import DEVICES, PRECISIONS
 from brushflow.flow.estimators import NAMES_TOLD
 from brushflow.models.network_input import FILLS
-from brushflow.pipeline.finishing import COARSEST, FINEST
 from brushflow.pipeline.long_term import LONG_TERM
+from brushflow.pipeline.strokes import COARSEST, FINEST
 from brushflow.shots.bars import NO_BARS, Sides, sides_of
 from brushflow.spherical import LAYOUTS
 from brushflow.video import (

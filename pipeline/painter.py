@@ -18,10 +18,11 @@ from brushflow.flow import load_estimator
 from brushflow.flow.estimators import find_loader
 from brushflow.models import ModelFile, available, read_model
 from brushflow.occlusion.motion import EstimatedMotion
-from brushflow.pipeline.finishing import finish, painted_size, stroke_for
+from brushflow.pipeline.finishing import finish
 from brushflow.pipeline.masks import parted, shown
 from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
+from brushflow.pipeline.strokes import painted_size, stroke_for
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.pipeline.timeline import keyframes_of
 from brushflow.shots.looks import Look, Looks, plain_look

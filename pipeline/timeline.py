@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from brushflow.common.errors import UsageError
-from brushflow.pipeline.finishing import COARSEST, FINEST
 from brushflow.pipeline.options import StylizeOptions
+from brushflow.pipeline.strokes import COARSEST, FINEST
 from brushflow.pipeline.stylizer import Moment
 from brushflow.shots.scan import Scan
 from brushflow.video import VideoInfo

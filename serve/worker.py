@@ -14,10 +14,10 @@ from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
 from brushflow.common.torch_devices import choose_device
 from brushflow.pipeline import StylizeOptions
-from brushflow.pipeline.finishing import painted_size, stroke_for
 from brushflow.pipeline.options import ALPHA
 from brushflow.pipeline.outputs import run_folder
 from brushflow.pipeline.resources import memory_to_paint
+from brushflow.pipeline.strokes import painted_size, stroke_for
 from brushflow.serve import tasks
 from brushflow.serve.apart import Apart, Died, TooMuchMemory
 from brushflow.serve.jobs import BUSY, Choice, Job, JobStore, for_visitors

@@ -24,8 +24,8 @@ from brushflow.models import PAPER_ARCH, StyleModel, build, load
 from brushflow.models.inference.folding import for_inference
 from brushflow.occlusion.motion import EstimatedMotion
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.finishing import COARSEST, FINEST, painted_size, stroke_for
 from brushflow.pipeline.painter import Painter
+from brushflow.pipeline.strokes import COARSEST, FINEST, painted_size, stroke_for
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.scripts.benchmarks.clip import moving_picture
 from brushflow.scripts.benchmarks.measuring import describe_machine, interleaved, table, write_json

@@ -12,13 +12,8 @@ from brushflow.flow import read_flo
 from brushflow.models import preprocess
 from brushflow.occlusion.motion import EstimatedMotion
 from brushflow.pipeline import StylizeOptions, stylize_video
-from brushflow.pipeline.finishing import (
-    at_full_size,
-    finish,
-    keep,
-    painted_size,
-    stroke_for,
-)
+from brushflow.pipeline.finishing import finish, keep
+from brushflow.pipeline.strokes import at_full_size, painted_size, stroke_for
 from brushflow.pipeline.stylizer import Stylized, Stylizer
 from brushflow.video import open_source
 
