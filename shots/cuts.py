@@ -78,10 +78,9 @@ class CutDetector:
                 found.append(gradual)
         return sorted(found, key=lambda transition: transition.at)
 
-    def dissolves(self) -> list[tuple[int, int]]:
-        """First and last frames of those that show two shots at once, ascending."""
-        dissolves = [found for found in self.transitions() if found.kind == "dissolve"]
-        return [self._dissolves.whole(found.at) for found in dissolves]
+    def dissolves(self, transitions: Sequence[Transition]) -> list[tuple[int, int]]:
+        """First and last frames of those of its transitions that show two shots at once."""
+        return [self._dissolves.whole(one.at) for one in transitions if one.kind == "dissolve"]
 
     def cuts(self) -> list[int]:
         """Indices of the frames that begin a new shot, ascending, without the first frame."""

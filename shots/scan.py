@@ -107,7 +107,8 @@ def _look(
                 bar_finder.add(frame.pixels)
             fade_finder.add(frame.pixels)
             progress("scan", len(pts), expected)
-    found = detector.cuts()
+    transitions = detector.transitions()
+    found = [transition.at for transition in transitions]
     if cuts not in CUTS:
         # How many frames there are is known only where all were looked at.
         listed = read_cuts(Path(cuts), len(pts) if until is None else sys.maxsize)
@@ -127,8 +128,7 @@ def _look(
     around = fixed if bars is not None else bar_finder.find(found, closely)
     fades = fade_finder.find(found, in_colour)
     source.problem = problem
-    dissolves = detector.dissolves() if cuts == "auto" else []
-    return Scan(pts, found, problem, filled, around, fades, dissolves)
+    return Scan(pts, found, problem, filled, around, fades, detector.dissolves(transitions))
 
 
 def _frames(
