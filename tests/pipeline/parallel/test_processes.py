@@ -90,7 +90,8 @@ def test_who_has_others_paint_builds_no_network(
 
 
 @pytest.mark.slow
-def test_a_painting_process_that_is_killed_is_replaced(film, options, serial, processes, tmp_path):
+def test_a_painting_process_that_is_killed_is_replaced(film, options, serial, tmp_path):
+    # Processes of its own, begun here: whatever lives already is of another test.
     killed, others = [], set(multiprocessing.active_children())
 
     def kill(stage, done, total):
@@ -99,7 +100,8 @@ def test_a_painting_process_that_is_killed_is_replaced(film, options, serial, pr
             victims[len(killed) % len(victims)].kill()
             killed.append(done)
 
-    report = stylize_video(film, tmp_path / "out.mp4", options, kill, executor=processes)
+    with PaintingProcesses(2, threads=2) as executor:
+        report = stylize_video(film, tmp_path / "out.mp4", options, kill, executor=executor)
     assert len(killed) == 2
     assert report.output.read_bytes() == serial
 
