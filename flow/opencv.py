@@ -25,6 +25,10 @@ ALGORITHMS = {
     "tvl1": lambda: cv2.optflow.DualTVL1OpticalFlow.create(),
 }
 
+_CONTRIBUTED = ("deepflow", "tvl1")
+# All packages of OpenCV write into the same folder, and the last that is installed wins.
+RESTORED = "pip install --force-reinstall --no-deps opencv-contrib-python"
+
 # DIS fails on sides below about a dozen pixels; the other pyramids have little to say there.
 _SMALLEST = 32
 # Where even the longer side is shorter, DIS answers by what it was asked before.
@@ -50,8 +54,15 @@ class OpenCvEstimator:
 
 
 def load(name: str, device: str | torch.device, weights: Path | str | None) -> OpenCvEstimator:
-    """See ``types.Loader``; UsageError for weights, which none of these has."""
+    """See ``types.Loader``; UsageError for weights, which none of these has, or without modules."""
     del device
+    if name in _CONTRIBUTED and not hasattr(cv2, "optflow"):
+        raise UsageError(
+            f"The flow estimator '{name}' needs OpenCV's contributed modules, and the OpenCV here "
+            f"({cv2.__version__}) has none: another package, such as opencv-python, was installed "
+            f"over opencv-contrib-python. '{RESTORED}' puts it back.",
+            about="flow",
+        )
     if weights is not None:
         raise UsageError(
             f"The flow estimator '{name}' is no network and takes no weights; "

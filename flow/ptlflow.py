@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.flow.opencv import RESTORED
 from brushflow.flow.types import Flow, Frame
 
 
@@ -63,7 +64,7 @@ def _import_ptlflow(name: str) -> ModuleType:
     except ImportError as error:
         raise UsageError(
             f"The flow estimator 'ptlflow:{name}' needs the package ptlflow, as from 'pip install "
-            f"ptlflow' ({error}).",
+            f"ptlflow' and then '{RESTORED}', as it brings another OpenCV ({error}).",
             about="flow",
         ) from error
 

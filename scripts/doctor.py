@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import click
+import cv2
 import torch
 
 import brushflow
@@ -25,6 +26,7 @@ from brushflow.common.torch_devices import (
     synchronize,
     usable_device,
 )
+from brushflow.flow.opencv import RESTORED
 from brushflow.models import DEFAULT_STYLE, load, styles
 from brushflow.models.inference.folding import for_inference
 from brushflow.scripts.benchmarks.measuring import describe_machine
@@ -80,6 +82,8 @@ def _versions() -> dict[str, str]:
             rows[name] = version(name)
         except PackageNotFoundError:
             rows[name] = "not installed"
+    contributed = "" if hasattr(cv2, "optflow") else f", of another package; {RESTORED}"
+    rows["OpenCV in use"] = cv2.__version__ + contributed
     return rows
 
 

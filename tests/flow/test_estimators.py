@@ -13,7 +13,7 @@ import torch
 
 from brushflow.common.errors import UsageError
 from brushflow.flow import bidirectional, estimators, load_estimator, resize_flow
-from brushflow.flow.opencv import ALGORITHMS
+from brushflow.flow.opencv import ALGORITHMS, RESTORED
 from brushflow.flow.resize import CappedSize
 
 
@@ -189,8 +189,17 @@ def test_ptlflow_troubles_are_sentences(ptlflow, monkeypatch):
     with pytest.raises(UsageError, match="no published weights"):
         load_estimator("ptlflow:sea_raft")
     monkeypatch.setitem(sys.modules, "ptlflow", None)
-    with pytest.raises(UsageError, match="pip install ptlflow"):
+    with pytest.raises(UsageError, match=f"pip install ptlflow' and then '{RESTORED}'"):
         load_estimator("ptlflow:sea_raft")
+
+
+@pytest.mark.parametrize("name", ["deepflow", "tvl1"])
+def test_another_packages_opencv_is_told_of(name, monkeypatch):
+    """opencv-python, which others bring along, is installed over opencv-contrib-python."""
+    monkeypatch.delattr(cv2, "optflow")
+    with pytest.raises(UsageError, match=f"'{name}' needs .* '{RESTORED}' puts it back"):
+        load_estimator(name)
+    load_estimator("dis")
 
 
 def test_an_estimator_is_a_row_and_a_module(monkeypatch):
