@@ -39,6 +39,7 @@ from brushflow.pipeline.resources import (
 )
 from brushflow.pipeline.segments import Row, plan_rows, plan_video
 from brushflow.pipeline.shot_painter import ShotPainter
+from brushflow.pipeline.timeline import unreached
 from brushflow.shots.scan import ProgressCallback, Scan, scan_source
 from brushflow.video import Fates, Source, open_source
 from brushflow.video.alpha import ON_BLACK
@@ -103,6 +104,7 @@ def stylize_video(
                 scan = run.scan()
                 plan = plan_video(scan, run.options, source.info)
                 fates = run.settle(scan)
+                run.warn_of_unreached(scan, plan)
                 painted = run.paint_missing(scan, plan)
                 summary = run.join(scan, plan, fates)
     seconds = time.monotonic() - started
@@ -138,6 +140,7 @@ class Run:
         self.done = 0
         self.total = 0
         self.shortages: list[str] = []
+        self.unreached: list[str] = []
         # An output with a run beside it may be that run's, stopped before it had tidied up.
         check_early(source, output, options, replace=options.restart or self.folder.path.is_dir())
         self.painter = self._painter(options)
@@ -223,6 +226,12 @@ class Run:
             return None
         return settle_early(self.source, self.options, scan, self.output, self.check_stop)
 
+    def warn_of_unreached(self, scan: Scan, plan: Sequence[Segment]) -> None:
+        """Tell of keyframes that no frame comes to, before any work is spent on the others."""
+        self.unreached = unreached(self.options, scan, self.source.info, plan[-1].last)
+        for sentence in self.unreached:
+            logger.warning(sentence)
+
     def join(self, scan: Scan, plan: Sequence[Segment], fates: Fates | None) -> dict[str, Any]:
         """Put the output together; the summary of the run."""
         self.progress("assemble", self.total, self.total)
@@ -241,7 +250,7 @@ class Run:
         read = self.source.notes
         if self.options.encoding(self.output).alpha:
             read = [note for note in read if note != ON_BLACK]
-        notes = [*read, *filled, *self.shortages, *said]
+        notes = [*read, *filled, *self.unreached, *self.shortages, *said]
         summary = {"frames": self.total, "notes": notes, "problem": scan.problem}
         self.folder.mark_complete(summary)
         return summary

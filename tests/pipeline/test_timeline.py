@@ -150,6 +150,22 @@ def test_a_film_of_two_styles_is_the_one_then_both_then_the_other(clip, options,
         assert np.abs(result[index] - expected).max() <= 0.51
 
 
+def test_a_keyframe_that_no_frame_comes_to_is_told_of(clip, options, models, tmp_path, caplog):
+    last = Fraction(SWITCH, 25)
+    given = tuple(f"{float(at):g}:{models[1]}" for at in (last, last + Fraction(1, 50)))
+    film = tmp_path / "film.mkv"
+    report = stylize_video(
+        clip, film, replace(options, style_at=given, end=Fraction(SWITCH + 1, 25))
+    )
+    assert report.frames == SWITCH + 1
+    told = (
+        f"The keyframe at 0.26 s changes nothing: the last frame of {clip} that is painted is "
+        f"at 0.24 s."
+    )
+    assert [note for note in report.notes if "keyframe" in note] == [told]
+    assert told in caplog.messages
+
+
 @pytest.mark.parametrize("backward", [False, True])
 def test_a_film_of_two_styles_goes_on_after_a_stop_byte_for_byte(
     clip, options, models, tmp_path, backward, monkeypatch
