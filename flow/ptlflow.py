@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.torchvision_import import import_torchvision
 from brushflow.flow.opencv import RESTORED
 from brushflow.flow.types import Flow, Frame
 
@@ -60,11 +61,17 @@ def load(name: str, device: str | torch.device, weights: Path | str | None) -> P
 
 def _import_ptlflow(name: str) -> ModuleType:
     try:
+        import_torchvision("ops")  # which ptlflow imports as if it were the one of this torch
         return importlib.import_module("ptlflow")
     except ImportError as error:
         raise UsageError(
             f"The flow estimator 'ptlflow:{name}' needs the package ptlflow, as from 'pip install "
             f"ptlflow' and then '{RESTORED}', as it brings another OpenCV ({error}).",
+            about="flow",
+        ) from error
+    except (OSError, RuntimeError) as error:
+        raise BrushflowError(
+            f"The package ptlflow, which 'ptlflow:{name}' is of, does not work here ({error}).",
             about="flow",
         ) from error
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.common.errors import UsageError
+from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.flow import bidirectional, estimators, load_estimator, resize_flow
 from brushflow.flow.opencv import ALGORITHMS, RESTORED
 from brushflow.flow.resize import CappedSize
@@ -190,6 +190,13 @@ def test_ptlflow_troubles_are_sentences(ptlflow, monkeypatch):
         load_estimator("ptlflow:sea_raft")
     monkeypatch.setitem(sys.modules, "ptlflow", None)
     with pytest.raises(UsageError, match=f"pip install ptlflow' and then '{RESTORED}'"):
+        load_estimator("ptlflow:sea_raft")
+
+
+def test_a_broken_ptlflow_is_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "ptlflow.py").write_text("raise RuntimeError('built for another torch')")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BrushflowError, match=r"does not work here \(built for another torch\)"):
         load_estimator("ptlflow:sea_raft")
 
 
