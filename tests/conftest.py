@@ -55,20 +55,30 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.media)
 
 
-@pytest.fixture(autouse=True)
-def process_as_it_was():
-    """Commands set up the process that they run in; the next test must not notice."""
-    logger = logging.getLogger("brushflow")
-    handlers, level, propagate = logger.handlers[:], logger.level, logger.propagate
-    signals = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    chance = torch.get_rng_state()
-    yield
-    logger.handlers[:], logger.propagate = handlers, propagate
-    logger.setLevel(level)
-    for number, handler in signals.items():
+_LOGGER = logging.getLogger("brushflow")
+_HANDLERS, _LEVEL, _PROPAGATE = _LOGGER.handlers[:], _LOGGER.level, _LOGGER.propagate
+_SIGNALS = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+
+def _as_it_was():
+    _LOGGER.handlers[:], _LOGGER.propagate = _HANDLERS, _PROPAGATE
+    _LOGGER.setLevel(_LEVEL)
+    for number, handler in _SIGNALS.items():
         signal.signal(number, handler)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def process_as_it_was():
+    """Commands set up the process that they run in; the next test must not notice.
+
+    Nor that of a module's fixture, which comes before a test.
+    """
+    _as_it_was()
+    chance = torch.get_rng_state()
+    yield
+    _as_it_was()
     torch.set_rng_state(chance)
 
 

@@ -39,7 +39,7 @@ def test_a_failure_arrives_after_the_items_before_it():
 
 
 def test_closing_early_ends_the_thread_and_the_producer():
-    closed = threading.Event()
+    closed, others = threading.Event(), set(threading.enumerate())  # of other tests
 
     def items():
         try:
@@ -52,7 +52,8 @@ def test_closing_early_ends_the_thread_and_the_producer():
     next(ahead)
     ahead.close()
     assert closed.is_set()
-    assert not any(thread.name == "prefetch" for thread in threading.enumerate())
+    begun = set(threading.enumerate()) - others
+    assert not any(thread.name == "prefetch" for thread in begun)
 
 
 def test_what_takes_long_is_waited_for(monkeypatch):

@@ -128,7 +128,7 @@ def test_closing_ends_what_is_just_being_started(tasks, monkeypatch):
         time.sleep(0.01)
     closing.set()
     worker.close()
-    thread.join(30)
+    thread.join()
     assert ended
 
 
