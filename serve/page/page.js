@@ -81,10 +81,10 @@ async function home() {
   pick("uploaded").hidden = true;
   const megabytes = about ? about.max_upload / 2 ** 20 : 0;
   pick("limit").textContent = megabytes >= 1024 ? `${+(megabytes / 1024).toFixed(1)} GB` : `${+megabytes.toFixed(1)} MB`;
-  const id = localStorage.getItem(REMEMBERED);
   pick("last").hidden = pick("last-lesson").hidden = true;
   const mine = visit;
-  const painting = await lastLesson();
+  // Both cards come at once: one that came later would push the other from under the pointer.
+  const [painting, last] = await Promise.all([lastLesson(), lastVideo()]);
   if (mine !== visit) return;
   if (painting && painting.state !== "done") {
     const states = { waiting: "waiting", learning: "being learned", failed: "failed" };
@@ -92,17 +92,23 @@ async function home() {
     pick("last-lesson").href = `#/painting/${painting.id}`;
     pick("last-lesson").hidden = false;
   }
-  if (!id) return;
-  try {
-    const last = await request(`/api/videos/${encodeURIComponent(id)}`);
-    if (mine !== visit) return;
+  if (last) {
     const states = { new: "not painted yet", waiting: "waiting", painting: "being painted",
       done: "painted", failed: "failed", cancelled: "cancelled" };
     pick("last-name").textContent = `${last.name} · ${states[last.state]}`;
-    pick("last").href = `#/video/${id}`;
+    pick("last").href = `#/video/${last.id}`;
     pick("last").hidden = false;
+  }
+}
+
+async function lastVideo() {
+  const id = localStorage.getItem(REMEMBERED);
+  if (!id) return null;
+  try {
+    return await request(`/api/videos/${encodeURIComponent(id)}`);
   } catch (error) {
     if (error.status === 404) localStorage.removeItem(REMEMBERED);
+    return null;
   }
 }
 
