@@ -147,10 +147,10 @@ class Painter:
         """
         if not self.moves:
             return None
-        size = self.painted_size(size)
+        size = self.painted_at(size)
         return max(size) if self._sphere is None else self._sphere.cube(*size).size
 
-    def painted_size(self, size: tuple[int, int]) -> tuple[int, int]:
+    def painted_at(self, size: tuple[int, int]) -> tuple[int, int]:
         """(width, height) at which frames of this size are painted."""
         stroke = self.options.stroke
         if not self._paints:
@@ -167,7 +167,7 @@ class Painter:
 
     def pixels(self, size: tuple[int, int]) -> int:
         """How many pixels of a frame of this size (width, height) are painted at once."""
-        size = self.painted_size(size)
+        size = self.painted_at(size)
         if not self._paints or self._sphere is None:
             return size[0] * size[1]
         return len(FACES) * self._sphere.cube(*size).size ** 2
@@ -186,7 +186,7 @@ class Painter:
         Frames of four channels have a mask in the last, see ``masks``.
 
         What is painted is what each frame ``looks`` like within its bars and at full light, at
-        ``painted_size``; ``Stylized.seen`` is that where it has another size.
+        ``painted_at``; ``Stylized.seen`` is that where it has another size.
         """
         if self.stylizer is None:
             for number, frame in enumerate(frames):
@@ -216,7 +216,7 @@ class Painter:
                 yield replace(stylized, frame=frame, mask=mask, seen=small, look=look)
 
     def _resized(self, picture: np.ndarray) -> np.ndarray:
-        return resized(picture, self.painted_size((picture.shape[1], picture.shape[0])))
+        return resized(picture, self.painted_at((picture.shape[1], picture.shape[0])))
 
     def finish(self, stylized: Stylized) -> np.ndarray:
         """The picture to write, see ``finishing``, within its mask.

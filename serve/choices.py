@@ -1,12 +1,36 @@
 """What a visitor may choose for a video or a picture, and why some of it cannot be."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
+from brushflow.models import learned_styles
 from brushflow.serve.jobs import Choice, Job
 from brushflow.serve.uploads import refusal
+
+
+class OfferedStyles(Mapping[str, str]):
+    """Model by the name that is shown: those it was started with, and what is learned meanwhile.
+
+    ``learned``: the names of those that can be renamed and deleted.
+    """
+
+    def __init__(self, fixed: Mapping[str, str]) -> None:
+        self._fixed = fixed
+
+    @property
+    def learned(self) -> list[str]:
+        return [name for name in learned_styles() if name not in self._fixed]
+
+    def __getitem__(self, name: str) -> str:
+        return self._fixed[name] if name in self._fixed else str(learned_styles()[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._fixed, *self.learned])
+
+    def __len__(self) -> int:
+        return len(self._fixed) + len(self.learned)
 
 
 class ChoiceBody(BaseModel):

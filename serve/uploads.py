@@ -3,10 +3,15 @@
 import asyncio
 import errno
 import shutil
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import HTTPException, Request
+from starlette.requests import ClientDisconnect
+
+from brushflow.common.errors import BrushflowError
+from brushflow.serve.jobs import for_visitors
 
 MEGABYTE = 1 << 20
 _SPARE_DISK = 1 << 30  # bytes that an upload must leave free
@@ -61,3 +66,11 @@ def cut_off(what: str) -> HTTPException:
 def _check_disk(folder: Path, bytes_to_come: int) -> None:
     if shutil.disk_usage(folder).free < bytes_to_come + _SPARE_DISK:
         raise refusal(507, NO_ROOM)
+
+
+def answer_failed_upload(error: BaseException, what: str, names: Mapping[Path, str]) -> None:
+    """Raise what answers an upload, ``what`` it was, that has failed, if ``error`` does not."""
+    if isinstance(error, BrushflowError):
+        raise refusal(400, for_visitors(error, names)) from error
+    if isinstance(error, ClientDisconnect):
+        raise cut_off(what) from error

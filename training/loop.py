@@ -19,13 +19,13 @@ from brushflow.common.memory import out_of_memory
 from brushflow.common.torch_devices import autocast, usable_device
 from brushflow.models.model_file import StyleModel
 from brushflow.report.training_page import write_report
-from brushflow.training.apart import NormsApart
 from brushflow.training.checkpoint import Journal, read_checkpoint, write_checkpoint
 from brushflow.training.data.batches import Batch, batches
 from brushflow.training.data.folders import open_data
 from brushflow.training.distributed import Workers, worker_device
 from brushflow.training.images import debug_sheet
 from brushflow.training.network import make_network, make_recurrence
+from brushflow.training.norms_apart import NormsApart
 from brushflow.training.objective import Objective
 from brushflow.training.options import ResolvedOptions, TrainOptions
 from brushflow.training.outcome import foreseen, seen

@@ -2,8 +2,8 @@
 
 import torch
 
-from brushflow.training.apart import NormsApart
 from brushflow.training.data.batches import TrainingData
+from brushflow.training.norms_apart import NormsApart
 from brushflow.training.objective import Objective
 from brushflow.training.outcome import Likeness
 from brushflow.training.unroll import Network, Recurrence, Step

@@ -9,7 +9,7 @@ from skimage import data, io
 
 from brushflow.models import build, load
 from brushflow.training import train
-from brushflow.training.apart import NormsApart
+from brushflow.training.norms_apart import NormsApart
 
 ARCH = "c3s1-8,d8,R8,U2,c3s1-3"
 

@@ -24,7 +24,7 @@ _HEADERS = {
 }
 
 
-class Guard:
+class SameOrigin:
     """ASGI middleware that refuses foreign requests and tells browsers to load nothing foreign."""
 
     def __init__(self, app: ASGIApp, host: str) -> None:
