@@ -20,7 +20,7 @@ from brushflow.video.ffmpeg import ffmpeg_version
 from brushflow.video.images import IMAGE_SUFFIXES, read_image, write_image
 from brushflow.video.pixels import read_pixels, writing_pixels
 from brushflow.video.probe import VideoInfo, probe
-from brushflow.video.read import FrameReader, TimedFrame, read_frames
+from brushflow.video.read import FrameReader, TimedFrame
 from brushflow.video.sequence import natural_key
 from brushflow.video.source import VIDEO_SUFFIXES, Source, is_still, open_source
 from brushflow.video.trial import settle_tracks
@@ -52,7 +52,6 @@ __all__ = [
     "natural_key",
     "open_source",
     "probe",
-    "read_frames",
     "read_image",
     "read_pixels",
     "settle_tracks",

@@ -336,18 +336,3 @@ def _frames_in_pipe(process: ffmpeg.FFmpegProcess) -> Iterator[tuple[Fraction, n
                     yield packet.pts * tick, samples.reshape(shape)
         except (av.FFmpegError, EOFError):
             return
-
-
-def read_frames(
-    info: VideoInfo,
-    *,
-    size: tuple[int, int] | None = None,
-    bit_depth: int = 8,
-    gray: bool = False,
-    first: int = 0,
-    table: Sequence[int] | None = None,
-) -> Generator[TimedFrame, None, None]:
-    """Yield the frames of a video; see FrameReader.read."""
-    return FrameReader(info).read(
-        size=size, bit_depth=bit_depth, gray=gray, first=first, table=table
-    )
