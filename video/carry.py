@@ -29,6 +29,7 @@ from brushflow.video.clock import (
 )
 from brushflow.video.containers import OutputKind, can_convert_subtitle, cover_mime
 from brushflow.video.convert import AudioConverter, convert_subtitle
+from brushflow.video.ogg import recording_places
 from brushflow.video.opening import open_input
 from brushflow.video.tags import guessed_tags, kept_tags, moved_chapters
 from brushflow.video.tracks import main_video
@@ -78,7 +79,7 @@ class SourceTracks:
         self._latest: dict[int, int] = {}
         self._guessed: set[int] = set()
         self._offsets: list[Fraction] | None = None
-        self._clock = PacketClock(self._joined)
+        self._clock = PacketClock(self._joined, recording_places(self.source))
 
     def __enter__(self) -> SourceTracks:
         try:
@@ -249,7 +250,7 @@ class SourceTracks:
         ]
         if not wanted:
             return
-        # The clock of sound in Ogg files is set anew some packets after the recording has begun.
+        # Sound in Ogg files comes a second behind the pictures, so that these tell nothing of it.
         broadcast = runs_on(self._container) and self._container.format.name != "ogg"
         if self._video is not None and broadcast:
             wanted.append(self._video)

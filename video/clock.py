@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise
@@ -23,6 +24,8 @@ from brushflow.video.opening import open_input
 LONGEST_PAUSE = Fraction(10)
 # Seconds that decoding times may go back in files whose clock is one.
 _JITTER = Fraction(1, 2)
+# Seconds by which tracks usually run ahead of each other in a file.
+_INTERLEAVED = Fraction(1, 2)
 
 
 def tick_of(stream: Stream) -> Fraction:
@@ -150,26 +153,40 @@ class JoinedClock:
         self._length = Fraction(0)
         self._there: Fraction | None = None
 
-    def move(self, time: Fraction, length: Fraction | None = None, least: int = 0) -> Fraction:
+    def move(
+        self,
+        time: Fraction,
+        length: Fraction | None = None,
+        near: Fraction | None = None,
+        place: int | None = None,
+    ) -> Fraction:
         """The time of the track's next frame or packet, which lasts for ``length`` seconds.
 
-        Without a length, the distance from the one before counts. ``least``: the place of a track
-        that goes on in every recording; those before it have ended.
+        Without a length, the distance from the one before counts. Where recordings may lack this
+        track, one of two tells which it is: ``place``, its number, for clocks that begin at 0, or
+        ``near``, what the clock shows for other tracks there.
         """
         moved = time + self.offset
-        if self._latest is not None:
-            expected = self._latest + self._length
-            if moved < self._latest or (self._leaps and moved > expected + LONGEST_PAUSE):
-                offsets = self._find_offsets()
+        expected = moved if self._latest is None else self._latest + self._length
+        if self._latest is None:
+            jumps = near is not None and abs(moved - near) > _INTERLEAVED
+        else:
+            jumps = moved < self._latest or (self._leaps and moved > expected + LONGEST_PAUSE)
+        begins = place is not None and place > self.place
+        if jumps or begins:
+            offsets = self._find_offsets()
+            if place is None:
                 places = range(min(self.place, len(offsets) - 1), len(offsets))
-                place = min(places, key=lambda k: abs(time + offsets[k] - expected))
-                place = max(place, least) if place > self.place else place
-                self.offset = offsets[place]
-                moved = time + self.offset
-                if place > self.place:
-                    self.place, self._latest, self._there = place, moved, expected
-            elif length is None:
-                length = moved - self._latest or self._length
+                there = expected if near is None else near
+                place = min(places, key=lambda k: abs(time + offsets[k] - there))
+            # Libraries count on into a recording, until a page of it says what time it is.
+            counted = begins and self._latest is not None and time > _INTERLEAVED
+            self.offset = offsets[place] - (time if counted else 0)
+            moved = time + self.offset
+            if place > self.place:
+                self.place, self._latest, self._there = place, moved, expected
+        elif length is None and self._latest is not None:
+            length = moved - self._latest or self._length
         self._latest = moved if self._latest is None else max(moved, self._latest)
         self._length = self._length if length is None else length
         self.again = self._there is not None and moved < self._there - self._length / 2
@@ -179,20 +196,25 @@ class JoinedClock:
 class PacketClock:
     """Moves packets of all tracks of a file onto a clock that runs through all its recordings.
 
-    ``find_offsets``: see ``JoinedClock``. ``move_video`` tells it of the pictures' packets, which
-    no recording is without, where one may have no sound.
+    ``find_offsets``: see ``JoinedClock``. Where a recording may have no sound, ``places`` are the
+    bytes at which each begins, or ``move_video`` tells of the pictures' packets, which none is
+    without.
     """
 
-    def __init__(self, find_offsets: Callable[[], list[Fraction]]) -> None:
+    def __init__(
+        self, find_offsets: Callable[[], list[Fraction]], places: Sequence[int] = ()
+    ) -> None:
         self._find_offsets = find_offsets
+        self._places = places
         self._video = JoinedClock(find_offsets)
+        self._now: Fraction | None = None
         self._clocks: dict[int, JoinedClock] = {}
         self._sound_offset = Fraction(0)
 
     def move_video(self, packet: Packet) -> None:
         """Follow the pictures; the packet stays as it is."""
         if packet.dts is not None and packet.size:
-            self._video.move(packet.dts * packet.time_base)
+            self._now = self._video.move(packet.dts * packet.time_base)
 
     def move(self, packet: Packet) -> bool:
         """Put a packet onto that clock; False if there is sound already."""
@@ -205,7 +227,7 @@ class PacketClock:
         clock = self._clocks.setdefault(packet.stream.index, JoinedClock(self._find_offsets, sound))
         if sound or not self._sound_offset:
             length = max(packet.duration or 0, 0) * tick
-            moved = clock.move(stamp * tick, length, self._video.place)
+            moved = clock.move(stamp * tick, length, self._now, self._place_of(packet))
         else:
             moved = stamp * tick + self._sound_offset  # subtitles are too few to tell by themselves
         if sound:
@@ -214,3 +236,9 @@ class PacketClock:
         packet.pts = packet.pts if packet.pts is None else packet.pts + ticks
         packet.dts = packet.dts if packet.dts is None else packet.dts + ticks
         return not (sound and clock.again)
+
+    def _place_of(self, packet: Packet) -> int | None:
+        """The number of a packet's recording, if that is known by where it lies."""
+        if packet.pos is None or not 1 < len(self._places) == len(self._find_offsets()):
+            return None
+        return max(0, bisect_right(self._places, packet.pos) - 1)

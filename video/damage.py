@@ -41,10 +41,15 @@ def expected_times(info: VideoInfo, decoded: Collection[int]) -> list[int]:
 
 
 def announced_pictures(info: VideoInfo) -> int:
-    """How many packets stand for a frame to be shown."""
-    with open_input(info.path) as container:
-        packets = container.demux(container.streams[info.stream_index])
-        return sum(bool(p.size) and shows_picture(info.codec, bytes(p)) for p in packets)
+    """How many packets stand for a frame to be shown, as far as the file can be read."""
+    count = 0
+    with (
+        suppress(av.FFmpegError, EOFError, ValueError),
+        open_input(info.path) as container,
+    ):
+        for packet in container.demux(container.streams[info.stream_index]):
+            count += bool(packet.size) and shows_picture(info.codec, bytes(packet))
+    return count
 
 
 def _packet_times(info: VideoInfo) -> tuple[set[int], set[int]]:

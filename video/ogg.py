@@ -2,7 +2,8 @@
 
 Joined Ogg files are one behind the other, each with tracks that have numbers of their own.
 Libraries go on with other numbers only where there is a single track. So where numbers change, the
-pages are given to them with those of the first recording.
+pages are given to them with those of the first recording. Where that has no sound and a later one
+has, the pages that announce it are moved to the first, which stays silent.
 """
 
 from __future__ import annotations
@@ -23,9 +24,11 @@ from brushflow.common.errors import BrushflowError
 _HEADER = struct.Struct("<5sBqIIIB")
 _MARK = b"OggS\0"  # with the only version there is
 _BEGINS_TRACK = 2
+_NOWHERE = -1  # the position of a page on which no packet ends
 _NUMBER, _CHECKSUM = 14, 22  # where they stand
 _LONGEST_PAGE = _HEADER.size + 255 + 255 * 255
 _OPUS, _VORBIS = b"OpusHead", b"\x01vorbis"
+_SOUND = (_OPUS, _VORBIS, b"\x7fFLAC", b"Speex   ")
 _REVERSED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
 
 
@@ -34,12 +37,16 @@ class _Numbers:
     """Which number of the first recording each track of the one at hand gets; None: there is none.
 
     ``changed``: whether any track has got another one; ``left_out``: whether any has got none.
+    ``places``: the bytes of what is given on at which recordings begin. ``announced``: the first
+    sound of all, if the first recording has none, and the pages that come before its data.
     """
 
     heads: dict[int, bytes] = field(default_factory=dict)
     now: dict[int, int | None] = field(default_factory=dict)
     beginning: bool = False
-    recordings: int = 0
+    places: list[int] = field(default_factory=list)
+    given: int = 0
+    announced: _Announced | None = None
     changed: bool = False
     left_out: bool = False
 
@@ -52,19 +59,50 @@ class _Numbers:
         """The number for a track's first page, and what it is to hold instead of ``head``."""
         if not self.beginning:
             self.beginning, self.now = True, {}
-            self.recordings += 1
-        if self.recordings == 1:
+            self.places.append(self.given)
+        if len(self.places) == 1:
             self.heads[number] = head
             self.now[number] = number
             return number, head
         kind, taken = _kind(head), self.now.values()
         free = (n for n, own in self.heads.items() if _kind(own) == kind and n not in taken)
         self.now[number] = found = next(free, None)
+        if found is None and head.startswith(_SOUND):
+            self.now[number] = found = self._announce(head)
         self.left_out |= found is None
         # Packets of Opus say themselves how many channels they have, and libraries want one number.
         new = self.heads[found] if found is not None and head.startswith(_OPUS) else head
         self.changed |= found != number or new != head
         return found, new
+
+    def tell(self, announced: _Announced) -> None:
+        """The first recording has this track, too."""
+        self.heads[announced.number] = announced.pages[0][_HEADER.size + 1 :]
+        self.given += sum(map(len, announced.pages))
+        self.changed = True
+
+    def _announce(self, head: bytes) -> int | None:
+        """A number for sound if there was none before."""
+        if any(known.startswith(_SOUND) for known in self.heads.values()):
+            return None
+        self.announced = _Announced(max(self.heads) + 1 & 0xFFFFFFFF)
+        self.heads[self.announced.number] = head
+        return self.announced.number
+
+
+@dataclass
+class _Announced:
+    """A track that begins in a later recording: its number there is, and its first pages."""
+
+    number: int
+    pages: list[bytes] = field(default_factory=list)
+    whole: bool = False
+
+    def add(self, page: bytes, position: int) -> None:
+        """Keep a page of this track if it is one of the first."""
+        self.whole |= position not in (0, _NOWHERE)
+        if not self.whole:
+            self.pages.append(page)
 
 
 def _kind(head: bytes) -> bytes:
@@ -87,6 +125,11 @@ def leaves_tracks_out(path: Path) -> bool:
     return _numbers_of(path).left_out
 
 
+def recording_places(path: Path) -> list[int]:
+    """The bytes at which recordings begin in what libraries read; none if it is no Ogg file."""
+    return _numbers_of(path).places
+
+
 def _numbers_of(path: Path) -> _Numbers:
     try:
         with path.open("rb") as file:
@@ -104,6 +147,10 @@ def _looked_through(path: Path, size: int, changed: int) -> _Numbers:
     numbers = _Numbers()
     for _ in _renumbered(path, numbers):
         pass
+    if numbers.announced is not None:
+        numbers = _Numbers(announced=numbers.announced)
+        for _ in _renumbered(path, numbers):
+            pass
     return numbers
 
 
@@ -113,24 +160,39 @@ def pages(path: Path) -> Iterator[bytes]:
     What belongs to tracks that the first has not is left out. Raises BrushflowError where the file
     cannot be read.
     """
-    return _renumbered(path, _Numbers())
+    return _renumbered(path, _Numbers(announced=_numbers_of(path).announced))
 
 
 def _renumbered(path: Path, numbers: _Numbers) -> Iterator[bytes]:
+    told = numbers.announced
+    moved = len(told.pages) if told is not None else 0
     try:
         with path.open("rb") as file:
             while header := file.read(_HEADER.size):
                 if len(header) < _HEADER.size or not header.startswith(_MARK):
-                    yield _up_to_next(file, header)
+                    rest = _up_to_next(file, header)
+                    numbers.given += len(rest)
+                    yield rest
                     continue
-                _, flags, _, number, _, _, count = _HEADER.unpack(header)
+                _, flags, position, number, _, _, count = _HEADER.unpack(header)
                 lengths = file.read(count)
                 body = file.read(sum(lengths))
                 begins = flags & _BEGINS_TRACK
+                if told is not None and not begins:
+                    numbers.tell(told)
+                    yield from told.pages
+                    told = None
                 other, new = numbers.begin(number, body) if begins else (numbers.of(number), body)
                 if other is None:
                     continue
-                yield _changed(header + lengths + body, other, new)
+                page = _changed(header + lengths + body, other, new)
+                if numbers.announced is not None and other == numbers.announced.number:
+                    numbers.announced.add(page, position)
+                    moved -= 1
+                    if moved >= 0:
+                        continue
+                numbers.given += len(page)
+                yield page
     except OSError as error:
         raise BrushflowError(f"{path} cannot be read: {error.strerror}.") from error
 

@@ -99,7 +99,8 @@ OPUS = ("-c:a", "libopus", "-ar", 48000)
         ([VORBIS, VORBIS, VORBIS], 3, True),
         ([OPUS, (*OPUS, "-ac", 2)], 2, True),
         ([VORBIS, ()], 1, True),
-        ([(), VORBIS], 0, False),
+        ([(), VORBIS], 1, True),
+        ([(), VORBIS, OPUS], 1, False),
         ([VORBIS, STEREO], 1, False),
         ([VORBIS, OPUS], 1, False),
     ],
@@ -207,18 +208,45 @@ def test_sound_stays_with_its_picture_where_recordings_were_joined(run_ffmpeg, r
     assert click == pytest.approx(flash, abs=0.05)
 
 
-def test_sound_passes_over_a_recording_that_has_none(run_ffmpeg, rebuild, tmp_path):
-    with_sound = joined(tmp_path, run_ffmpeg, ".ts", (0,)).read_bytes()
-    silent = joined(tmp_path, run_ffmpeg, ".ts", (0,), False).read_bytes()
-    source = tmp_path / "mixed.ts"
-    source.write_bytes(with_sound + silent + with_sound)
-    rebuild(source, tmp_path / "out.mp4")
-    assert len(times(tmp_path / "out.mp4", "video")) == 75
-    assert times(tmp_path / "out.mp4", "audio")[-1] == pytest.approx(3, abs=0.1)
-    with av.open(str(tmp_path / "out.mp4")) as container:
+def loud_seconds(path):
+    """The seconds of a file in whose middle its tone is heard."""
+    with av.open(str(path)) as container:
         loud = [f.time for f in container.decode(audio=0) if np.abs(f.to_ndarray()).max() > 0.05]
-    assert not [time for time in loud if 1.15 < time < 1.9]
-    assert sum(time > 2 for time in loud) > 35
+    return {int(time) for time in loud if 0.15 < time % 1 < 0.9}
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mpg", ".vob", ".ogv"])
+@pytest.mark.parametrize("sounding", ["01", "101", "0101", "0011"])
+def test_sound_stays_with_its_recording_where_others_have_none(
+    run_ffmpeg, rebuild, tmp_path, suffix, sounding
+):
+    made = {
+        sound: joined(
+            *(tmp_path, run_ffmpeg, suffix, (0,), sound == "1"),
+            *(("-c:v", "libtheora", "-g", 1, "-c:a", "libvorbis") if suffix == ".ogv" else ()),
+        ).read_bytes()
+        for sound in set(sounding)
+    }
+    source = tmp_path / f"mixed{suffix}"
+    source.write_bytes(b"".join(made[sound] for sound in sounding))
+    report = rebuild(source, tmp_path / "out.mp4")
+    assert sum("joined" in note for note in report.notes) == 1
+    assert len(times(tmp_path / "out.mp4", "video")) == 25 * len(sounding)
+    assert loud_seconds(tmp_path / "out.mp4") == {i for i, s in enumerate(sounding) if s == "1"}
+
+
+def test_sound_of_long_ogg_recordings_keeps_its_own_times(run_ffmpeg, rebuild, tmp_path):
+    """Of more than a page, at whose end the library learns what time it is."""
+    parts = []
+    for number, tone in enumerate((VORBIS, (), VORBIS)):
+        parts.append(tmp_path / f"{number}.ogv")
+        sound = ("-f", "lavfi", "-i", "sine=d=3", *tone) if tone else ()
+        video = ("-f", "lavfi", "-i", "testsrc2=s=64x48:r=5:d=3", *sound, "-c:v", "libtheora")
+        run_ffmpeg(*video, "-g", 1, parts[-1])
+    source = tmp_path / "joined.ogv"
+    source.write_bytes(b"".join(part.read_bytes() for part in parts))
+    rebuild(source, tmp_path / "out.mp4")
+    assert loud_seconds(tmp_path / "out.mp4") == {0, 1, 2, 6, 7, 8}
 
 
 def test_copied_sound_of_joined_recordings_goes_on(run_ffmpeg, rebuild, tmp_path):
