@@ -31,7 +31,7 @@ def draw_window(strip: Strip, size: Size, random: np.random.Generator) -> tuple[
     planes = torch.from_numpy(np.stack(strip.frames)).permute(0, 3, 1, 2)
     top, left = place_window(planes, *size, random)
     window = (slice(top, top + size[0]), slice(left, left + size[1]))
-    frames = [plane[(slice(None), *window)].float() for plane in planes]
+    frames = [plane[:, window[0], window[1]].float() for plane in planes]
     flows = [torch.from_numpy(np.ascontiguousarray(flow[window])) for flow in strip.flows]
     maps = [torch.from_numpy(np.ascontiguousarray(m[window]))[None] for m in strip.maps]
     if flip:
