@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 import click
 
+# All packages of OpenCV write into the same folder, and the last that is installed wins.
+RESTORE_OPENCV = "pip install --force-reinstall --no-deps opencv-contrib-python"
+
 # By ``BrushflowError.about``; ``{value}`` is what would be better.
 _ADVICE = {
     "accumulate": "Processes times --accumulate must divide --batch-sizes.",
@@ -40,6 +43,7 @@ _ADVICE = {
     "no_workers": "Start some with dask worker {value}.",
     "noise": "--temporal-weight weighs --temporal-loss noise; leave --noise-weight out.",
     "one_size": "--max-size {value} does that.",
+    "opencv": f"{RESTORE_OPENCV} puts it back.",
     "other_flow": "Choose other --flow-weights or another --flow.",
     "other_run": "Repeat the earlier command to go on with it, or add --restart to start over.",
     "other_training": "Repeat that command to go on, choose another --output, or delete {value} to "
@@ -48,6 +52,8 @@ _ADVICE = {
     "painting": "brushflow train --style {value} makes one.",
     "part": "--start and --end choose a part.",
     "precision": "Choose --precision bf16 or fp32.",
+    "ptlflow": f"pip install ptlflow brings it, and an OpenCV over the one needed here; then "
+    f"{RESTORE_OPENCV}.",
     "recording": "Choose another --record.",
     "restarted": "The same command without --restart goes on from there.",
     "sheet": "Ask for fewer with --preview, or for smaller ones with --max-size.",

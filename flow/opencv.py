@@ -26,8 +26,6 @@ ALGORITHMS = {
 }
 
 _CONTRIBUTED = ("deepflow", "tvl1")
-# All packages of OpenCV write into the same folder, and the last that is installed wins.
-RESTORED = "pip install --force-reinstall --no-deps opencv-contrib-python"
 
 # DIS fails on sides below about a dozen pixels; the other pyramids have little to say there.
 _SMALLEST = 32
@@ -60,8 +58,8 @@ def load(name: str, device: str | torch.device, weights: Path | str | None) -> O
         raise UsageError(
             f"The flow estimator '{name}' needs OpenCV's contributed modules, and the OpenCV here "
             f"({cv2.__version__}) has none: another package, such as opencv-python, was installed "
-            f"over opencv-contrib-python. '{RESTORED}' puts it back.",
-            about="flow",
+            f"over opencv-contrib-python.",
+            about="opencv",
         )
     if weights is not None:
         raise UsageError(

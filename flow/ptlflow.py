@@ -10,7 +10,6 @@ import torch
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.torchvision_import import import_torchvision
-from brushflow.flow.opencv import RESTORED
 from brushflow.flow.types import Flow, Frame
 
 
@@ -65,9 +64,8 @@ def _import_ptlflow(name: str) -> ModuleType:
         return importlib.import_module("ptlflow")
     except ImportError as error:
         raise UsageError(
-            f"The flow estimator 'ptlflow:{name}' needs the package ptlflow, as from 'pip install "
-            f"ptlflow' and then '{RESTORED}', as it brings another OpenCV ({error}).",
-            about="flow",
+            f"The flow estimator 'ptlflow:{name}' needs the package ptlflow ({error}).",
+            about="ptlflow",
         ) from error
     except (OSError, RuntimeError) as error:
         raise BrushflowError(

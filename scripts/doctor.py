@@ -15,6 +15,7 @@ import cv2
 import torch
 
 import brushflow
+from brushflow.cli.advice import RESTORE_OPENCV
 from brushflow.cli.commands import printable
 from brushflow.common.errors import BrushflowError
 from brushflow.common.memory import available_memory
@@ -26,7 +27,6 @@ from brushflow.common.torch_devices import (
     synchronize,
     usable_device,
 )
-from brushflow.flow.opencv import RESTORED
 from brushflow.models import DEFAULT_STYLE, load, styles
 from brushflow.models.inference.folding import for_inference
 from brushflow.scripts.benchmarks.measuring import describe_machine
@@ -82,7 +82,7 @@ def _versions() -> dict[str, str]:
             rows[name] = version(name)
         except PackageNotFoundError:
             rows[name] = "not installed"
-    contributed = "" if hasattr(cv2, "optflow") else f", of another package; {RESTORED}"
+    contributed = "" if hasattr(cv2, "optflow") else f", of another package; {RESTORE_OPENCV}"
     rows["OpenCV in use"] = cv2.__version__ + contributed
     return rows
 
