@@ -30,13 +30,16 @@ _ONE_COLOUR = 3  # grey levels around the ground's own
 _HUE = 0.25  # of a grey level that a level of colour counts
 _PEAK = 2  # grey levels of luminance around its most frequent one
 _LEAST = 0.35  # of a picture are of one colour where there is a ground at all
-# Shares of a picture that ground and letters cover: at the first they are painted like anything,
-# from the second on they stay.
-_SOME, _MOST = 0.55, 0.7
-# A ground ends at once. Of a surface in light, much is nearly of its colour: grey levels around it,
-# and shares of the ground, at the first of which it stays, and from the second on is painted.
-_SHADED = 16
-_EVEN, _SHADY = 0.03, 0.06
+# Of a picture, what ground and letters cover at least where the ground is even, and where it is
+# uneven; with so much more they stay whole, and with less they are painted like anything.
+_SOME, _MOST, _MORE = 0.6, 0.85, 0.1
+# A ground is even. A surface in light is shaded: in windows that even out grain and compression's
+# noise, its mean is farther off than so many grey levels.
+_WINDOW, _SHADED = 15, 1.5
+_UNEVEN = 10  # of the picture that a ground has to cover, for a share that is shaded
+_EVEN, _SHADY = 0.15, 0.3  # shares of a ground that stays, and of one that is none
+_EDGE, _BESIDE = 16, 9  # grey levels of an edge, and a window in which it is soft and rings
+_GRAIN = 3  # window
 _LOOKED_AT = 160  # pixels of the width; enough to see whether there is a ground
 _GRID = 480  # of the width that it is outlined at
 _SPECKS = 12  # pixels of that; what is smaller is no ground but chance
@@ -167,24 +170,33 @@ def plain_ground(frame: np.ndarray) -> np.ndarray | None:
     colour = np.median(few[np.abs(light.astype(int) - peak) <= _PEAK], 0).astype(np.float32)
     if (np.abs(few - colour).max(1) <= _ONE_COLOUR).mean() <= _LEAST:
         return None
-    small = _brightness_and_hue(_shrunk(frame, _GRID))
-    away = np.abs(small - colour)
-    plain = (away.max(2) <= _ONE_COLOUR).astype(np.uint8)
-    as_light, nearly = ((away[..., 0] <= levels).mean() for levels in (_ONE_COLOUR, _SHADED))
-    even = np.clip((_SHADY - (nearly / as_light - 1)) / (_SHADY - _EVEN), 0, 1)
+    off = cv2.blur(_brightness_and_hue(_shrunk(frame, _GRID)), (_GRAIN, _GRAIN)) - colour
+    plain = (np.abs(off).max(2) <= _ONE_COLOUR).astype(np.uint8)
+    uneven = _unevenness(off[..., 0])
     _, parts, sizes, _ = cv2.connectedComponentsWithStats(plain, connectivity=4)
     plain = (plain.astype(bool) & (sizes[:, cv2.CC_STAT_AREA] >= _SPECKS)[parts]).astype(np.uint8)
-    reach = 2 * round(_LETTERS * small.shape[0] / 2) + 1
+    reach = 2 * round(_LETTERS * plain.shape[0] / 2) + 1
     brush = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     plain = cv2.morphologyEx(plain, cv2.MORPH_CLOSE, brush).astype(np.float32)
     _, parts, sizes, _ = cv2.connectedComponentsWithStats((plain == 0).astype(np.uint8))
     islands = np.clip(2 - sizes[:, cv2.CC_STAT_AREA] / (_SMALL * plain.size), 0, 1)
     plain = np.maximum(plain, islands.astype(np.float32)[parts])
-    stays = float(even * np.clip((plain.mean() - _SOME) / (_MOST - _SOME), 0, 1))
+    beyond = plain.mean() - min(_SOME + _UNEVEN * uneven, _MOST)
+    even = (_SHADY - uneven) / (_SHADY - _EVEN)
+    stays = float(np.clip(beyond / _MORE, 0, 1) * np.clip(even, 0, 1))
     if stays == 0:
         return None
     soft = cv2.blur(plain, (_SOFT, _SOFT)) * np.float32(stays)
     return cv2.resize(soft, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _unevenness(off: np.ndarray) -> float:
+    """The share of a ground that is shaded, by how far a picture's light is ``off`` it (H, W)."""
+    edges = (np.abs(off) > _EDGE).astype(np.uint8)
+    of_ground = (cv2.dilate(edges, np.ones((_BESIDE, _BESIDE))) == 0).astype(np.float32)
+    around, off = (cv2.blur(part, (_WINDOW, _WINDOW)) for part in (of_ground, off * of_ground))
+    shaded = of_ground * (np.abs(off) > _SHADED * around)
+    return float(shaded.sum() / max(1.0, of_ground.sum()))
 
 
 def _brightness_and_hue(frame: np.ndarray) -> np.ndarray:

@@ -36,6 +36,18 @@ def test_a_card_stays_with_its_words(ground, ink, scale, depth):
     assert stays.mean() > 0.97
 
 
+@pytest.mark.parametrize("size", [(480, 270), (854, 480)])
+@pytest.mark.parametrize(("ground", "ink"), [(16, 220), (250, 10), ((20, 30, 110), (240, 220, 60))])
+def test_a_card_stays_with_grain_and_compressed(ground, ink, size):
+    ink = (ink,) * 3 if isinstance(ink, int) else ink
+    picture = cv2.resize(card(ground, ink, 1.2), size, interpolation=cv2.INTER_CUBIC)
+    grain = np.random.default_rng(0).normal(0, 3, (*picture.shape[:2], 1))
+    picture = np.clip(picture + grain, 0, 255).astype(np.uint8)
+    for quality in (90, 60):
+        _, file = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        assert plain_ground(cv2.imdecode(file, cv2.IMREAD_COLOR)).mean() > 0.95
+
+
 def test_what_is_wider_than_a_brush_is_painted(drifting):
     picture = np.full((*SIZE, 3), 255, np.uint8)
     (photograph,) = drifting(1, 100, 80)
