@@ -99,8 +99,8 @@ class EstimatedMotion:
         if self.rule == "fast":
             known = rescue(known, flow, small, small_previous)
         # The check believes them when noise in the flow points inwards: they would come and go, and
-        # flicker. Networks have learned to paint them anew.
-        known[-1] = known[:, -1] = 0
+        # flicker; and where they are never believed, a rule is painted along what is plain.
+        known[-1], known[:, -1] = known[-2], known[:, -2]
         return Motion(flow, known, reverse)
 
 

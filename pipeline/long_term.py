@@ -98,7 +98,7 @@ def _calm(flow: np.ndarray, reliability: np.ndarray) -> np.ndarray:
     Around them a network paints a halo. Held by an anchor, it would stay where they were.
     """
     edges = (_strain(flow) > _EDGE) | (reliability < 0.5) | ~_off_the_rim(flow, _CREEP)
-    edges[-1] = edges[:, -1] = False  # which are never believed, as nothing lies beyond
+    edges[-1] = edges[:, -1] = False  # which the published check never believes
     side = 2 * round(_RIM * min(edges.shape)) + 1
     near = cv2.dilate(edges.astype(np.uint8), np.ones((side, side), np.uint8))
     return np.where(near, np.float32(0), reliability)

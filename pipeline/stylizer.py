@@ -315,8 +315,6 @@ class Stylizer:
             return network(x).float()
 
     def _still(self, frame: np.ndarray) -> Moved:
-        """No motion, known wherever it would be."""
+        """No motion, known everywhere."""
         size = frame.shape[:2]
-        known = np.ones(size, np.float32)
-        known[-1] = known[:, -1] = 0
-        return Motion(np.zeros((*size, 2), np.float32), known)
+        return Motion(np.zeros((*size, 2), np.float32), np.ones(size, np.float32))

@@ -106,6 +106,15 @@ def test_a_wall_in_the_sun_is_lighter_than_what_stands_before_it(name):
     assert light_order(painting, frame) > 0.2
 
 
+@pytest.mark.parametrize("name", ["starry-night", "composition-vii", "the-kiss"])
+def test_no_rule_runs_along_what_is_plain(drifting, name):
+    frame = np.full((160, 192, 3), 200, np.uint8)
+    (frame[:80],) = drifting(1, 192, 80, "chelsea")
+    *_, last = Stylizer(load(name), long_term=1).stylize([frame] * 2)
+    plain = last.output[0, :, 136:, 40:]
+    assert (plain - plain[:, 2:3, 60:61]).abs().max() < 4
+
+
 @pytest.mark.parametrize("depth", [8, 16])
 def test_a_painting_is_brought_towards_the_light_of_its_frame(depth):
     frame, something = wall()
