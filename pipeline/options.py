@@ -25,7 +25,7 @@ from brushflow.video import (
     holds_alpha,
 )
 from brushflow.video.picture_files import holds_pictures, lossless
-from brushflow.video.sphere import STEREO
+from brushflow.video.sphere import STEREO, stereo_by_shape
 
 ALPHA = "alpha"  # a mask that is no file: the source's own transparency
 ALL = "all"  # a style that is every bundled one
@@ -196,7 +196,8 @@ class StylizeOptions:
     )
     stereo: str = _sphere(
         "auto",
-        "Where the pictures of the two eyes lie in a frame. auto is what the file says.",
+        "Where the pictures of the two eyes lie in a frame. auto is what the file says, or "
+        "the frames' shape: an eye's are twice as wide as high.",
         choices=("auto", *STEREO),
     )
     face_size: int | None = _sphere(
@@ -303,7 +304,9 @@ class StylizeOptions:
         spherical, stereo = self.spherical, self.stereo
         if spherical == "auto":
             spherical = known.layout if known else "off"
-        if stereo == "auto":
+        if stereo == "auto" and known is None and spherical == "equirect":
+            stereo = stereo_by_shape(info.width, info.height)
+        elif stereo == "auto":
             stereo = known.stereo if known else "none"
         return replace(self, spherical=spherical, stereo="none" if spherical == "off" else stereo)
 

@@ -129,7 +129,8 @@ class Run:
     ) -> None:
         self.source = source
         self.output = output
-        self.options = options = options.for_source(source.info)
+        given, self.options = options, options.for_source(source.info)
+        options = self.options
         self.progress = progress
         self.stop = stop
         self.executor = executor
@@ -145,6 +146,9 @@ class Run:
         check_early(source, output, options, replace=options.restart or self.folder.path.is_dir())
         self.painter = self._painter(options)
         self.settings = settings_of(source, options, self.painter.digests)
+        if given.stereo == "auto" and source.info.sphere is None and options.stereo != "none":
+            shape = f"{source.info.width}×{source.info.height}"
+            logger.info("Frames of %s pixels are taken for two eyes', %s.", shape, options.stereo)
 
     @contextmanager
     def begun(self, keep_note: bool) -> Iterator[dict[str, Any] | None]:

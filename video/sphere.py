@@ -11,6 +11,7 @@ import re
 import shutil
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from brushflow.video.boxes import (
@@ -59,6 +60,11 @@ class Sphere:
     entry: bytes
     track: bytes
     stereo: str = "none"
+
+
+def stereo_by_shape(width: int, height: int) -> str:
+    """One of ``STEREO`` for equirectangular frames of this size, as a sphere's are 2:1."""
+    return {1: "top-bottom", 4: "left-right"}.get(Fraction(width, height), "none")
 
 
 def new_sphere(layout: str, stereo: str = "none") -> Sphere:

@@ -83,6 +83,24 @@ def test_files_say_how_and_their_paintings_too(
     assert (known.width, known.height) == (info.width, info.height)
 
 
+@pytest.mark.parametrize("stereo", ["none", *LAYOUTS])
+def test_the_frames_shape_tells_where_the_file_does_not(
+    make_clip, spheres, tiny_model_file, tmp_path, stereo, caplog
+):
+    caplog.set_level("INFO", "brushflow")
+    eyes = spheres(1, 32)
+    source = make_clip(tmp_path / "tour.mp4", eyes if stereo == "none" else joined(stereo, eyes))
+    options = StylizeOptions(style=str(tiny_model_file), spherical="equirect", strength=0)
+    stylize_video(source, tmp_path / "painted.mp4", options)
+    assert probe(tmp_path / "painted.mp4").sphere == new_sphere("equirect", stereo)
+    assert (f"two eyes', {stereo}" in caplog.text) == (stereo != "none")
+    info = probe(source)
+    mono = replace(info, sphere=new_sphere("equirect"))
+    assert options.for_source(mono).stereo == "none"
+    for given in (replace(options, spherical="off"), replace(options, stereo="none")):
+        assert given.for_source(info).stereo == "none"
+
+
 @pytest.mark.parametrize("stereo", LAYOUTS)
 def test_each_generation_of_marks_tells_of_stereo(mark, stereo):
     whole = new_sphere("equirect", stereo)
