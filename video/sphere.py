@@ -11,7 +11,6 @@ import re
 import shutil
 import struct
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 from brushflow.video.boxes import (
@@ -64,7 +63,9 @@ class Sphere:
 
 def stereo_by_shape(width: int, height: int) -> str:
     """One of ``STEREO`` for equirectangular frames of this size, as a sphere's are 2:1."""
-    return {1: "top-bottom", 4: "left-right"}.get(Fraction(width, height), "none")
+    if width == height:
+        return "top-bottom"
+    return "left-right" if width == 4 * height else "none"
 
 
 def new_sphere(layout: str, stereo: str = "none") -> Sphere:
