@@ -184,7 +184,7 @@ def _describe(
         duration=_duration(container, stream),
         frame_count=stream.frames or None,
         stream_index=stream.index,
-        interlaced=context.field_order > 1 or (frame is not None and frame.interlaced_frame),
+        interlaced=_fields_of(context) or (frame is not None and frame.interlaced_frame),
         has_alpha=any(component.is_alpha for component in pixel.components)
         or transparent(stream.metadata),
         begins_opaque=frame is not None and _is_opaque(frame),
@@ -197,6 +197,11 @@ def _describe(
     if frame is not None:
         borders = borders.upright(orientation_of(frame))
     return replace(info, rotation=turn, borders=borders)
+
+
+def _fields_of(context: av.VideoCodecContext) -> bool:
+    """Whether the stream says that it has fields; PyAV tells from version 18 on."""
+    return getattr(context, "field_order", 0) > 1
 
 
 def transparent(tags: Mapping[str, str]) -> bool:
