@@ -21,16 +21,18 @@ from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import NOT_ENOUGH, out_of_memory
 from brushflow.common.queues import result_of
 from brushflow.flow.opencv import one_opencv_thread
-from brushflow.pipeline.folder import RunFolder
+from brushflow.pipeline.folder import RunFolder, Segment
 from brushflow.pipeline.layers import Layers
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.outputs import check_destination, is_done, run_folder
+from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.parallel.rows import ShotExecutor
 from brushflow.pipeline.preview import stylize_image
 from brushflow.pipeline.resources import ShortOfMemory, too_large, warn_of_shortage
 from brushflow.pipeline.run import ProgressCallback, Run, RunReport, stylize_video
 from brushflow.pipeline.segments import plan_video
 from brushflow.pipeline.shot_painter import ShotPainter
+from brushflow.shots.scan import Scan
 from brushflow.video import Source, open_source
 
 logger = logging.getLogger(__name__)
@@ -188,11 +190,15 @@ def stylize_in_styles(
         left = [run for run, summary in zip(runs, summaries, strict=True) if summary is None]
         painted = 0
         if left:
-            painted = _paint_in_styles(left)
+            painter = _painter_of(left)
             scan = left[0].scan()
+            for run in left[1:]:
+                run.folder.save_scan(scan)
             plan = plan_video(scan, left[0].options, source.info)
-            for run in left:
-                summaries[runs.index(run)] = run.join(scan, plan, None)
+            fates = [run.settle(scan) for run in left]
+            painted = _paint_in_styles(left, painter, scan, plan)
+            for run, its in zip(left, fates, strict=True):
+                summaries[runs.index(run)] = run.join(scan, plan, its)
     seconds = time.monotonic() - started
     return [
         RunReport(run.output, painted=painted, seconds=seconds, kept=run.kept, **summary)
@@ -201,19 +207,24 @@ def stylize_in_styles(
     ]
 
 
-def _paint_in_styles(runs: Sequence[Run]) -> int:
-    """Paint what any of the runs lacks; the number of frames."""
+def _painter_of(runs: Sequence[Run]) -> Painter | Layers:
+    """What paints in the styles of all runs; one that is left goes on as it would alone."""
     first = runs[0]
-    painter = Layers(first.options, [run.options.style for run in runs])
+    painter = first.painter
+    if len(runs) > 1:
+        painter = Layers(first.options, [run.options.style for run in runs])
     painter.prepare()
     if painter.on_cpu:
         warn_of_shortage(painter.pixels(first.size), first.options)
-    scan = first.scan()
-    for run in runs[1:]:
-        run.folder.save_scan(scan)
-    plan = plan_video(scan, first.options, first.source.info)
+    return painter
+
+
+def _paint_in_styles(
+    runs: Sequence[Run], painter: Painter | Layers, scan: Scan, plan: Sequence[Segment]
+) -> int:
+    """Paint what any of the runs lacks; the number of frames."""
+    first = runs[0]
     for run in runs:
-        run.settle(scan)
         run.total = sum(map(len, plan))
     others = [(run.output, run.folder) for run in runs[1:]]
     at_once = ShotPainter(

@@ -218,6 +218,8 @@ class SphericalStylizer(CubeStylizer):
         if stereo != "none":
             self.names = tuple(f"{eye}-{face}" for eye in stereo.split("-") for face in FACES)
         self._panoramas: dict[tuple[int, int], Panorama] = {}
+        # Between the eyes; ``motion`` may be shared by layers, and is of frame after frame.
+        self._across = self.motion
 
     def stylize(
         self,
@@ -278,9 +280,9 @@ class SphericalStylizer(CubeStylizer):
         known = memory = None
         if motion is not None and earlier is not None:
             known = self._carried(motion[half:], earlier)
-        if self.motion is not None:
+        if self._across is not None:
             with ThreadPoolExecutor(self.workers, "motion") as pool:
-                across = self.motion(other, one, index, pool)
+                across = self._across(other, one, index, pool)
             memory = self._remembered(other, one, across, State(state.output))[1:]
             known = _over(known, *memory)
         network = self.first_network if earlier is None and known is None else self.network

@@ -11,7 +11,7 @@ from brushflow.models import StyleModel, build
 from brushflow.occlusion.motion import EstimatedMotion
 from brushflow.pipeline import StylizeOptions, layers, preview, segments, stylize_video
 from brushflow.pipeline.many_runs import stylize_in_styles
-from brushflow.video import open_source, read_image
+from brushflow.video import open_source, read_image, write_image
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +67,31 @@ def test_a_run_of_one_style_goes_on_with_what_all_have_left(clip, models, tmp_pa
     one = replace(options, style=models[1])
     report = stylize_video(clip, outputs[1][1], one)
     assert 0 < report.painted < 12
+    stylize_video(clip, tmp_path / "alone.mp4", one)
+    assert outputs[1][1].read_bytes() == (tmp_path / "alone.mp4").read_bytes()
+
+
+def test_a_style_that_is_left_goes_on_as_it_would_alone(clip, models, tmp_path, monkeypatch):
+    """With its mask, from what all have left, and a run of it alone goes on from there."""
+    monkeypatch.setattr(segments, "SEGMENT_FRAMES", 4)
+    height, width = next(iter(open_source(clip).read())).pixels.shape[:2]
+    mask = np.zeros((height, width, 3), np.uint8)
+    mask[:, width // 2 :] = 255
+    write_image(tmp_path / "mask.png", mask)
+    options = StylizeOptions(device="cpu", cuts="none", mask=str(tmp_path / "mask.png"))
+    outputs = [(style, tmp_path / f"{number}.mp4") for number, style in enumerate(models)]
+    for styles, frames in ((outputs, 5), (outputs[1:], 9)):
+        stop = threading.Event()
+
+        def end_after(stage, done, total, stop=stop, frames=frames):
+            if stage == "stylize" and done >= frames:
+                stop.set()
+
+        with pytest.raises(KeyboardInterrupt):
+            stylize_in_styles(open_source(clip), styles, options, end_after, stop)
+    one = replace(options, style=models[1])
+    report = stylize_video(clip, outputs[1][1], one)
+    assert 0 < report.painted < 8
     stylize_video(clip, tmp_path / "alone.mp4", one)
     assert outputs[1][1].read_bytes() == (tmp_path / "alone.mp4").read_bytes()
 

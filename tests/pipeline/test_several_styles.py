@@ -23,8 +23,9 @@ WAYS = {
     "forward": {},
     "backward": {"backward": True},
     "independent": {"independent": True},
-    "backward on a sphere": {
-        **{"backward": True, "spherical": "equirect", "face_size": 32, "overlap": 16}
+    "backward on two spheres": {
+        **{"backward": True, "spherical": "equirect", "stereo": "top-bottom"},
+        **{"face_size": 32, "overlap": 16},
     },
 }
 
@@ -116,7 +117,7 @@ def test_each_style_is_what_it_is_alone_and_all_go_on_together(
     assert (tmp_path / "jobs.mkv").read_bytes() == whole
 
 
-@pytest.mark.parametrize("way", ["independent", "backward on a sphere"])
+@pytest.mark.parametrize("way", ["independent", "backward on two spheres"])
 def test_what_no_style_paints_is_the_source(film, everything, tmp_path, way):
     options = replace(everything, style_outside=None, style_at=(), **WAYS[way])
     stylize_video(film, tmp_path / "out.mkv", options)
@@ -128,7 +129,7 @@ def test_what_no_style_paints_is_the_source(film, everything, tmp_path, way):
 
 
 def test_all_styles_are_what_they_are_alone(film, models, everything, tmp_path):
-    way = WAYS["backward on a sphere"]
+    way = WAYS["backward on two spheres"]
     options = replace(everything, style_outside=None, style_at=(), **way)
     outputs = [(style, tmp_path / f"{number}.mkv") for number, style in enumerate(models[:2])]
     stylize_in_styles(open_source(film), outputs, options)
