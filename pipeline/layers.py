@@ -22,8 +22,8 @@ from brushflow.pipeline.long_term import State
 from brushflow.pipeline.masks import shown
 from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.painter import Painter, model_digests
-from brushflow.pipeline.stylizer import Moment, Stylized, Stylizer
-from brushflow.pipeline.timeline import Moments, keyframes_of, kinds_of
+from brushflow.pipeline.stylizer import Stylized, Stylizer
+from brushflow.pipeline.timeline import Moments, first_moment, keyframes_of, kinds_of, paints
 from brushflow.shots.looks import Looks, plain_look
 
 
@@ -83,7 +83,7 @@ def painter_for(options: StylizeOptions) -> "Painter | Layers":
     if options.style == ALL:
         return Layers(options, available())
     several = options.style_at or options.style_outside is not None
-    return Layers(options) if several and options.strength > 0 else Painter(options)
+    return Layers(options) if several and paints(options) else Painter(options)
 
 
 class Layers:
@@ -91,6 +91,7 @@ class Layers:
 
     ``painters``: one for each of the timeline's kinds, and then, where a style lies outside of the
     mask, one for that. Or one for each of ``styles``, all of which are wanted: see ``finish_one``.
+    ``timed``: how many of them the timeline is of.
     """
 
     def __init__(self, options: StylizeOptions, styles: Sequence[str] = ()) -> None:
@@ -99,7 +100,7 @@ class Layers:
         kinds = kinds_of(keyframes_of(options))
         if styles:
             kinds = [(style, options.stroke) for style in styles]
-        self.inside = 0 if styles else len(kinds)
+        self.timed = 0 if styles else len(kinds)
         if options.style_outside is not None:
             kinds = [*kinds, (options.style_outside, options.stroke)]
         plain = replace(
@@ -150,10 +151,10 @@ class Layers:
         moments: Moments | None = None,
     ) -> Generator[Stylized, None, None]:
         """See ``Painter.paint``; ``Stylized.layers`` are those of the painters at work."""
-        moments = moments or (lambda index: self._only_first)
+        moments = moments or (lambda index: first_moment(self.options))
 
         def at_work(number: int, index: int) -> bool:
-            return number >= self.inside or moments(index).shares[number] > 0
+            return number >= self.timed or moments(index).shares[number] > 0
 
         self._share_motion(at_work, step)
         copies = itertools.tee(frames, len(self.painters))
@@ -175,12 +176,6 @@ class Layers:
                     moment=moments(index),
                     state=LayeredState(known) if known else None,
                 )
-
-    @property
-    def _only_first(self) -> Moment:
-        options = self.options
-        shares = tuple(float(number == 0) for number in range(self.inside))
-        return Moment(shares, options.strength, float(options.keep_colors))
 
     def _share_motion(self, at_work: Callable[[int, int], bool], step: int) -> None:
         """Have painters whose strokes, and so whose frames, are alike ask for motion once."""
@@ -240,7 +235,7 @@ class Layers:
 
     def finish(self, stylized: Stylized) -> np.ndarray:
         """The picture to write, see ``Painter.finish``."""
-        moment = stylized.moment or self._only_first
+        moment = stylized.moment or first_moment(self.options)
         pictures = {
             number: self.painters[number].picture(layer, moment.strength, moment.keep_colors)
             for number, layer in enumerate(stylized.layers)
@@ -251,5 +246,5 @@ class Layers:
         if len(shares) > 1:
             total = sum(each.astype(np.float32) * np.float32(share) for each, share in shares)
             picture = np.rint(total).astype(picture.dtype)
-        outside = pictures.get(self.inside, stylized.frame)
+        outside = pictures.get(self.timed, stylized.frame)
         return shown(picture, outside, stylized.mask, self.options.mask == ALPHA)

@@ -24,14 +24,14 @@ from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.spherical_stylizer import EachFace, SphericalStylizer
 from brushflow.pipeline.strokes import painted_size, stroke_for
 from brushflow.pipeline.stylizer import Stylized, Stylizer
-from brushflow.pipeline.timeline import keyframes_of
+from brushflow.pipeline.timeline import keyframes_of, paints
 from brushflow.shots.looks import Look, Looks, plain_look
 from brushflow.spherical import FACES, LAYOUTS, SphereFrames
 
 
 def model_digests(options: StylizeOptions) -> dict[str, str]:
     """SHA-256 of each file of weights that the options name, by its use; errors as of ``load``."""
-    if options.strength == 0:
+    if not paints(options):
         return {}
     if options.style == ALL:
         return {name: read_model(name).digest for name in available()} | _flow_digest(options)

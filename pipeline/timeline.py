@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,22 @@ def keyframes_of(options: StylizeOptions) -> list[Keyframe]:
     )
     keyframes = [first]
     for given in options.style_at:
+        earlier = Fraction(0)
         for entry in _entries(given):
-            keyframes.append(_keyframe(entry, keyframes[-1], given))
+            key = _keyframe(entry, keyframes[-1], given)
+            if 0 <= key.at < earlier:
+                raise UsageError(
+                    f"In {given}, the keyframe at {float(key.at):g} s stands behind the one at "
+                    f"{float(earlier):g} s; what it leaves out would be as it is then."
+                )
+            earlier = max(earlier, key.at)
+            keyframes.append(key)
     return keyframes
+
+
+def paints(options: StylizeOptions) -> bool:
+    """Whether anything is painted at any time; with strength 0 throughout, no model is needed."""
+    return any(key.strength > 0 for key in keyframes_of(options))
 
 
 def kinds_of(keyframes: Sequence[Keyframe]) -> list[Kind]:
@@ -93,9 +107,7 @@ def moments_of(options: StylizeOptions, scan: Scan, info: VideoInfo) -> Moments:
         if earlier == later:
             raise UsageError(f"Two keyframes are at {float(later):g} s; leave one of them out.")
 
-    def of(key: Keyframe) -> Moment:
-        shares = tuple(float(kind == (key.style, key.stroke)) for kind in kinds)
-        return Moment(shares, key.strength, float(key.keep_colors))
+    of = partial(_moment, kinds)
 
     def moment(index: int) -> Moment:
         second = seconds[index]
@@ -115,6 +127,19 @@ def moments_of(options: StylizeOptions, scan: Scan, info: VideoInfo) -> Moments:
         return of(placed[place - 1][1] if place else keyframes[0])
 
     return moment
+
+
+def first_moment(options: StylizeOptions) -> Moment:
+    """What the keyframes make of a picture, which has no other moment."""
+    keyframes = keyframes_of(options)
+    key = next((key for key in keyframes[1:] if key.at == 0), keyframes[0])
+    return _moment(kinds_of(keyframes), key)
+
+
+def _moment(kinds: Sequence[Kind], key: Keyframe) -> Moment:
+    """What is seen when a keyframe has come about."""
+    shares = tuple(float(kind == (key.style, key.stroke)) for kind in kinds)
+    return Moment(shares, key.strength, float(key.keep_colors))
 
 
 def unreached(options: StylizeOptions, scan: Scan, info: VideoInfo, last: int) -> list[str]:

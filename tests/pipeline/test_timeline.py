@@ -12,7 +12,7 @@ import torch
 from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, build
 from brushflow.pipeline import StylizeOptions, segments, stylize_video
-from brushflow.pipeline.timeline import keyframes_of, kinds_of, moments_of
+from brushflow.pipeline.timeline import first_moment, keyframes_of, kinds_of, moments_of
 from brushflow.tests.pipeline.test_masks import frames_of, lossless
 
 COUNT, SWITCH = 14, 6
@@ -108,6 +108,7 @@ def test_a_file_of_keyframes_says_more_and_leaves_the_rest_as_it_was(tmp_path):
         (["[[keyframe]]\nat = 1\nstrenght = 1"], "strenght is not known"),
         (["[[keyframe]]\nstyle = 'great-wave'"], "at is missing"),
         (["[[keyframe]]\nat = -1"], "at is -1"),
+        (["[[keyframe]]\nat = 10\n[[keyframe]]\nat = 5"], "at 5 s stands behind the one at 10 s"),
         (["[[keyframe]]\nat = 'cut0'"], "at is 'cut0'"),
         (["[[keyframe]]\nat = 1\nstrength = 2"], "strength is 2; it is from 0 to 1"),
         (["[[keyframe]]\nat = 1\nstroke = 'wide'"], "stroke is 'wide'"),
@@ -148,6 +149,22 @@ def test_a_film_of_two_styles_is_the_one_then_both_then_the_other(clip, options,
         later = other[index - SWITCH - 1] if share else one[index]
         expected = one[index] * (1 - share) + later * share
         assert np.abs(result[index] - expected).max() <= 0.51
+
+
+def test_a_film_that_becomes_a_painting_is_the_source_before(clip, options, models, tmp_path):
+    text = f"[[keyframe]]\nat = {SWITCH / 25}\nstrength = 1\nblend = 0\n"
+    rising = replace(options, strength=0.0, style_at=(written(tmp_path, text),))
+    result = painted(clip, tmp_path / "rising.mkv", rising)
+    source, whole = frames_of(clip), painted(clip, tmp_path / "whole.mkv", options)
+    for index in range(COUNT):
+        expected = source[index] if index < SWITCH else whole[index]
+        assert np.array_equal(result[index], expected)
+
+
+def test_a_picture_is_in_the_style_of_its_only_moment(models, tmp_path):
+    options = StylizeOptions(style="starry-night", style_at=("5:great-wave", "0:the-scream"))
+    assert kinds_of(keyframes_of(options))[1][0] == "the-scream"
+    assert first_moment(options).shares == (0, 1)
 
 
 def test_a_keyframe_that_no_frame_comes_to_is_told_of(clip, options, models, tmp_path, caplog):
