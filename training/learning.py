@@ -21,7 +21,7 @@ from brushflow.training.data.clips import scaled_size
 from brushflow.training.data.prepare import PrepareSettings, prepare_video
 from brushflow.training.images import read_painting
 from brushflow.training.loop import Progress, train
-from brushflow.training.options import TrainOptions
+from brushflow.training.options import TrainOptions, check_blend
 from brushflow.training.recipes import STROKES
 from brushflow.video import Source, open_source, write_image
 
@@ -63,15 +63,14 @@ def learned_place(
 
     The folder bears a digest of all that decides the model but the frames it is learned from: the
     next clip begins at once. The style is called as its painting, or ``name``, or as it has been
-    renamed. UsageError if there is no such painting or effort.
+    renamed. UsageError if there is no such painting, effort or blend.
     """
     if effort not in EFFORTS:
         raise UsageError(f"There is no effort {effort!r}; choose one of {', '.join(EFFORTS)}.")
     for painting in paintings:
         if not painting.is_file():
             raise UsageError(f"There is no painting {painting}.")
-    if blend and len(blend) != len(paintings):
-        raise UsageError(f"{len(paintings)} paintings need as many weights, not {len(blend)}.")
+    check_blend(blend, len(paintings))
     judge = Path(loss_weights)
     decides = {
         "paintings": [file_digest(painting) for painting in paintings],

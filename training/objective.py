@@ -19,7 +19,7 @@ from brushflow.training.losses import (
     range_penalty,
     total_variation,
 )
-from brushflow.training.options import ResolvedOptions
+from brushflow.training.options import ResolvedOptions, check_blend
 from brushflow.training.schedule import Schedule
 from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES, Means, noise_loss
 from brushflow.training.unroll import Network, Step
@@ -70,11 +70,7 @@ class Objective:
         # Numbers that the options may have are names now.
         self.names = dict(zip(layers, self.network.wanted, strict=True))
         blend = options.style_blend or (1.0,) * len(options.style)
-        if len(blend) != len(options.style) or min(blend) < 0 or sum(blend) <= 0:
-            raise UsageError(
-                f"Each of the {len(options.style)} style pictures needs a share, not negative.",
-                about="style_blend",
-            )
+        check_blend(blend, len(options.style))
         self.pixel_unit = MEAN_SQUARE if options.relative else 1.0
         paintings = [
             preprocess(read_painting(p, options.painting_size), device) for p in options.style

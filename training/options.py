@@ -1,5 +1,7 @@
 """The settings of a training run; defaults are those of the recipe "quick"."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any
 from brushflow.common.errors import UsageError
 from brushflow.common.option_fields import option_field
 from brushflow.common.torch_devices import DEVICES, PRECISIONS
+from brushflow.common.wording import counted
 from brushflow.flow.estimators import NAMES_TOLD
 from brushflow.models import read_model
 from brushflow.models.arch import PADDING_TYPES
@@ -310,6 +313,17 @@ class TrainOptions:
         values["style_size"] = self.painting_size  # which is all that a stroke changes
         del values["stroke"]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+
+
+def check_blend(blend: Sequence[float], paintings: int) -> None:
+    """UsageError for shares that blend no paintings; none at all are equal ones."""
+    proper = len(blend) == paintings and all(math.isfinite(share) and share >= 0 for share in blend)
+    if blend and not (proper and 0 < sum(blend) < math.inf):
+        raise UsageError(
+            f"The blend of {counted(paintings, 'painting')} needs a share of each: numbers that "
+            f"are not negative, and not all 0.",
+            about="style_blend",
+        )
 
 
 @dataclass(frozen=True)

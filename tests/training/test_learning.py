@@ -1,5 +1,6 @@
 """A painting that nobody trained is learned, once, and from what is to be painted."""
 
+import math
 import threading
 
 import pytest
@@ -64,8 +65,9 @@ def test_another_painting_effort_or_judge_is_another_model(quickly, painting, lo
     assert learned_place([painting]).stem == "waves"
     with pytest.raises(UsageError, match="no painting"):
         learned_place([painting.with_name("missing.jpg")])
-    with pytest.raises(UsageError, match="as many weights"):
-        learned_place([painting], blend=(1, 2))
+    for blend in ((1,), (0, 0), (2, -1), (1, -1), (math.nan, 1), (1, math.inf), (1e308, 1e308)):
+        with pytest.raises(UsageError, match="needs a share of each"):
+            learned_place([painting, other], blend=blend)
 
 
 def test_an_interrupted_painting_is_learned_to_its_end(quickly, painting, loss_weights):

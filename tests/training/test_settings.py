@@ -1,5 +1,6 @@
 """What a training run is asked for: checked before it begins, and kept in the model."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -56,7 +57,8 @@ def test_every_kind_of_network_learns_and_is_kept(options, change):
     [
         ({"arch": "c3s1-8,x8,c3s1-3"}, r"x8"),
         ({"temporal_loss": "magic"}, "There is no 'magic'; choose one of"),
-        ({"style_blend": (1.0, 2.0)}, "Each of the 1 style pictures needs a share"),
+        ({"style_blend": (1.0, 2.0)}, "The blend of 1 painting needs a share"),
+        ({"style_blend": (math.nan,)}, "needs a share"),
         ({"style_weights": (1.0, 2.0)}, "There are 2 weights for 3 layers"),
         ({"min_filter": 4}, "has an odd width, not 4"),
         ({"learning_rate": "fast"}, "'fast' is not of the form"),
