@@ -253,7 +253,10 @@ class RunFolder:
         return [s for s in plan if s in coded or self._whole(self.pixels_path(s))]
 
     def _whole(self, path: Path) -> bool:
-        """Whether a file is there as it was sealed; else it is removed."""
+        """Whether a file is there as it was sealed; else it is removed, if it ever was.
+
+        One that was not may be at work: another process seals it as soon as it is written.
+        """
         with suppress(OSError, BrushflowError):
             now = path.stat().st_size, path.stat().st_mtime_ns
             if self._known_whole.get(path) == now:
@@ -262,7 +265,8 @@ class RunFolder:
             if sealed and (path.suffix != ".mkv" or verify_segment(path) == len(_range(path))):
                 self._known_whole[path] = now
                 return True
-        path.unlink(missing_ok=True)
+        if _checksum_path(path).exists():
+            path.unlink(missing_ok=True)
         return False
 
     def save_state(self, index: int, tensors: dict[str, Tensor]) -> None:

@@ -17,6 +17,7 @@ from brushflow.common.errors import UsageError
 from brushflow.common.sizes import resized
 from brushflow.common.wording import counted
 from brushflow.pipeline.options import ALPHA, StylizeOptions
+from brushflow.pipeline.segments import frames_between
 from brushflow.shots.scan import Scan
 from brushflow.video import Source, VideoInfo, open_source
 from brushflow.video.clock import usual_step
@@ -88,6 +89,8 @@ class MaskedSource:
         whole = options.end is None
         tick = self._masks.info.time_base
         self._starts = [(pts - self._table[0]) * tick for pts in self._table]
+        self._step = usual_step(self._starts) or Fraction(1, 25)
+        self._seconds = scan.seconds(info.time_base)
         count, frames_there = len(self._table), len(scan.pts)
         # Exports of the same frames say other rates than their source now and then.
         self._one_each = count == (frames_there if whole else info.frame_count)
@@ -98,6 +101,7 @@ class MaskedSource:
                     f"The mask {options.mask} has {counted(count, 'picture')}, and {info.path} has "
                     f"{counted(frames_there, 'frame')}; there must be one for each."
                 )
+        self._number(frames_between(scan, options, info)[1])  # before any frame is painted
 
     def read(
         self, first: int, size: tuple[int, int], bit_depth: int
@@ -139,22 +143,22 @@ class MaskedSource:
                     number = following
 
     def _numbers(self, first: int) -> Iterator[int]:
-        """Which mask belongs to each frame from ``first`` on; UsageError where it has ended."""
+        """Which mask belongs to each frame from ``first`` on."""
+        return map(self._number, range(first, len(self.scan.pts)))
+
+    def _number(self, index: int) -> int:
+        """Which mask belongs to a frame; UsageError where it has ended."""
         assert self._masks is not None
-        pts, tick = self.scan.pts, self.source.info.time_base
-        step = usual_step(self._starts) or Fraction(1, 25)
-        for index in range(first, len(pts)):
-            if self._one_each:
-                yield index
-                continue
-            moment = (pts[index] - pts[0]) * tick + _ROUNDED
-            if self._masks.kind != "image" and moment > self._starts[-1] + 2 * step:
-                raise UsageError(
-                    f"The mask {self._masks.info.path} ends after "
-                    f"{float(self._starts[-1] + step):.2f} s, and {self.source.info.path} goes on; "
-                    f"make it as long."
-                )
-            yield bisect_right(self._starts, moment) - 1
+        if self._one_each:
+            return index
+        moment = self._seconds[index] + _ROUNDED
+        if self._masks.kind != "image" and moment > self._starts[-1] + 2 * self._step:
+            raise UsageError(
+                f"The mask {self._masks.info.path} ends after "
+                f"{float(self._starts[-1] + self._step):.2f} s, and {self.source.info.path} goes "
+                f"on; make it as long."
+            )
+        return bisect_right(self._starts, moment) - 1
 
 
 def parted(frame: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -15,7 +15,7 @@ from brushflow.models.network_input import FILLS
 from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.pipeline.strokes import COARSEST, FINEST
 from brushflow.shots.bars import NO_BARS, Sides, sides_of
-from brushflow.spherical import LAYOUTS
+from brushflow.spherical import LAYOUTS, SphereFrames
 from brushflow.video import (
     EncodeSettings,
     Source,
@@ -272,8 +272,10 @@ class StylizeOptions:
         if self.max_size is None or self.max_size >= longest:
             return width, height
         if self.spherical == "cubemap":
-            tile = max(2, self.max_size // 6 * 2)
-            return 3 * tile, 2 * tile
+            eyes = SphereFrames(self.spherical, self.stereo).eyes
+            across, down = 3 * eyes[0], 2 * eyes[1]
+            tile = max(2, self.max_size // max(across, down) // 2 * 2)
+            return across * tile, down * tile
         # Even sides, which most codecs ask for.
         return fit_size((width, height), self.max_size // 2 * 2, step=2)
 

@@ -83,6 +83,12 @@ class Painter:
         if self.moves:
             find_loader(options.flow)
         if options.image_model is not None:
+            if not self.recurrent:
+                raise UsageError(
+                    f"{options.style} paints every frame alone, so there is no first frame that "
+                    f"{options.image_model} could paint.",
+                    about="image_model",
+                )
             first = read_model(options.image_model)
             self._files.append(first)
             if first.in_channels != 3:
@@ -160,9 +166,11 @@ class Painter:
         if self._sphere.layout != LAYOUTS[0]:
             return size  # the tiles of other layouts cannot take any size
         across, down = self._sphere.eyes
-        size = size[0] // across, size[1] // down
-        _, height = painted_size(size, stroke_for(size, stroke))
-        # A sphere's picture is exactly twice as wide as it is high.
+        eye = size[0] // across, size[1] // down
+        width, height = painted_size(eye, stroke_for(eye, stroke))
+        if (width, height) == eye:
+            return size
+        # A picture of another size may as well be as a sphere's is, twice as wide as it is high.
         return across * 2 * height, down * height
 
     def pixels(self, size: tuple[int, int]) -> int:

@@ -98,7 +98,7 @@ def frames_between(scan: Scan, options: StylizeOptions, info: VideoInfo) -> tupl
     start, end = options.start, options.end
     if start is not None and end is not None and start >= end:
         raise UsageError("The end comes first, so no frame lies between start and end.", "times")
-    seconds = [(pts - scan.pts[0]) * info.time_base for pts in scan.pts]
+    seconds = scan.seconds(info.time_base)
     inside = [
         index
         for index, second in enumerate(seconds)

@@ -285,7 +285,7 @@ class ShotPainter:
 
         def complete(segment: Segment) -> None:
             check_stop()
-            if latest[0] is not None:
+            if latest[0] is not None and self.painter.recurrent:
                 states.append(segment.exit(self.step))
                 folder.save_state(states[-1], latest[0].tensors())
                 folder.drop_states(min(ends), max(ends), but=states[-2:])

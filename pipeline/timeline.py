@@ -98,7 +98,7 @@ def moments_of(options: StylizeOptions, scan: Scan, info: VideoInfo) -> Moments:
     """
     keyframes = keyframes_of(options)
     kinds = kinds_of(keyframes)
-    seconds = _seconds(scan, info)
+    seconds = scan.seconds(info.time_base)
     placed = sorted(
         ((_time(key, scan, seconds, info), key) for key in keyframes[1:]), key=lambda pair: pair[0]
     )
@@ -144,7 +144,7 @@ def _moment(kinds: Sequence[Kind], key: Keyframe) -> Moment:
 
 def unreached(options: StylizeOptions, scan: Scan, info: VideoInfo, last: int) -> list[str]:
     """A sentence for each keyframe that is later than frame ``last``, the last that is painted."""
-    seconds = _seconds(scan, info)
+    seconds = scan.seconds(info.time_base)
     times = sorted(_time(key, scan, seconds, info) for key in keyframes_of(options)[1:])
     return [
         f"The keyframe at {float(time):g} s changes nothing: the last frame of {info.path} that is "
@@ -152,10 +152,6 @@ def unreached(options: StylizeOptions, scan: Scan, info: VideoInfo, last: int) -
         for time in times
         if time > seconds[last]
     ]
-
-
-def _seconds(scan: Scan, info: VideoInfo) -> list[Fraction]:
-    return [(pts - scan.pts[0]) * info.time_base for pts in scan.pts]
 
 
 def _between(one: Moment, other: Moment, share: float) -> Moment:

@@ -54,12 +54,16 @@ class Scan:
         """Indices of the frames that follow a cut, going forward (``step`` 1) or backward (−1)."""
         return {cut if step > 0 else cut - 1 for cut in self.cuts}
 
+    def seconds(self, time_base: Fraction) -> list[Fraction]:
+        """When each frame is shown, in seconds after the first."""
+        return [(pts - self.pts[0]) * time_base for pts in self.pts]
+
     def about_filled(self, first: int, last: int, time_base: Fraction) -> list[str]:
         """A sentence about the frames from ``first`` to ``last`` that cannot be decoded, if any."""
         filled = [index for index in self.filled if first <= index <= last]
         if not filled:
             return []
-        begin = float((self.pts[filled[0]] - self.pts[0]) * time_base)
+        begin = float(self.seconds(time_base)[filled[0]])
         return [
             f"{len(filled)} of the frames cannot be decoded, the first at {begin:.3f} s; each "
             f"shows the one before it."

@@ -105,6 +105,23 @@ def test_damaged_or_lost_parts_are_made_again(long_shot, options, undisturbed, t
     assert output.read_bytes() == undisturbed
 
 
+def test_a_segment_that_is_being_written_is_left_to_its_writer(long_shot, options, tmp_path):
+    interrupted(long_shot, tmp_path / "out.mp4", options, 8)
+    made, plan = RunFolder(tmp_path / "out.mp4.brushflow"), plan_segments(0, 27, [], 6)
+    at_work = made.pixels_path(plan[3])
+    at_work.write_bytes(b"some frames")
+    assert plan[3] not in made.finished(plan)
+    assert at_work.read_bytes() == b"some frames"
+
+
+def test_frames_that_are_painted_alone_leave_no_states(long_shot, options, tmp_path):
+    for independent in (False, True):
+        place = tmp_path / f"{independent}.mp4"
+        interrupted(long_shot, place, replace(options, independent=independent), 20)
+        states = list((tmp_path / f"{place.name}.brushflow" / "state").iterdir())
+        assert bool(states) != independent
+
+
 @pytest.mark.parametrize("at_end", [False, True])
 def test_what_is_there_is_read_once_to_see_whether_it_is_whole(
     two_shots, options, at_end, monkeypatch, tmp_path

@@ -231,9 +231,12 @@ def test_a_mask_that_does_not_fit_is_refused_in_a_sentence(clip, options, tmp_pa
     lossless(tmp_path / "short.mkv", [np.zeros((64, 96, 3), np.uint8)] * 3)
     if values.get("mask", "alpha") != "alpha":
         values = {"mask": str(tmp_path / values["mask"])}
+    stages = []
     with pytest.raises(UsageError, match=words):
-        stylize_video(clip, tmp_path / "out.mkv", replace(options, **values))
-    assert not list(tmp_path.glob("out*"))
+        stylize_video(
+            clip, tmp_path / "out.mkv", replace(options, **values), lambda *s: stages.append(s[0])
+        )
+    assert not list(tmp_path.glob("out*")) and "stylize" not in stages
 
 
 def test_the_command_takes_a_mask_and_writes_a_transparent_film(options, run_command, tmp_path):

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -47,6 +48,15 @@ def test_a_finished_output_is_not_overwritten(two_shots, options, tmp_path):
     assert output.read_bytes() == b"precious"
     stylize_video(two_shots, output, replace(options, restart=True, end=Fraction(1, 5)))
     assert len(frames_of(output)) == 5
+
+
+def test_a_first_frame_has_no_painter_of_its_own_where_every_frame_is_one(
+    two_shots, options, tmp_path
+):
+    alone = replace(options, independent=True, image_model=Path("models/first.t7"))
+    with pytest.raises(UsageError, match="paints every frame alone") as error:
+        stylize_video(two_shots, tmp_path / "out.mp4", alone)
+    assert error.value.about == "image_model"
 
 
 def test_a_truncated_source_gives_what_there_is_and_says_so(

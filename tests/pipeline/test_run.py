@@ -71,14 +71,20 @@ def test_max_size_shrinks_and_never_enlarges(two_shots, options, tmp_path):
 
 def test_no_side_exceeds_max_size():
     for longest in range(16, 1100):
-        for layout, size in (
-            ("off", (1920, 1080)),
-            ("off", (1080, 1920)),
-            ("cubemap", (1536, 1024)),
+        for layout, stereo, size in (
+            ("off", "none", (1920, 1080)),
+            ("off", "none", (1080, 1920)),
+            ("cubemap", "none", (1536, 1024)),
+            ("cubemap", "top-bottom", (1536, 2048)),
+            ("cubemap", "left-right", (3072, 1024)),
         ):
-            sides = StylizeOptions(max_size=longest, spherical=layout).output_size(*size)
-            assert longest - (6 if layout == "cubemap" else 2) < max(sides) <= longest
+            options = StylizeOptions(max_size=longest, spherical=layout, stereo=stereo)
+            sides = options.output_size(*size)
+            tiles = {"none": 3, "top-bottom": 4, "left-right": 6}[stereo]
+            assert longest - (2 * tiles if layout == "cubemap" else 2) < max(sides) <= longest
             assert not any(side % 2 for side in sides)
+            if layout == "cubemap":
+                assert sides[0] * size[1] == sides[1] * size[0]  # tiles stay square
 
 
 def test_compare_puts_source_and_result_side_by_side(two_shots, options, tmp_path):

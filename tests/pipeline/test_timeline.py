@@ -13,6 +13,7 @@ from brushflow.common.errors import UsageError
 from brushflow.models import StyleModel, build
 from brushflow.pipeline import StylizeOptions, segments, stylize_video
 from brushflow.pipeline.timeline import first_moment, keyframes_of, kinds_of, moments_of
+from brushflow.shots.scan import Scan
 from brushflow.tests.pipeline.test_masks import frames_of, lossless
 
 COUNT, SWITCH = 14, 6
@@ -42,7 +43,7 @@ def options(models):
 
 def moments(given, count=51, cuts=()):
     options = StylizeOptions(style="starry-night", style_at=tuple(given))
-    scan = SimpleNamespace(pts=list(range(count)), cuts=list(cuts))
+    scan = Scan(list(range(count)), list(cuts), None, [])
     info = SimpleNamespace(time_base=Fraction(1, 10), path="film.mp4")
     return kinds_of(keyframes_of(options)), moments_of(options, scan, info)
 

@@ -9,6 +9,7 @@ import torch
 from brushflow.common.errors import UsageError
 from brushflow.models import load
 from brushflow.pipeline import StylizeOptions, stylize_video
+from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.spherical_stylizer import SphericalStylizer
 from brushflow.video import open_source, probe
 from brushflow.video.sphere import Sphere, new_sphere, read_sphere, write_sphere
@@ -45,6 +46,15 @@ def test_one_eye_is_painted_as_if_alone_and_the_other_with_its_strokes(spheres, 
         for eye in stereo.split("-")
         for face in ("front", "right", "back", "left", "up", "down")
     }
+
+
+def test_a_stroke_of_one_paints_spheres_of_any_shape_at_their_size(tiny_model_file):
+    """Stereo is often stored at half its height."""
+    options = StylizeOptions(
+        style=str(tiny_model_file), spherical="equirect", stereo="top-bottom", stroke=1.0
+    )
+    assert Painter(options).painted_at((3840, 2160)) == (3840, 2160)
+    assert Painter(replace(options, stroke=3)).painted_at((3840, 2160)) == (720, 720)
 
 
 def test_it_goes_on_from_a_state(spheres, tiny_model_file):
