@@ -1,5 +1,6 @@
 """Everything the next iteration of a training run depends on, in one file."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import torch
 
 from brushflow.common.atomic_files import atomic_path
-from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.common.errors import BrushflowError, UsageError, told
 from brushflow.common.memory import out_of_memory
 from brushflow.common.tensor_files import load_tensors
 
@@ -29,20 +30,30 @@ def write_checkpoint(folder: Path, state: dict[str, Any]) -> None:
         ) from error
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether the folder is of a training that has got somewhere."""
+    return (folder / NAME).exists()
+
+
 def read_checkpoint(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
     """The folder's checkpoint, None if there is none.
 
-    BrushflowError if it is damaged, UsageError if it belongs to a run with other settings.
+    BrushflowError if it is damaged or cannot be read, UsageError if it belongs to a run with other
+    settings.
     """
     path = folder / NAME
-    if not path.exists():
-        return None
     try:
-        state = load_tensors(path)
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BrushflowError(f"The checkpoint cannot be read: {told(error)}") from error
+    try:
+        state = load_tensors(io.BytesIO(content))
         before = state["settings"]
         if not isinstance(before, dict):
             raise TypeError("settings are no table")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BrushflowError(
             f"The checkpoint {path} is damaged: delete {folder} to start over."
         ) from error

@@ -2,6 +2,7 @@
 
 import logging
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -19,7 +20,7 @@ from brushflow.common.memory import out_of_memory
 from brushflow.common.torch_devices import autocast, usable_device
 from brushflow.models.model_file import StyleModel
 from brushflow.report.training_page import write_report
-from brushflow.training.checkpoint import Journal, read_checkpoint, write_checkpoint
+from brushflow.training.checkpoint import Journal, has_checkpoint, read_checkpoint, write_checkpoint
 from brushflow.training.data.batches import Batch, batches
 from brushflow.training.data.folders import open_data
 from brushflow.training.distributed import Workers, worker_device
@@ -70,16 +71,15 @@ def train(
 
     The folder ``<output>.training`` holds the checkpoint, the best model by validation,
     ``log.jsonl``, pictures and ``report.html``. Setting ``stop`` ends the run after the current
-    iteration with a checkpoint and KeyboardInterrupt.
+    iteration with a checkpoint and KeyboardInterrupt. UsageError if the output is there, and is not
+    of the training in that folder.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
-    if options.output.suffix.lower() != ".safetensors":
-        raise UsageError(f"Models are .safetensors files; call the output {options.output.stem}"
-                         f".safetensors instead of {options.output.name}.")  # fmt: skip
+    folder = options.output.with_name(options.output.name + ".training")
+    _check_places(options, folder)
     resolved = options.resolved()
     workers = Workers(usable_device(worker_device(options.device), options.precision))
-    folder = options.output.with_name(options.output.name + ".training")
     try:
         with alone_in(folder, _KNOWN) if workers.writes else nullcontext():
             run = Run(resolved, workers, folder)
@@ -107,6 +107,31 @@ def train(
     finally:
         workers.close()
     return options.output
+
+
+def _check_places(options: TrainOptions, folder: Path) -> None:
+    """UsageError if models cannot be written, or would replace what is not of this training."""
+    output = options.output
+    if output.suffix.lower() != ".safetensors":
+        raise UsageError(
+            f"Models are .safetensors files; call the output {output.stem}.safetensors instead of "
+            f"{output.name}."
+        )
+    if output.is_dir():
+        raise UsageError(f"{output} is a folder, and a model is a file.", about="output")
+    # A run writes its last checkpoint before the model.
+    if os.path.lexists(output) and not has_checkpoint(folder):
+        raise UsageError(
+            f"{output} exists already, and there is no training of it to go on with.",
+            about="output",
+        )
+    stems = [painting.stem.casefold() for painting in options.style]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if options.apart and twice is not None:
+        raise UsageError(
+            f"Two paintings to be learned apart are called {twice}, and so would their models be; "
+            f"rename one."
+        )
 
 
 def _iterate(run: "Run", progress: Callable[[Progress], None], stop: threading.Event) -> None:

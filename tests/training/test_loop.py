@@ -12,6 +12,7 @@ import torch
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import StyleModel, build, load
 from brushflow.training import train
+from brushflow.training.checkpoint import read_checkpoint
 from brushflow.training.loop import Run
 from brushflow.training.network import make_network
 
@@ -220,6 +221,14 @@ def test_a_damaged_checkpoint_is_named(options):
     (folder_of(options) / "checkpoint.pt").write_bytes(b"damaged")
     with pytest.raises(BrushflowError, match=r"checkpoint\.pt is damaged"):
         train(options)
+
+
+def test_a_checkpoint_that_cannot_be_read_is_not_called_damaged(tmp_path):
+    assert read_checkpoint(tmp_path, {}) is None
+    (tmp_path / "checkpoint.pt").mkdir()  # which no system opens as a file
+    with pytest.raises(BrushflowError, match="cannot be read: ") as caught:
+        read_checkpoint(tmp_path, {})
+    assert "damaged" not in str(caught.value) and "delete" not in str(caught.value)
 
 
 def test_a_loss_that_is_no_number_leaves_a_usable_checkpoint(options, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from brushflow.common.errors import UsageError
 from brushflow.models import load
-from brushflow.training import TrainOptions, train
+from brushflow.training import TrainOptions, loop, train
 from brushflow.training.schedule import WARM_UP, Schedule, SizeSchedule, one_cycle
 
 
@@ -108,6 +108,28 @@ def test_defaults_of_the_mix_use_what_is_there(options):
 def test_models_are_called_safetensors_before_anything_is_trained(options):
     with pytest.raises(UsageError, match=r"call the output mine\.safetensors instead of mine\.pth"):
         train(replace(options, output=options.output.with_name("mine.pth")))
+
+
+def test_what_exists_is_not_replaced_by_a_model(options, monkeypatch):
+    monkeypatch.setattr(loop, "Run", None)  # before anything is trained
+    options.output.mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        train(options)
+    options.output.rmdir()
+    options.output.write_bytes(b"of months")
+    folder = options.output.with_name("mine.safetensors.training")
+    for _ in range(2):  # nor where a training has begun that has written none
+        with pytest.raises(UsageError, match=r"mine\.safetensors exists already"):
+            train(options)
+        folder.mkdir(exist_ok=True)
+    assert options.output.read_bytes() == b"of months" and not any(folder.iterdir())
+
+
+def test_a_training_that_is_done_is_done_again_at_once(finished):
+    before = finished.output.read_bytes()
+    steps = []
+    assert train(finished, steps.append) == finished.output
+    assert not steps and finished.output.read_bytes() == before
 
 
 def test_judging_by_what_is_not_taught_is_refused(options, photographs):
