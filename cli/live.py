@@ -90,7 +90,7 @@ def offered(style: str) -> tuple[str, dict[str, str]]:
 def _tell(report: SessionReport, capture: Capture) -> None:
     """How fast it was, and what was written."""
     meter = report.meter
-    if report.size is not None:
+    if report.size is not None and meter.latencies:
         width, height = report.size
         click.echo(
             f"Painted {len(meter.latencies)} of {counted(capture.arrived, 'frame')} at "

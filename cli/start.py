@@ -115,6 +115,8 @@ class Interrupts:
         """
         import threading
 
+        if self._lost:
+            return
         self._lost = True
         threading.Thread(target=self._raise_again, daemon=True).start()
 

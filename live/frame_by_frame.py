@@ -33,7 +33,11 @@ class FrameByFrame:
         self._frame = frame
         if self._painting is None:
             self._painting = self._painter.paint(self._handed_in())
-        return next(self._painting)
+        try:
+            return next(self._painting)
+        except BaseException:
+            self.forget()  # what has raised gives nothing any more
+            raise
 
     def forget(self) -> None:
         """Paint the next frame knowing nothing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import av
 import numpy as np
@@ -14,6 +14,13 @@ from brushflow.common.errors import BrushflowError, UsageError
 _Y4M = "yuv4mpegpipe"
 # Formats that are given back as they came, and what y4m calls them.
 _KEPT = {"yuv420p": "420jpeg", "yuv422p": "422", "yuv444p": "444"}
+
+
+class Readable(Protocol):
+    """What frames come from."""
+
+    def read(self, count: int, /) -> bytes:
+        """So many bytes; fewer at the end, and none after it."""
 
 
 class StreamReader:
@@ -26,7 +33,7 @@ class StreamReader:
         UsageError: the stream is no y4m.
     """
 
-    def __init__(self, stream: BinaryIO, raw: tuple[int, int] | None = None) -> None:
+    def __init__(self, stream: Readable, raw: tuple[int, int] | None = None) -> None:
         self._stream = stream
         self.raw = raw
         self.rate, self.aspect, self.format = Fraction(25), Fraction(1), "yuv420p"

@@ -1,5 +1,7 @@
 """What all commands share: how they end, whatever happens when, and how they read their options."""
 
+from brushflow.cli.start import Interrupts
+
 import ast
 import errno
 import io
@@ -268,6 +270,14 @@ def test_an_interrupt_that_a_destructor_swallows_is_not_lost(ended):
     """
     code, _, err = ended(body)
     assert code == 130 and err.strip() == "Interrupted."
+
+
+def test_interrupts_that_are_lost_together_are_raised_by_one(monkeypatch):
+    interrupts, begun = Interrupts(), []
+    monkeypatch.setattr(interrupts, "_raise_again", lambda: begun.append(1))
+    for _ in range(3):
+        interrupts.was_lost()
+    assert begun == [1]
 
 
 def test_ctrl_c_when_all_is_done_changes_nothing(ended):

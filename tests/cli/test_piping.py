@@ -1,13 +1,17 @@
 """From stream to stream: as many frames as came, of their kind, painted as files are."""
 
 import io
+import os
+import threading
+from contextlib import nullcontext
 from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 
-from brushflow.cli.piping import noting_cuts, paint_stream
+from brushflow.cli import piping
+from brushflow.cli.piping import Listening, noting_cuts, paint_piped, paint_stream
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.pipeline import StylizeOptions
 from brushflow.pipeline.painter import Painter
@@ -92,3 +96,36 @@ def test_a_reader_who_leaves_ends_it(frames, raw):
     like = StreamReader(io.BytesIO(y4m(frames)), raw)
     with pytest.raises(BrushflowError, match="Broken pipe"):
         StreamWriter(Left(), like).write(frames[0])
+
+
+@pytest.fixture
+def pipe():
+    """Both ends of a pipe: a file to read from, and a descriptor to write to."""
+    reads, writes = os.pipe()
+    with os.fdopen(reads) as source:
+        yield source, writes
+        os.close(writes)  # before the file is closed, for the sake of who still waits
+
+
+@pytest.mark.parametrize("raw", [None, (96, 64)])
+@pytest.mark.parametrize("begun", [0, 1.5])
+def test_ctrl_c_is_heard_while_nothing_comes(frames, pipe, monkeypatch, raw, begun):
+    source, writes = pipe
+    data = b"".join(f.tobytes() for f in frames) if raw else y4m(frames)
+    os.write(writes, data[: int(begun * frames[0].size)])
+    stop = threading.Event()
+    monkeypatch.setattr(piping, "stop_on_interrupt", lambda: nullcontext(stop))
+    monkeypatch.setattr(piping.sys, "stdin", source)
+    monkeypatch.setattr(piping.os, "isatty", lambda _: False)
+    threading.Timer(0.3, stop.set).start()
+    with pytest.raises(KeyboardInterrupt):
+        paint_piped(StylizeOptions(strength=0), raw, quiet=True)
+
+
+def test_what_comes_in_pieces_is_read_to_its_end(pipe):
+    source, writes = pipe
+    stream = Listening(source.fileno(), threading.Event())
+    os.write(writes, b"abc")
+    assert stream.read(2) == b"ab"
+    threading.Timer(0.05, os.write, (writes, b"defg")).start()
+    assert stream.read(4) == b"cdef"

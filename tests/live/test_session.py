@@ -4,11 +4,13 @@ import itertools
 import threading
 from fractions import Fraction
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import av
 import numpy as np
 import pytest
 
+from brushflow.cli.live import _tell
 from brushflow.common.errors import BrushflowError
 from brushflow.live.capture import Capture
 from brushflow.live.controls import Controls
@@ -140,6 +142,25 @@ def test_an_error_of_the_painter_leaves_a_whole_recording(session, as_device, dr
     with pytest.raises(BrushflowError, match="it broke"), made.capture:
         made.run()
     assert len(times_of(tmp_path / "out.mp4")) == 5
+
+
+def test_what_fails_before_anything_was_shown_is_what_is_told(session, as_device, drifting, capsys):
+    made = session(as_device(drifting(2)), recording=False)
+    made.view.show = Mock(side_effect=BrushflowError("it broke"))
+    with pytest.raises(BrushflowError, match="it broke"), made.capture:
+        made.run()
+    assert made.report.size is not None
+    _tell(made.report, made.capture)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_frame_that_fails_costs_no_other(tiny_style, drifting):
+    painter, frames = FrameByFrame(StylizeOptions(style=str(tiny_style))), drifting(3)
+    first = painter.paint(frames[0]).output
+    with pytest.raises(ValueError, match="a frame is"):
+        painter.paint(np.empty(frames[0].shape, object))
+    assert np.array_equal(painter.paint(frames[0]).output.numpy(), first.numpy())
+    painter.forget()
 
 
 def test_keys(session, as_device, drifting, tmp_path):
