@@ -84,7 +84,8 @@ def _merged(
 ) -> dict[str, Any]:
     """Fields of TrainOptions: the command line before the file before the recipe.
 
-    A network to go on from has its own architecture, whatever the recipe's is.
+    A network to go on from has its own architecture, whatever the recipe's is, and another temporal
+    loss than the recipe's its own weight.
     """
     from_file = _read_config(ctx, config) if config else {}
     if ctx.get_parameter_source("recipe") is ParameterSource.DEFAULT:
@@ -98,6 +99,10 @@ def _merged(
     recipes = RECIPES[recipe]
     if (from_file | typed).get("init_from"):
         recipes = {name: value for name, value in recipes.items() if name not in OF_THE_NETWORK}
+    named = (from_file | typed).get("temporal_loss")
+    if named not in (None, recipes.get("temporal_loss", TrainOptions.temporal_loss)):
+        # Its weight is of another loss; each has a usual one.
+        recipes = {n: value for n, value in recipes.items() if n != "temporal_weight_schedule"}
     values = given | recipes | from_file | typed
     for name in ("style", "output"):
         if not values[name]:

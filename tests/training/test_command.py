@@ -19,6 +19,7 @@ from brushflow.training.loop import Run
 from brushflow.training.network import make_network
 from brushflow.training.recipes import RECIPES
 from brushflow.training.schedule import SizeSchedule
+from brushflow.training.temporal import TEMPORAL_LOSSES
 
 
 @pytest.fixture
@@ -68,6 +69,26 @@ def test_the_frame_difference_recipe_has_its_papers_network(merged):
     network = make_network(merged(*BASE, "--videos", "clips", "--recipe", "fdb").resolved())
     described = (network.arch, network.padding_type, network.norm, network.tanh_constant)
     assert described == (FDB_ARCH, "interpolate", "plain", 0)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("loss", TEMPORAL_LOSSES)
+def test_a_temporal_loss_has_its_own_weight_whatever_the_recipe(merged, recipe, loss):
+    started = (*BASE, "--videos", "clips", "--recipe", recipe)
+    weight = merged(*started, "--temporal-loss", loss).resolved().temporal_weight_schedule
+    usual = merged(*started).resolved()
+    if loss == usual.temporal_loss:
+        assert weight == usual.temporal_weight_schedule
+    else:
+        assert float(weight) == (200 if loss == "pixel" else TEMPORAL_LOSSES[loss].weight)
+    given = merged(*started, "--temporal-loss", loss, "--temporal-weight", "7")
+    assert given.resolved().temporal_weight_schedule == "7"
+
+
+def test_a_file_may_name_the_temporal_loss(merged, tmp_path):
+    (tmp_path / "run.toml").write_text('recipe = "fdb"\ntemporal-loss = "p-fdb"\n')
+    options = merged(*BASE, "--videos", "clips", "--config", tmp_path / "run.toml")
+    assert float(options.resolved().temporal_weight_schedule) == 400
 
 
 @pytest.mark.parametrize("name", RECIPES)
