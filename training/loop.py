@@ -174,8 +174,9 @@ class Run:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         self.rate = Schedule.parse(options.learning_rate, "learning_rate")
         self.data = open_data(options, self.device)
+        apart = self.network if isinstance(self.network, NormsApart) else None
         self.validation = Validation(
-            self.data.validation, options.val_batches, options.iterations, self.device
+            self.data.validation, options.val_batches, options.iterations, self.device, apart
         )
         self.journal = Journal(folder / "log.jsonl")
         self._check_shares()

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from brushflow.common.errors import UsageError
 from brushflow.models import StyleNetwork
 
 
@@ -12,6 +13,7 @@ class NormsApart(nn.Module):
 
     ``chosen`` is the painting whose norms are used, from 0 up; only these and the shared weights
     get gradients. ``network`` holds the shared weights; what its norms hold is not used.
+    UsageError for a network without instance norms that have weights.
     """
 
     def __init__(self, network: StyleNetwork, count: int) -> None:
@@ -25,6 +27,12 @@ class NormsApart(nn.Module):
             if isinstance(module, nn.InstanceNorm2d)
             for kind, parameter in module.named_parameters()
         }
+        if not norms:
+            raise UsageError(
+                f"Paintings are learned apart by the weights of instance norms, and with "
+                f"{network.norm} normalization there are none.",
+                about="norm",
+            )
         self._names = list(norms)
         self.norms = nn.ModuleList(
             nn.ParameterList(nn.Parameter(p.detach().clone()) for p in norms.values())

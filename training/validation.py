@@ -13,16 +13,23 @@ class Validation:
     """Every term of the objective over a fixed set of batches.
 
     Each source of the mix counts with its weight in the mix; windows, batches and steps are those
-    of the end of the schedule. The same batches every time, so that values compare.
+    of the end of the schedule. The same batches every time, so that values compare. ``apart`` is
+    what has norms for every painting inside of the network that is judged, if anything has.
     """
 
     def __init__(
-        self, data: TrainingData, count: int, iterations: int, device: torch.device
+        self,
+        data: TrainingData,
+        count: int,
+        iterations: int,
+        device: torch.device,
+        apart: NormsApart | None = None,
     ) -> None:
         self.data = data
         self.count = count
         self.iterations = iterations
         self.device = device
+        self.apart = apart
 
     @torch.no_grad()
     def __call__(
@@ -38,8 +45,8 @@ class Validation:
             source = wheel[place * len(wheel) // self.count]
             batch = self.data.batch(self.iterations, source=source, variant=place)
             painting = place % len(objective.perceptual)
-            if isinstance(network, NormsApart):
-                network.chosen = painting
+            if self.apart is not None:
+                self.apart.chosen = painting
             steps = recurrence(network, batch.to(self.device), place)
             losses = objective(network, steps, self.iterations, full=True, painting=painting)
             for name, value in losses.items():

@@ -7,11 +7,20 @@ import torch
 from safetensors.torch import load_file
 from skimage import data, io
 
+from brushflow.common.errors import UsageError
 from brushflow.models import build, load
 from brushflow.training import train
 from brushflow.training.norms_apart import NormsApart
 
 ARCH = "c3s1-8,d8,R8,U2,c3s1-3"
+
+
+@pytest.fixture
+def two(options, tmp_path):
+    """The options of a run that learns two paintings apart."""
+    other = tmp_path / "other.png"
+    io.imsave(other, data.coffee()[::2, ::2], check_contrast=False)
+    return replace(options, style=(*options.style, other), apart=True, relative=True)
 
 
 @pytest.fixture
@@ -60,10 +69,8 @@ def test_only_the_chosen_norms_and_what_is_shared_learn(network):
     assert shared and all(p.grad is not None for p in shared)
 
 
-def test_a_run_writes_a_model_for_each_painting_and_resumes(options, tmp_path):
-    other = tmp_path / "other.png"
-    io.imsave(other, data.coffee()[::2, ::2], check_contrast=False)
-    options = replace(options, style=(*options.style, other), apart=True, relative=True)
+def test_a_run_writes_a_model_for_each_painting_and_resumes(two, tmp_path):
+    options = two
     whole = replace(options, output=tmp_path / "whole.safetensors")
     train(whole)
 
@@ -85,3 +92,42 @@ def test_a_run_writes_a_model_for_each_painting_and_resumes(options, tmp_path):
     first, second = (network.state_dict() for network in styles)
     assert torch.equal(first[kernels], second[kernels])
     assert not torch.equal(first[norms], second[norms])
+
+
+class Compiled:
+    """As what torch.compile gives: like a network, but not of its class."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def __call__(self, x):
+        return self.network(x)
+
+    def __getattr__(self, name):
+        return getattr(self.network, name)
+
+
+def test_each_is_judged_by_its_own_norms_also_compiled(two, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", Compiled)
+    judged = {}
+    for compiled in (False, True):
+        folder = tmp_path / str(compiled)
+        options = replace(two, output=folder / "a.safetensors", compile=compiled, iterations=3)
+        options = replace(options, identity_iterations=0, style_ramp=0, images_every=0)
+        judged[compiled] = []
+        train(options, lambda p, values=judged[compiled]: values.append(p.validation))
+    assert judged[False][-1] and judged[True] == judged[False]
+
+
+@pytest.mark.parametrize("norm", ["plain", "batch"])
+def test_without_norms_that_learn_nothing_is_apart(two, norm):
+    with pytest.raises(UsageError, match=f"with {norm} normalization"):
+        train(replace(two, norm=norm))
+
+
+def test_paintings_of_one_name_are_no_two_models(two, tmp_path):
+    (tmp_path / "more").mkdir()
+    again = tmp_path / "more" / "Painting.jpg"
+    io.imsave(again, data.coffee()[::2, ::2], check_contrast=False)
+    with pytest.raises(UsageError, match="are called painting"):
+        train(replace(two, style=(*two.style, again)))
