@@ -29,7 +29,7 @@ from brushflow.pipeline.parallel.dask_cluster import ClusterExecutor
 from brushflow.pipeline.parallel.processes import painting_processes, usable_cores
 from brushflow.pipeline.parallel.rows import ShotExecutor
 from brushflow.pipeline.preview import preview, stylize_image
-from brushflow.pipeline.resources import estimate_run
+from brushflow.pipeline.resources import estimate_run, memory_of_process
 from brushflow.video import Source, open_source
 
 
@@ -194,19 +194,21 @@ class Work:
         self, sources: Sequence[Source]
     ) -> Iterator[tuple[ProgressDisplay, threading.Event, ShotExecutor | None]]:
         """A progress display, an event that Ctrl-C sets, and processes if several are wanted."""
-        sizes = [self.options.output_size(s.info.width, s.info.height) for s in sources]
-        largest = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
         with (
             stop_on_interrupt() as stop,
-            self._executor(largest) as executor,
+            self._executor(sources) as executor,
             ProgressDisplay(self.quiet) as display,
         ):
             yield display, stop, executor
 
-    def _executor(self, size: tuple[int, int]) -> AbstractContextManager[ShotExecutor | None]:
+    def _executor(self, sources: Sequence[Source]) -> AbstractContextManager[ShotExecutor | None]:
         if self.cluster is not None:
             return ClusterExecutor(self.cluster)
-        return painting_processes(self.jobs, self.options.device, size)
+        memory = 0
+        for source in sources if self.jobs == "auto" else ():
+            with suppress(BrushflowError):  # which is told when it is this source's turn
+                memory = max(memory, memory_of_process(source, self.options))
+        return painting_processes(self.jobs, self.options.device, memory)
 
 
 def open_those_there(work: Sequence[tuple[str, Path]], fps: Fraction) -> dict[str, Source]:

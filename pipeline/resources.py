@@ -28,8 +28,10 @@ from brushflow.video import SegmentWriter, Source
 _SMALLEST_FLOW = 128  # pixels on the longest side; motion is not found on less
 # What a process takes: PyTorch and OpenCV, and for each pixel of a frame the network's layers,
 # queued frames and the encoder's; the paper's network needs 2 GB at 1920×1080, ffmpeg half of one.
+# Where a frame is painted smaller, 3840×2160 take 2.2 GB.
 _BASE = 700 << 20
 _PER_PIXEL = 1300
+_PER_PIXEL_SHOWN = 130
 _MEASURED = 6  # frames
 _STATE_CHANNELS, _STATE_BYTES = 3, 4
 
@@ -40,9 +42,19 @@ class ShortOfMemory(Exception):  # noqa: N818
     """Memory ran out while frames were painted; what was finished before is kept."""
 
 
-def memory_to_paint(pixels: int) -> int:
-    """Bytes that a process takes for so many pixels at once; small networks take less."""
-    return _BASE + _PER_PIXEL * pixels
+def memory_to_paint(pixels: int, shown: int = 0) -> int:
+    """Bytes that a process takes for so many pixels at once; small networks take less.
+
+    ``shown``: pixels of a frame, where that is painted smaller.
+    """
+    return _BASE + _PER_PIXEL * pixels + _PER_PIXEL_SHOWN * max(0, shown - pixels)
+
+
+def memory_of_process(source: Source, options: StylizeOptions) -> int:
+    """Bytes that a process takes to paint a source; UsageError where it cannot be painted."""
+    options = options.for_source(source.info)
+    width, height = options.output_size(source.info.width, source.info.height)
+    return memory_to_paint(painter_for(options).pixels((width, height)), width * height)
 
 
 def warn_of_shortage(pixels: int, options: StylizeOptions) -> None:

@@ -20,7 +20,6 @@ import torch
 from brushflow.common.memory import CGROUP, available_memory, keep_freed_memory
 from brushflow.common.torch_devices import choose_device, choose_precision
 from brushflow.pipeline.parallel import worker
-from brushflow.pipeline.resources import memory_to_paint
 
 # PyTorch's threads and CUDA do not survive a fork.
 _SPAWN = multiprocessing.get_context("spawn")
@@ -212,9 +211,9 @@ def _end_with_parent() -> None:
 
 @contextlib.contextmanager
 def painting_processes(
-    jobs: int | str, device: str, size: tuple[int, int]
+    jobs: int | str, device: str, memory: int
 ) -> Iterator[PaintingProcesses | None]:
-    """Processes to paint frames of ``size`` (width, height) with; None if this one will do.
+    """Processes that take so many bytes of ``memory`` each; None if this one will do.
 
     ``jobs`` is their number, or "auto": as many as there are processors or, on CUDA, GPUs, as far
     as memory goes. PyTorch's threads are divided among those at work.
@@ -223,7 +222,7 @@ def painting_processes(
     gpus: list[str] = _visible_gpus() if chosen.type == "cuda" and chosen.index is None else []
     if jobs == "auto":
         jobs = len(gpus) if chosen.type != "cpu" else usable_cores()
-        jobs = max(1, min(jobs, _that_fit(size)))
+        jobs = max(1, min(jobs, available_memory() // max(memory, 1)))
     if jobs == 1:
         yield None
         return
@@ -241,10 +240,6 @@ def usable_cores() -> int:
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
-
-
-def _that_fit(size: tuple[int, int]) -> int:
-    return available_memory() // memory_to_paint(size[0] * size[1])
 
 
 def _visible_gpus() -> list[str]:

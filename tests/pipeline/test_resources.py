@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from fractions import Fraction
 from functools import partial
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -163,6 +164,23 @@ def test_a_shortage_is_foreseen(face_size, clip, tiny_model_file, tmp_path, monk
         stylize_video(clip, tmp_path / f"{free}.mp4", options)
         about = [getattr(record, "about", None) for record in caplog.records]
         assert (("face_size" if face_size else "max_size") in about) == told
+
+
+def test_what_a_process_takes_is_of_what_is_painted(clip, tiny_model_file):
+    """Of a large frame at its stroke, of all faces of a sphere, and of every style."""
+    source = open_source(clip)
+    info = replace(source.info, width=3840, height=2160)
+    large = SimpleNamespace(info=info)
+    options = StylizeOptions(style=str(tiny_model_file), device="cpu")
+    plain = resources.memory_of_process(large, replace(options, stroke=1.0))
+    assert plain == resources.memory_to_paint(3840 * 2160)
+    shown = resources.memory_of_process(large, options)
+    assert shown == resources.memory_to_paint(854 * 480, 3840 * 2160)
+    assert 2e9 < shown < plain / 4
+    two = replace(options, style_outside=str(tiny_model_file), mask="mask.png")
+    assert resources.memory_of_process(large, two) - shown == pytest.approx(854 * 480 * 1170)
+    faces = replace(options, spherical="equirect", face_size=64)
+    assert resources.memory_of_process(source, faces) == resources.memory_to_paint(6 * 64 * 64)
 
 
 def tell_most_memory(path):

@@ -89,6 +89,14 @@ def test_who_has_others_paint_builds_no_network(
     assert output.read_bytes() == serial
 
 
+@pytest.mark.parametrize(("fit", "count"), [(9, 4), (3, 3), (1, None), (0, None)])
+def test_there_are_as_many_processes_as_processors_and_memory_allow(fit, count, monkeypatch):
+    monkeypatch.setattr(parallel, "usable_cores", lambda: 4)
+    monkeypatch.setattr(parallel, "available_memory", lambda: fit * 1000 + 999)
+    with parallel.painting_processes("auto", "cpu", 1000) as executor:
+        assert (executor and executor.count) == count
+
+
 @pytest.mark.slow
 def test_a_painting_process_that_is_killed_is_replaced(film, options, serial, tmp_path):
     # Processes of its own, begun here: whatever lives already is of another test.
