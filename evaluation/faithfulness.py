@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.stats import rankdata
 from skimage.metrics import structural_similarity
 from torch import Tensor
 
@@ -98,11 +99,15 @@ def edge_similarity(edges: np.ndarray, source_edges: np.ndarray) -> float:
 def light_order(painting: Frame, frame: Frame) -> float:
     """Spearman's rank correlation of two pictures' luminance, both shrunk to 1/16, in [−1, 1].
 
-    1 where what is lighter in the source is lighter in the painting, whatever its palette.
+    1 where what is lighter in the source is lighter in the painting, whatever its palette; 0 if
+    either is of one grey, which has no order.
     """
     ranks = []
     for picture in (painting, frame):
         height, width = (max(1, side // 16) for side in picture.shape[:2])
         small = cv2.resize(luminance(picture), (width, height), interpolation=cv2.INTER_AREA)
-        ranks.append(small.ravel().argsort().argsort())
+        # Equal greys have equal means but for rounding, and one rank.
+        ranks.append(rankdata(small.ravel().round(5)))
+    if any(np.ptp(of_one) == 0 for of_one in ranks):
+        return 0.0
     return float(np.corrcoef(ranks)[0, 1])

@@ -180,3 +180,13 @@ def test_lights_order_knows_no_palette():
     assert light_order(255 - frame, frame) == pytest.approx(-1, abs=1e-3)
     noise = np.random.default_rng(0).integers(0, 256, frame.shape, np.uint8)
     assert abs(light_order(noise, frame)) < 0.3
+
+
+def test_what_is_equally_light_has_no_order():
+    frame = np.ascontiguousarray(data.astronaut()[:157, :231])  # no whole blocks of 16
+    grey = np.full_like(frame, 77)
+    assert light_order(grey, frame) == light_order(frame, grey) == light_order(grey, grey) == 0
+    # A quarter of each of two steps, by hand: ranks 1.5, 1.5, 3.5, 3.5 and 2, 2, 2, 4.
+    half, corner = np.zeros((2, 32, 32, 3), np.uint8)
+    half[16:], corner[16:, 16:] = 200, 90
+    assert light_order(corner, half) == pytest.approx(1 / np.sqrt(3))
