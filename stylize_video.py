@@ -240,7 +240,9 @@ def command(
         else:
             if folder is not None:
                 make_folder(folder)
-            learning.learn(many[0][0], many[0][1])
+            first = next((each for each in many if each[0] in opened), None)
+            if first is not None:  # else what is wrong is said of each
+                learning.learn(*first)
             work.stylize_many(many, opened, folder)
         return
     source = open_source(sources[0], options.fps)

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,13 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / NAME).exists()
 
 
-def read_checkpoint(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | None:
+def read_checkpoint(
+    folder: Path, settings: dict[str, Any], any_of: Collection[str] = ()
+) -> dict[str, Any] | None:
     """The folder's checkpoint, None if there is none.
 
     BrushflowError if it is damaged or cannot be read, UsageError if it belongs to a run with other
-    settings.
+    settings; those in ``any_of`` may be others.
     """
     path = folder / NAME
     try:
@@ -59,7 +62,7 @@ def read_checkpoint(folder: Path, settings: dict[str, Any]) -> dict[str, Any] | 
         ) from error
     # Compared as JSON, which knows no tuples.
     now = json.loads(json.dumps(settings))
-    for name in sorted(before.keys() | now.keys()):
+    for name in sorted((before.keys() | now.keys()) - set(any_of)):
         if before.get(name) != now.get(name):
             raise UsageError(
                 f"{path} was made with {name} = {before.get(name)!r}, not {now.get(name)!r}.",

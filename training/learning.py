@@ -120,7 +120,7 @@ def learn_style(
         for painting in paintings:
             read_painting(painting, STROKES["style_size"])
         LossNetwork(loss_weights, [layer.partition("/")[0] for layer in STROKES["style_layers"]])
-        photographs, videos = material(place.parent / "material", frames)
+        photographs, videos = material(place.parent / "material", frames, stop)
         options = TrainOptions(
             style=paintings,
             output=place,
@@ -134,7 +134,7 @@ def learn_style(
             style_blend=tuple(blend),
             **recipe_of(EFFORTS[effort]) | ({} if videos else {"data_mix": _STILL}),
         )
-        train(options, progress, stop)
+        train(options, progress, stop, told_apart=("style", "loss_weights"))
         for folder in (place.parent / "material", place.with_name(f"{place.name}.training")):
             shutil.rmtree(folder, ignore_errors=True)
     return load(place)
@@ -153,11 +153,19 @@ def recipe_of(effort: Effort) -> dict[str, Any]:
     }
 
 
-def material(folder: Path, frames: Path | str | None) -> tuple[Path, Path | None]:
+def material(
+    folder: Path, frames: Path | str | None, stop: threading.Event | None = None
+) -> tuple[Path, Path | None]:
     """Photographs, and sequences of frames that move if there are some.
 
     What is whole is kept, also if it is of other frames: an interrupted run goes on with it.
+    KeyboardInterrupt soon after ``stop`` is set.
     """
+
+    def check() -> None:
+        if stop is not None and stop.is_set():
+            raise KeyboardInterrupt
+
     photographs, videos, whole = folder / "photographs", folder / "videos", folder / "whole"
     if not whole.exists():
         moving = 0
@@ -165,20 +173,22 @@ def material(folder: Path, frames: Path | str | None) -> tuple[Path, Path | None
         pictures = {name: getattr(data, name)() for name in _PHOTOGRAPHS}
         if frames is not None:
             source = open_source(frames)
-            pictures |= {f"frame-{i:03d}": frame for i, frame in enumerate(_spread(source))}
+            pictures |= {f"frame-{i:03d}": frame for i, frame in enumerate(_spread(source, check))}
             if source.kind != "image":
-                moving = prepare_video(Path(frames), videos / "train" / "source", _SEQUENCES)
+                place = videos / "train" / "source"
+                moving = prepare_video(Path(frames), place, _SEQUENCES, check)
         for name, picture in pictures.items():
             write_image(photographs / f"{name}.png", picture)
         whole.write_text(str(moving), encoding="utf-8")
     return photographs, videos if int(whole.read_text(encoding="utf-8")) else None
 
 
-def _spread(source: Source) -> list[np.ndarray]:
+def _spread(source: Source, check: Callable[[], None]) -> list[np.ndarray]:
     """Frames (H, W, 3) from all over the source, at the size that is learned from."""
     size = scaled_size(source.info.width, source.info.height, (_SIDE, _SIDE))
     step, kept = 1, []
     for number, frame in enumerate(source.read(size=size)):
+        check()
         if number % step:
             continue
         kept.append(frame.pixels)

@@ -5,7 +5,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +66,7 @@ def train(
     options: TrainOptions,
     progress: Callable[[Progress], None] = lambda _: None,
     stop: threading.Event | None = None,
+    told_apart: Collection[str] = (),
 ) -> Path:
     """Train a model and return its path; continue if a run was interrupted.
 
@@ -73,6 +74,9 @@ def train(
     ``log.jsonl``, pictures and ``report.html``. Setting ``stop`` ends the run after the current
     iteration with a checkpoint and KeyboardInterrupt. UsageError if the output is there, and is not
     of the training in that folder.
+
+    ``told_apart``: settings that name files whose contents have decided where the output is, and
+    which may be called otherwise when it goes on.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -83,7 +87,7 @@ def train(
     try:
         with alone_in(folder, _KNOWN) if workers.writes else nullcontext():
             run = Run(resolved, workers, folder)
-            run.resume()
+            run.resume(told_apart)
             short = foreseen(resolved)
             if short is not None and workers.writes:
                 logger.warning(short)
@@ -326,9 +330,9 @@ class Run:
             },
         )
 
-    def resume(self) -> None:
-        """Continue from the checkpoint, if there is one with the same settings."""
-        state = read_checkpoint(self.folder, self.options.settings())
+    def resume(self, told_apart: Collection[str] = ()) -> None:
+        """Continue from the checkpoint, if there is one with the same settings but these."""
+        state = read_checkpoint(self.folder, self.options.settings(), told_apart)
         self.iteration = state["iteration"] if state else 0
         if self.workers.writes:
             self.journal.rewind(self.iteration)

@@ -1,6 +1,7 @@
 """A painting that nobody trained is learned, once, and from what is to be painted."""
 
 import math
+import shutil
 import threading
 
 import pytest
@@ -15,6 +16,7 @@ from brushflow.models.model_file import BASE
 from brushflow.stylize_video import command
 from brushflow.training import learning
 from brushflow.training.learning import learn_style, learned_place
+from brushflow.video import open_source
 
 
 @pytest.fixture
@@ -88,6 +90,45 @@ def test_an_interrupted_painting_is_learned_to_its_end(quickly, painting, loss_w
     learned_place([painting], loss_weights=judge).unlink()
     whole = learn_style(painting, loss_weights=judge)
     assert whole.digest == resumed.digest
+
+
+def test_an_interrupted_painting_goes_on_under_other_names(quickly, painting, loss_weights):
+    stop, steps = threading.Event(), []
+
+    def interrupt(progress):
+        steps.append(progress.iteration)
+        stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        learn_style(painting, loss_weights=str(loss_weights), progress=interrupt, stop=stop)
+    renamed = painting.rename(painting.with_name("painting"))  # as the page calls all
+    judge = shutil.copy(loss_weights, painting.with_name("judge.safetensors"))
+    learn_style(renamed, loss_weights=str(judge), name="sea", progress=interrupt)
+    assert steps == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("frames", [1, 13, 30])
+def test_an_interrupt_is_heard_while_material_is_gathered(
+    quickly, painting, loss_weights, make_clip, drifting, frames, monkeypatch
+):
+    """Among the frames that are photographs, where shots are sought, where motion is found."""
+    clip = make_clip(painting.with_name("clip.mp4"), drifting(12, picture="coffee"))
+    kind = type(open_source(clip))
+    stop, read, left = threading.Event(), kind.read, [frames]
+
+    def counting(self, *arguments, **named):
+        for frame in read(self, *arguments, **named):
+            left[0] -= 1
+            if left[0] == 0:
+                stop.set()
+            yield frame
+
+    judge = str(loss_weights)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(kind, "read", counting)
+        learn_style(painting, clip, loss_weights=judge, stop=stop)
+    assert left == [0]
+    assert learn_style(painting, clip, loss_weights=judge).training["videos"] == "videos"
 
 
 @pytest.mark.parametrize("kind", ["CMYK", "tiny"])
@@ -166,11 +207,21 @@ def test_where_nothing_can_be_written_nothing_is_learned(quickly, painting, make
 def test_several_clips_into_a_new_folder_are_painted_too(
     quickly, painting, loss_weights, make_clip, drifting
 ):
-    clips = [painting.with_name(f"{name}.mp4") for name in "ab"]
+    broken, *clips = [painting.with_name(f"{name}.mp4") for name in "0ab"]
+    broken.write_bytes(b"no video")
     for clip in clips:
         make_clip(clip, drifting(4, picture="coffee"))
     out = painting.with_name("out")
-    arguments = [*clips, "--style", painting, "--loss-weights", loss_weights, "-o", f"{out}/"]
+    arguments = [
+        broken,
+        *clips,
+        "--style",
+        painting,
+        "--loss-weights",
+        loss_weights,
+        "-o",
+        f"{out}/",
+    ]
     result = CliRunner().invoke(command, [str(a) for a in [*arguments, "--device", "cpu"]])
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1 and "0.mp4" in result.output, result.output
     assert sorted(p.name for p in out.iterdir()) == ["a.waves.mp4", "b.waves.mp4"]

@@ -77,13 +77,17 @@ class Shots:
     shots: list[tuple[int, int]]
 
 
-def scan_shots(path: Path) -> Shots:
-    """Look at all frames once, small and grey; BrushflowError if they cannot be decoded."""
+def scan_shots(path: Path, check: Callable[[], None] = lambda: None) -> Shots:
+    """Look at all frames once, small and grey; BrushflowError if they cannot be decoded.
+
+    ``check`` is called for each.
+    """
     source = open_source(path)
     table: list[int] = []
     detector = CutDetector()
     small = scan_size(source.info.width, source.info.height)
     for frame in source.read(size=small, gray=True):
+        check()
         table.append(frame.pts)
         detector.add(frame.pixels)
     starts = [0, *detector.cuts()]

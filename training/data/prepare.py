@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -59,11 +59,13 @@ def place_for(name: str, out: Path, validation_percent: float) -> Path:
     return place
 
 
-def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
+def prepare_video(
+    path: Path, folder: Path, settings: PrepareSettings, check: Callable[[], None] = lambda: None
+) -> int:
     """Write the sequences of one video below ``folder`` and return their number.
 
     What an earlier call with the same settings finished is kept. BrushflowError if the video
-    cannot be decoded.
+    cannot be decoded. ``check`` is called often, and may raise to end it.
     """
     marker = folder / "done.json"
     wanted = asdict(settings)
@@ -73,14 +75,14 @@ def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
             return done["sequences"]
     # What an interrupted call left may be of other settings, which do not mix.
     remove_sequences(folder)
-    shots = scan_shots(path)
+    shots = scan_shots(path, check)
     reach = settings.gap * (settings.length - 1) + 1
     starts = [
         first + place
         for first, length in shots.shots
         for place in range(0, length - reach + 1, reach)
     ]
-    motion = _motions(shots.source, shots.table, starts, settings)
+    motion = _motions(shots.source, shots.table, starts, settings, check)
     useful = {s: m for s, m in motion.items() if LEAST_MOTION <= m <= MOST_MOTION}
     chosen = sorted(useful, key=lambda start: useful[start], reverse=True)[: settings.per_video]
     estimator = load_estimator(settings.flow, settings.device, settings.flow_weights)
@@ -88,6 +90,7 @@ def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
     size = scaled_size(info.width, info.height, (settings.side, settings.side))
     written = 0
     for start in sorted(chosen):
+        check()
         reading = shots.source.read(size=size, first=start, table=shots.table)
         frames = [f.pixels for f in islice(reading, 0, reach, settings.gap)]
         reading.close()
@@ -107,7 +110,11 @@ def prepare_video(path: Path, folder: Path, settings: PrepareSettings) -> int:
 
 
 def _motions(
-    source: Source, table: list[int], starts: list[int], settings: PrepareSettings
+    source: Source,
+    table: list[int],
+    starts: list[int],
+    settings: PrepareSettings,
+    check: Callable[[], None],
 ) -> dict[int, float]:
     """Mean displacement per step, in pixels of the prepared size, by the sequence's first frame."""
     reach = settings.gap * (settings.length - 1)
@@ -118,6 +125,7 @@ def _motions(
     motions: dict[int, float] = {}
     wanted = set(starts)
     for frame in source.read(size=size, table=table):
+        check()
         if frame.index in wanted:
             firsts[frame.index] = frame.pixels
         before = firsts.pop(frame.index - reach, None)
