@@ -32,7 +32,7 @@ class Motion:
     ``flow``: float32 (H, W, 2) in pixels, on the frame's grid; ``reliability``: float32 (H, W)
     in [0, 1]; ``reverse``: flow from the previous frame to this one on the grid that it was found
     on, in that grid's pixels, as few ever want it; None if unknown; ``found``: flow and reliability
-    on that grid, None if it is the frame's.
+    on that grid, None if they never were on another.
     """
 
     flow: np.ndarray

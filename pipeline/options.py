@@ -15,6 +15,7 @@ from brushflow.models.network_input import FILLS
 from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.pipeline.strokes import COARSEST, FINEST
 from brushflow.shots.bars import NO_BARS, Sides, sides_of
+from brushflow.shots.looks import scaled
 from brushflow.spherical import LAYOUTS, SphereFrames
 from brushflow.video import (
     EncodeSettings,
@@ -291,8 +292,9 @@ class StylizeOptions:
             transparent = self.mask == ALPHA or (info.has_alpha and not info.begins_opaque)
             return NO_BARS if transparent else None
         sides = sides_of(int(side) for side in self.crop_bars.split(":"))
-        top, bottom, left, right = sides
-        if info.height - top - bottom < 2 or info.width - left - right < 2:
+        size = self.output_size(info.width, info.height)
+        top, bottom, left, right = scaled(sides, (info.width, info.height), size)
+        if size[1] - top - bottom < 2 or size[0] - left - right < 2:
             raise UsageError(
                 f"Bars of {self.crop_bars} pixels leave nothing of the {info.width}×{info.height} "
                 f"of {info.path}.",

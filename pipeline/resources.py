@@ -17,6 +17,7 @@ from brushflow.common.torch_devices import release_device_memory
 from brushflow.occlusion.motion import usual_size
 from brushflow.pipeline.finishing import as_output
 from brushflow.pipeline.layers import Layers, painter_for
+from brushflow.pipeline.long_term import MOST_ANCHORS
 from brushflow.pipeline.masks import MaskedSource, check_mask
 from brushflow.pipeline.options import StylizeOptions
 from brushflow.pipeline.painter import Painter
@@ -33,7 +34,9 @@ _BASE = 700 << 20
 _PER_PIXEL = 1300
 _PER_PIXEL_SHOWN = 130
 _MEASURED = 6  # frames
-_STATE_CHANNELS, _STATE_BYTES = 3, 4
+# For each pixel that is painted: an output, and paintings of anchors with what motion is of them,
+# six numbers on a grid of a quarter.
+_STATE_BYTES = 12 + MOST_ANCHORS * (12 + 6)
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +155,7 @@ def estimate_run(
     seconds, size = _measure(read, output, options, painter, first, check_stop)
     frames = sum(map(len, plan))
     again = painter.stylizer.settle if painter.stylizer else 0
-    states = 2 * _STATE_CHANNELS * _STATE_BYTES * width * height if painter.recurrent else 0
+    states = 2 * _STATE_BYTES * painter.pixels((width, height)) if painter.recurrent else 0
     return Estimate(
         frames,
         len(shots),

@@ -1,6 +1,6 @@
 """Painting the segments of shots: nothing outside a shot need be known for it.
 
-The frames of segments are read and painted, and go into files, see ``segment_files``.
+The frames of segments are read and painted, and go into files, see ``segments.SegmentFiles``.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

@@ -327,7 +327,7 @@ def smoothed(faces: Tensor, median_filter: int) -> Tensor:
 
 
 class EachFace:
-    """Motion of six faces, each on its own."""
+    """Motion of faces, each on its own."""
 
     def __init__(self, motion: Callable[[np.ndarray, np.ndarray, int, Executor], Motion]) -> None:
         self.motion = motion

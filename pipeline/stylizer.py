@@ -69,8 +69,8 @@ class Stylizer:
     """Paints frames one after another, each with the one before it as prior.
 
     Ruder et al. 2018, sec. 5.1: the network sees the frame, the previous output warped to it
-    times the reliability, and the reliability. The state is the network's own float32 output;
-    one is held at a time. Motion of coming frames is found in other threads meanwhile.
+    times the reliability, and the reliability. The state is the float32 output, with its anchors
+    (see ``State``). Motion of coming frames is found in other threads meanwhile.
 
     Args:
         model: a video model (7 channels), an image model (3), which paints every frame alone, or
@@ -91,7 +91,7 @@ class Stylizer:
             with what it would settle to anyway. For video models that paint first frames too.
         long_term: share of the output that comes from a shot's anchor where that is in sight,
             see ``pipeline.long_term``; 0, as published: only the painting before is carried over.
-        device, precision: see ``pipeline.devices``.
+        device, precision: see ``common.torch_devices``.
         shared: pictures painted at once are parts of one, as the faces of a sphere are.
         workers: threads that find motion; ``lookahead``: frames held for them.
     """

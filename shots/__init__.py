@@ -1,1 +1,2 @@
-"""Where a shot begins: one look at every frame, cuts and gradual transitions."""
+"""Where a shot begins, and what it shows besides: one look at every frame finds cuts, gradual
+transitions, bars and fades."""

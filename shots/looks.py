@@ -81,7 +81,7 @@ def plain_look(index: int) -> Look:
 def looks_of(scan: Scan, source: tuple[int, int], size: tuple[int, int]) -> Looks:
     """What the scan of frames of size ``source`` says of them, read at ``size`` (width, height)."""
     starts = [first for first, _ in scan.bars]
-    by_start = [_scaled(sides, source, size) for _, sides in scan.bars]
+    by_start = [scaled(sides, source, size) for _, sides in scan.bars]
     lights = {
         fade.first + number: (gain, fade.colour)
         for fade in scan.fades
@@ -114,7 +114,7 @@ def contents(frame: np.ndarray) -> float:
     return float(np.clip((deviation - _FLAT) / (_PICTURE - _FLAT), 0, 1))
 
 
-def _scaled(sides: Sides, source: tuple[int, int], size: tuple[int, int]) -> Sides:
+def scaled(sides: Sides, source: tuple[int, int], size: tuple[int, int]) -> Sides:
     """Bars as wide in frames of another size; a line that is half picture is a bar's."""
     down, across = size[1] / source[1], size[0] / source[0]
     top, bottom, left, right = (
