@@ -72,6 +72,11 @@ def shown_until(
                 packets.append((time, (packet.duration or 0) * packet.time_base))
             if packet.dts is not None and packet.dts * packet.time_base > last:
                 break
+        first = (video.start_time or 0) * tick_of(video)
+        if len(container.streams) == 1 and [time for time, _ in packets] == [first]:
+            # The file is about nothing but this picture, which has no neighbour to be measured by.
+            whole = Fraction(container.duration or 0, av.time_base)
+            packets = [(last, max(whole, packets[0][1]))]
     following = min((time for time, _ in packets if time > last), default=None)
     own = max((length for time, length in packets if time == last), default=Fraction(0))
     until = following or (last + own if own > 0 else None)

@@ -62,7 +62,9 @@ def input_options(container: str) -> dict[str, str]:
     """
     names = set(container.split(","))
     known = next((name for name in ffmpeg.demuxers() if names & set(name.split(","))), None)
-    return _limits() | ({"f": known.split(",")[0]} if known else {})
+    # Pictures of 10 ms were slowed down by programs before version 6, as browsers do.
+    clock = {"min_delay": "1"} if known == "gif" else {}
+    return _limits() | ({"f": known.split(",")[0]} if known else {}) | clock
 
 
 def open_input(path: Path) -> InputContainer:

@@ -8,6 +8,7 @@ from itertools import cycle, pairwise
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
 from brushflow.common.errors import BrushflowError
 from brushflow.video import FrameReader, ffmpeg_version, open_source, probe
@@ -308,6 +309,13 @@ def test_digital_video_begins_when_its_sound_does(run_ffmpeg, rebuild, tmp_path,
     shown = times(tmp_path / "out.mp4", "video")
     assert shown == [k / Fraction(rate) for k in range(len(shown))]
     assert abs(times(tmp_path / "out.mp4", "audio")[0]) < 0.03
+
+
+def test_pictures_of_a_hundredth_of_a_second_stay_so(times_of, tmp_path):
+    """In which older programs slow a GIF down to a tenth, and newer ones do not."""
+    first, *more = (Image.new("RGB", (64, 48), color) for color in ("red", "green", "blue"))
+    first.save(tmp_path / "fast.gif", save_all=True, append_images=more, duration=[10, 10, 500])
+    assert times_of(tmp_path / "fast.gif") == [0, Fraction(1, 100), Fraction(2, 100)]
 
 
 def test_the_program_tells_what_it_finds(run_ffmpeg, tmp_path):

@@ -118,6 +118,8 @@ def last_shown(path):
         ("one.mp4", ["testsrc2=s=64x48:r=1/20:d=20", "-frames:v", 1], 20),
         ("one.mkv", ["testsrc2=s=64x48:r=1/20:d=20", "-frames:v", 1], 20),
         ("one.mov", ["testsrc2=s=64x48:r=1/20:d=20", "-frames:v", 1], 20),
+        ("one.flv", ["testsrc2=s=64x48:r=1/20:d=20", "-frames:v", 1], 20),
+        ("one.wmv", ["testsrc2=s=64x48:r=1/20:d=20", "-frames:v", 1], 20),
         ("slides.gif", ["testsrc2=s=64x48:r=25:d=1", "-final_delay", 1500], 15),
     ],
 )
