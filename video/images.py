@@ -12,7 +12,7 @@ import threading
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,8 +64,8 @@ class _Header:
     mode: str = ""
     orientation: int = 1
     profile: bytes = b""
-    pictures: int = 1
     size: tuple[int, int] = (0, 0)
+    pictures: int = 1
 
 
 @contextmanager
@@ -86,23 +86,34 @@ def _of_any_size() -> Iterator[None]:
 def _read_header(file: io.BytesIO | Path) -> _Header:
     try:
         with _of_any_size(), Image.open(file, formats=_KINDS) as opened:
-            kind = opened.format or ""
             return _Header(
-                kind,
+                opened.format or "",
                 opened.mode,
                 int(opened.getexif().get(ExifTags.Base.Orientation, 1)),
                 opened.info.get("icc_profile") or b"",
-                getattr(opened, "n_frames", 1) if kind in _MOVING else 1,
                 opened.size,
+                _pictures_in(opened),  # last, as it turns pages
             )
     except Exception:  # Pillow's readers fail in every way; what matters is what OpenCV reads
         return _Header()
 
 
+def _pictures_in(opened: Image.Image) -> int:
+    """How many pictures follow one another; of pages, no more than two are counted."""
+    if opened.format in _MOVING:
+        return getattr(opened, "n_frames", 1)
+    if opened.format == "TIFF":
+        with suppress(EOFError):
+            opened.seek(1)
+            return 2
+    return 1
+
+
 def moving_kind(path: Path) -> str:
     """Pillow's name of the kind of a picture's file with several in a row, "" for any other."""
     header = _read_header(path)
-    several = header.pictures > 1 or (header.kind == "JPEG" and is_motion_jpeg(path))
+    several = header.kind in _MOVING and header.pictures > 1
+    several = several or (header.kind == "JPEG" and is_motion_jpeg(path))
     return header.kind if several else ""
 
 
@@ -197,7 +208,7 @@ def _decode(data: np.ndarray, path: Path, alpha: bool, shortest: int | None) -> 
         return None
     header = _read_header(io.BytesIO(data.data))
     if header.pictures > 1:
-        _tell_of_animation(path)
+        _tell_of_more(path, "an animation" if header.kind in _MOVING else "of several pages")
     try:
         if header.mode == "CMYK" and header.profile and mode_of(header.profile) == "CMYK":
             with _of_any_size(), Image.open(io.BytesIO(data.data)) as opened:
@@ -213,6 +224,8 @@ def _decode(data: np.ndarray, path: Path, alpha: bool, shortest: int | None) -> 
                 color = to_srgb(cv2.cvtColor(turned, cv2.COLOR_BGRA2RGB), header.profile)
                 picture = np.dstack([color, turned[..., 3]])
                 return picture if alpha else on_black(picture)
+            if picture is not None and picture.ndim == 2 and picture.dtype.kind == "f":
+                return np.dstack([_whole_numbers(_shrunk(picture, shortest))] * 3)
         flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
         if shortest and header.kind == "JPEG":
             shrinking = (flag for by, flag in _REDUCED if shortest * by <= min(header.size))
@@ -227,8 +240,8 @@ def _decode(data: np.ndarray, path: Path, alpha: bool, shortest: int | None) -> 
 
 
 @functools.cache
-def _tell_of_animation(path: Path) -> None:
-    logger.warning("%s is an animation, of which the first picture is taken.", path)
+def _tell_of_more(path: Path, what: str) -> None:
+    logger.warning("%s is %s, of which the first picture is taken.", path, what)
 
 
 def _shrunk(picture: np.ndarray, shortest: int | None) -> np.ndarray:

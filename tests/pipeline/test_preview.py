@@ -25,6 +25,13 @@ def test_a_pattern_with_a_gap_says_what_it_leaves_out(tmp_path, drifting, caplog
     assert "ends at the gap before number 3; 2 later pictures are left out" in caplog.text
 
 
+def test_a_grey_picture_of_fractions_is_read(tmp_path):
+    picture = np.linspace(0, 1, 40 * 50, dtype=np.float32).reshape(40, 50)
+    cv2.imwrite(str(tmp_path / "x.tiff"), picture)
+    read = read_image(tmp_path / "x.tiff")
+    assert read.shape == (40, 50, 3) and np.abs(read - 255 * picture[..., None]).max() < 0.51
+
+
 def test_a_float_picture_with_alpha_is_read(tmp_path):
     picture = np.full((40, 50, 4), 0.5, np.float32)
     picture[:, 25:, 3] = 1

@@ -235,6 +235,19 @@ def test_animated_pictures_are_videos_with_their_own_pace(kind, name, tmp_path):
     ] == [(8, 12)]
 
 
+def test_later_pages_of_a_picture_are_not_left_out_without_a_word(tmp_path, caplog):
+    pages = [Image.new("RGB", (64, 48), color) for color in ("red", "green", "blue")]
+    path = tmp_path / "scan.tiff"
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    source = open_source(path)
+    assert source.kind != "animation"
+    assert [tuple(frame.pixels[0, 0]) for frame in source.read()] == [(255, 0, 0)]
+    assert caplog.text.count("of several pages, of which the first picture is taken") == 1
+    pages[0].save(tmp_path / "one.tiff")
+    assert list(open_source(tmp_path / "one.tiff").read())
+    assert "one.tiff" not in caplog.text
+
+
 def test_an_animation_becomes_a_video_that_shows_its_last_picture_as_long(tmp_path):
     source = animate(tmp_path / "a.webp", "WEBP", alpha=200)
     options = StylizeOptions(strength=0, codec="ffv1")
