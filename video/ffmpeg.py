@@ -25,6 +25,11 @@ logger = logging.getLogger(__name__)
 BINARY_VARIABLE = "BRUSHFLOW_FFMPEG"
 ERROR_TAIL = 8192
 _PATIENCE = 0.2  # seconds
+# What ffmpeg's parts say when another one has failed; newer versions have more to say.
+_CONSEQUENCE = re.compile(
+    "maybe incorrect parameters|Nothing was written into|Task finished with error"
+    "|Terminating thread|encoder before EOF|Error sending frames|Conversion failed"
+)
 # What a new session is elsewhere: Ctrl-C does not reach the process.
 if sys.platform == "win32":
     _APART = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -293,13 +298,15 @@ class FFmpegProcess:
         return self._tail.decode(errors="replace")
 
     def last_message(self) -> str:
-        """Return ffmpeg's last line of complaint, without its memory addresses, or ``""``."""
-        lines = self.messages().strip().splitlines()
-        while lines and lines[-1].strip().startswith("Last message repeated"):
-            lines.pop()
-        if not lines:
-            return ""
-        return re.sub(r"(\[[^\]@]+) @ 0x[0-9a-f]+\]", r"\1]", lines[-1].strip()).rstrip(".")
+        """Return ffmpeg's last line of complaint, without its memory addresses, or ``""``.
+
+        Not one that only tells what followed from what was said before.
+        """
+        lines = [line.strip() for line in self.messages().strip().splitlines()]
+        lines = [line for line in lines if not line.startswith("Last message repeated")]
+        causes = [line for line in lines if not _CONSEQUENCE.search(line)]
+        last = (causes or lines or [""])[-1]
+        return re.sub(r"(\[[^\]@]+) @ 0x[0-9a-f]+\]", r"\1]", last).rstrip(".")
 
 
 def run_ffmpeg(command: list[str], task: str) -> None:

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -242,6 +243,9 @@ def test_a_size_that_the_encoder_refuses_names_the_option_for_sizes(codec):
     with pytest.raises(UsageError, match=rf"20000×16 .*{codec}") as caught:
         try_settings(EncodeSettings(codec=codec), 20000, 16, BT709)
     assert caught.value.about == "frame_size"
+    # It is the encoder who says why, and no part of ffmpeg that only got nothing from it.
+    assert re.search("width|dimension|resolution|size|large", str(caught.value).split(codec, 1)[1])
+    assert "Nothing was written" not in str(caught.value)
 
 
 def test_a_repetition_is_no_message(replace_ffmpeg):
