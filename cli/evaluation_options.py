@@ -15,8 +15,8 @@ from brushflow.evaluation.frame_scores import FrameScores
 from brushflow.models import preprocess
 from brushflow.models.loss_network import LossNetwork
 from brushflow.occlusion.motion import FileMotion
-from brushflow.training.images import read_painting
 from brushflow.training.losses import STATISTICS, PerceptualLoss, layer_weights
+from brushflow.video.paintings import read_painting
 
 _OPTIONS = (
     click.option("--evaluate", is_flag=True, help="Also score every frame; see the options below."),

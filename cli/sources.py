@@ -29,8 +29,9 @@ _ONE_CASE = sys.platform in ("win32", "darwin")  # a.mp4 is A.mp4 there
 def default_output(place: Path, options: StylizeOptions, moments: int | None = None) -> Path:
     """``clip.mp4`` becomes ``clip.STYLE.OPTIONS.mp4`` beside it; so do folders and patterns.
 
-    All options are named that are not the usual ones, so that no two commands mean one file.
-    Pictures become .png; ``moments`` of a contact sheet.
+    All options are named that are not the usual ones, so that other values mean other files; of a
+    file that an option names, its name counts, not where it lies. Pictures become .png;
+    ``moments`` of a contact sheet.
     """
     ending = ".png" if moments or is_still(place) else _video_ending(options)
     if not place.exists():  # a pattern

@@ -12,7 +12,6 @@ import cv2
 import torch
 
 from brushflow.common.errors import UsageError
-from brushflow.common.sizes import fit_size, resized
 from brushflow.common.wording import counted
 from brushflow.evaluation.evaluation import CEILING, FLOOR, RESULT, Evaluation
 from brushflow.evaluation.faithfulness import CONTENT_LAYERS, STYLE_LAYERS, Perceptual
@@ -29,7 +28,7 @@ from brushflow.evaluation.truth import SintelTruth, TrueFlow
 from brushflow.evaluation.video_pairs import Inputs
 from brushflow.flow import load_estimator
 from brushflow.flow.types import FlowEstimator, Frame
-from brushflow.video import read_image
+from brushflow.video.paintings import read_painting
 
 DISTANCES = (1, 2, 5, 10)
 
@@ -81,11 +80,12 @@ def evaluate(
             to frame, so that no motion is estimated.
         result_motion: find the motion of every result too, for tOF: a flow per frame and result.
         cuts: indices of the source's frames that begin a shot; nothing is measured across them.
-        style: the painting, for the style loss; ``style_size``: its longest side in pixels.
+        style: the painting, for the style loss; ``style_size``: its longest side in pixels; see
+            ``paintings.read_painting``.
         loss_weights: VGG weights, for content and style; ``content_layers``, ``style_layers``.
         lpips: a network's name, or files with its weights and linear layers, see ``lpips.Lpips``.
         every: measure faithfulness at every such frame; the networks are slow.
-        max_size, end, fps, start: see ``inputs.Inputs``.
+        max_size, end, fps, start: see ``video_pairs.Inputs``.
         device: where networks run.
         workers: threads; None: one per core.
         progress: called with (frames done, frames in all or None).
@@ -276,12 +276,7 @@ def _perceptual(
 ) -> Perceptual | None:
     if loss_weights is None:
         return None
-    painting = None
-    if style is not None:
-        painting = read_image(style)
-        height, width = painting.shape[:2]
-        # Also a small one gets this size, as there.
-        painting = resized(painting, fit_size((width, height), style_size, enlarge=True))
+    painting = None if style is None else read_painting(Path(style), style_size)
     return Perceptual(loss_weights, painting, content_layers, style_layers, device)
 
 

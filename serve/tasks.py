@@ -24,9 +24,9 @@ from brushflow.pipeline.masks import check_mask
 from brushflow.pipeline.painter import Painter
 from brushflow.pipeline.preview import stylize_image
 from brushflow.training import Progress
-from brushflow.training.images import read_painting
 from brushflow.training.learning import learn_style, learned_place
 from brushflow.video import Source, open_source
+from brushflow.video.paintings import read_painting
 
 THUMBNAIL = 400  # pixels of the longest side
 PREVIEW = 1280  # the same of pictures that are shown while a video is painted

@@ -19,11 +19,12 @@ from brushflow.models.loss_network import LossNetwork
 from brushflow.models.model_file import BASE
 from brushflow.training.data.clips import scaled_size
 from brushflow.training.data.prepare import PrepareSettings, prepare_video
-from brushflow.training.images import read_painting
 from brushflow.training.loop import Progress, train
 from brushflow.training.options import TrainOptions, check_blend
+from brushflow.training.places import folder_of
 from brushflow.training.recipes import STROKES
 from brushflow.video import Source, open_source, write_image
+from brushflow.video.paintings import read_painting
 
 _SIDE = 288  # pixels of the shorter side of what is learned from; windows are 192
 _PHOTOGRAPHS = ("astronaut", "chelsea", "coffee", "rocket")  # of scikit-image
@@ -135,7 +136,7 @@ def learn_style(
             **recipe_of(EFFORTS[effort]) | ({} if videos else {"data_mix": _STILL}),
         )
         train(options, progress, stop, told_apart=("style", "loss_weights"))
-        for folder in (place.parent / "material", place.with_name(f"{place.name}.training")):
+        for folder in (place.parent / "material", folder_of(place)):
             shutil.rmtree(folder, ignore_errors=True)
     return load(place)
 

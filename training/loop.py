@@ -2,7 +2,6 @@
 
 import logging
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Collection, Generator
@@ -20,7 +19,7 @@ from brushflow.common.memory import out_of_memory
 from brushflow.common.torch_devices import autocast, usable_device
 from brushflow.models.model_file import StyleModel
 from brushflow.report.training_page import write_report
-from brushflow.training.checkpoint import Journal, has_checkpoint, read_checkpoint, write_checkpoint
+from brushflow.training.checkpoint import Journal, read_checkpoint, write_checkpoint
 from brushflow.training.data.batches import Batch, batches
 from brushflow.training.data.folders import open_data
 from brushflow.training.distributed import Workers, worker_device
@@ -30,6 +29,7 @@ from brushflow.training.norms_apart import NormsApart
 from brushflow.training.objective import Objective
 from brushflow.training.options import ResolvedOptions, TrainOptions
 from brushflow.training.outcome import foreseen, seen
+from brushflow.training.places import KNOWN, check_places, folder_of
 from brushflow.training.schedule import Schedule, one_cycle
 from brushflow.training.unroll import Network, Step
 from brushflow.training.validation import Validation
@@ -42,9 +42,7 @@ logger = logging.getLogger(__name__)
 # Painted around the picture and cropped off by the finished model: zero padding in its halving
 # layers leaves a dotted rim that training alone hardly removes.
 MARGIN = 16
-_PAINTING = 4  # what random numbers are for: see training.data
-
-_KNOWN = r"checkpoint\.pt|log\.jsonl|report\.html|best\.safetensors|tensorboard|\w+-\d+\.jpg"
+_PAINTING = 4  # what random numbers are for: see training.data.batches
 
 
 @dataclass(frozen=True)
@@ -80,12 +78,12 @@ def train(
     """
     if options.threads:
         torch.set_num_threads(options.threads)
-    folder = options.output.with_name(options.output.name + ".training")
-    _check_places(options, folder)
+    folder = folder_of(options.output)
+    check_places(options, folder)
     resolved = options.resolved()
     workers = Workers(usable_device(worker_device(options.device), options.precision))
     try:
-        with alone_in(folder, _KNOWN) if workers.writes else nullcontext():
+        with alone_in(folder, KNOWN) if workers.writes else nullcontext():
             run = Run(resolved, workers, folder)
             run.resume(told_apart)
             short = foreseen(resolved)
@@ -111,31 +109,6 @@ def train(
     finally:
         workers.close()
     return options.output
-
-
-def _check_places(options: TrainOptions, folder: Path) -> None:
-    """UsageError if models cannot be written, or would replace what is not of this training."""
-    output = options.output
-    if output.suffix.lower() != ".safetensors":
-        raise UsageError(
-            f"Models are .safetensors files; call the output {output.stem}.safetensors instead of "
-            f"{output.name}."
-        )
-    if output.is_dir():
-        raise UsageError(f"{output} is a folder, and a model is a file.", about="output")
-    # A run writes its last checkpoint before the model.
-    if os.path.lexists(output) and not has_checkpoint(folder):
-        raise UsageError(
-            f"{output} exists already, and there is no training of it to go on with.",
-            about="output",
-        )
-    stems = [painting.stem.casefold() for painting in options.style]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
-    if options.apart and twice is not None:
-        raise UsageError(
-            f"Two paintings to be learned apart are called {twice}, and so would their models be; "
-            f"rename one."
-        )
 
 
 def _iterate(run: "Run", progress: Callable[[Progress], None], stop: threading.Event) -> None:

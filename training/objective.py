@@ -8,7 +8,6 @@ from torch import Tensor
 from brushflow.common.errors import UsageError
 from brushflow.models.loss_network import LossNetwork
 from brushflow.models.preprocessing import preprocess
-from brushflow.training.images import read_painting
 from brushflow.training.losses import (
     STATISTICS,
     PerceptualLoss,
@@ -23,6 +22,7 @@ from brushflow.training.options import ResolvedOptions, check_blend
 from brushflow.training.schedule import Schedule
 from brushflow.training.temporal import CRITERIA, TEMPORAL_LOSSES, Means, noise_loss
 from brushflow.training.unroll import Network, Step
+from brushflow.video.paintings import read_painting
 
 MEAN_SQUARE = 70.0**2  # of photographs in network space: what relative pixel terms are shares of
 

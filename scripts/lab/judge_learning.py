@@ -28,11 +28,12 @@ from brushflow.scripts.lab.train_styles import HELD_OUT, STYLES
 from brushflow.training import Progress, TrainOptions, train
 from brushflow.training.data.clips import find_videos
 from brushflow.training.distributed import Workers
-from brushflow.training.images import read_painting
 from brushflow.training.learning import EFFORTS, Effort, material, recipe_of
 from brushflow.training.loop import Run
 from brushflow.training.objective import Objective
+from brushflow.training.places import folder_of
 from brushflow.video import open_source, read_image, write_image
+from brushflow.video.paintings import read_painting
 
 _PATH = click.Path(path_type=Path)
 _WAYS = {
@@ -164,7 +165,7 @@ class _Learner:
 def _learn_norms(options: TrainOptions, bar: tqdm) -> None:
     """As ``train``, but all weights stay as they are, save the norms' (Dumoulin et al. 2017)."""
     resolved = options.resolved()
-    folder = options.output.with_name(f"{options.output.name}.training")
+    folder = folder_of(options.output)
     folder.mkdir(parents=True, exist_ok=True)
     learned = Run(resolved, Workers(choose_device(options.device)), folder)
     for parameter in learned.network.parameters():

@@ -21,10 +21,11 @@ from brushflow.models import StyleModel, available, load, preprocess
 from brushflow.models.loss_network import LossNetwork
 from brushflow.pipeline import Stylizer
 from brushflow.pipeline.finishing import finish
-from brushflow.scripts.lab.train_styles import STYLES, Style
+from brushflow.scripts.lab.train_styles import STYLES
 from brushflow.training.data.photographs import find_photographs
 from brushflow.training.losses import PerceptualLoss
 from brushflow.video import open_source, read_image, write_image
+from brushflow.video.paintings import read_painting
 
 _PATH = click.Path(path_type=Path)
 _LAYERS = ("relu1_2", "relu2_2", "relu3_4")
@@ -63,7 +64,7 @@ def command(
     rows = []
     for name in names:
         painting = read_image(data / known[name].painting)
-        judge = _Judge(known[name], painting, network)
+        judge = _Judge(read_painting(data / known[name].painting, known[name].stroke), network)
         sheet = output / f"{name}.jpg"
         painted = _painted(load(name), pictures)
         write_image(sheet, _sheet([_sized(painting, side), *painted]))
@@ -84,12 +85,10 @@ def command(
 
 
 class _Judge:
-    """All numbers of a style, by their columns."""
+    """All numbers of a style, by their columns; the painting as it was learned."""
 
-    def __init__(self, style: Style, painting: np.ndarray, network: LossNetwork) -> None:
-        size = painting.shape[1], painting.shape[0]
-        self.painting = resized(painting, fit_size(size, style.stroke, enlarge=True))
-        target = preprocess(self.painting)
+    def __init__(self, painting: np.ndarray, network: LossNetwork) -> None:
+        target = preprocess(painting)
         self.distances = [
             PerceptualLoss(
                 network,
@@ -102,7 +101,7 @@ class _Judge:
             )
             for scale in _SCALES
         ]
-        self.own = fine_energy(self.painting, flat_windows(self.painting))
+        self.own = fine_energy(painting, flat_windows(painting))
 
     @torch.inference_mode()
     def __call__(

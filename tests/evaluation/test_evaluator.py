@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.evaluation import SintelTruth, evaluate
+from brushflow.evaluation import SintelTruth, evaluate, evaluator
 from brushflow.evaluation.masks import traceable
 from brushflow.evaluation.stability import difference_map, e_warp
 from brushflow.evaluation.truth import compose, true_flow
 from brushflow.evaluation.video_pairs import Inputs
 from brushflow.flow import load_estimator, write_flo
+from brushflow.video.paintings import read_painting
 
 COUNT = 14
 
@@ -126,6 +127,28 @@ def test_content_and_style_on_request(clips, loss_weights):
         "edge_ssim",
         "sharpness",
     ]
+
+
+@pytest.mark.parametrize("kind", ["cut out", "scroll"])
+def test_the_painting_is_seen_as_training_sees_it(kind, clips, tmp_path, loss_weights, monkeypatch):
+    seen = {}
+
+    def compared(weights, painting, *given):
+        seen["here"] = painting
+        raise InterruptedError
+
+    monkeypatch.setattr(evaluator, "Perceptual", compared)
+    picture = np.random.default_rng(0).integers(0, 256, (80, 1000, 4), np.uint8)
+    if kind == "cut out":
+        picture[:, ::2, 3] = 0
+        picture = picture[:, :100]
+    cv2.imwrite(str(tmp_path / "style.png"), picture if kind == "cut out" else picture[..., :3])
+    with pytest.raises(InterruptedError):
+        style = tmp_path / "style.png"
+        run(clips, "steady", style=style, style_size=640, loss_weights=loss_weights)
+    taught = read_painting(tmp_path / "style.png", 640)
+    assert min(taught.shape[:2]) == (512 if kind == "cut out" else 64)
+    assert np.array_equal(seen["here"], taught)
 
 
 def test_nothing_is_measured_across_a_cut(clips):

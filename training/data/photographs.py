@@ -36,7 +36,7 @@ class Photographs:
     """Draws sequences of the simulated sources from pictures.
 
     ``pictures``: whatever ``_read`` finds them by; here it is the files' names. ``holes``: hide
-    parts of the certainty inside the picture too, see ``sources.with_holes``.
+    parts of the certainty inside the picture too, see ``simulated.with_holes``.
     """
 
     def __init__(self, pictures: Pictures[Any], holes: bool = True) -> None:

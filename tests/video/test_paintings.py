@@ -7,9 +7,9 @@ from PIL import Image
 from skimage import data
 
 from brushflow.common.errors import BrushflowError, UsageError
-from brushflow.training import images
-from brushflow.training.images import read_painting
+from brushflow.video import paintings
 from brushflow.video.images import read_image
+from brushflow.video.paintings import read_painting
 
 CAT = data.chelsea()[:240, :320]
 GREY = np.asarray(Image.fromarray(CAT).convert("L"))
@@ -99,7 +99,7 @@ def test_a_huge_one_is_shrunk_before_it_is_worked_on(kind, tmp_path, monkeypatch
     assert small.shape == (240, 320, 3)
     assert np.abs(small.astype(int) - CAT).mean() < 8
     assert kind != "jpg" or decoded[0].shape == (300, 400, 3)
-    monkeypatch.setattr(images, "_ENOUGH", 240)
+    monkeypatch.setattr(paintings, "_ENOUGH", 240)
     assert read_painting(path, 320).shape == (240, 320, 3)
 
 
