@@ -2,6 +2,7 @@
 
 from concurrent.futures import Executor
 
+from brushflow.common.queues import result_of
 from brushflow.flow.types import Flow, FlowEstimator, Frame
 
 
@@ -24,5 +25,5 @@ def bidirectional(
     except BaseException:
         pending.cancel()
         raise
-    reverse = estimator(other, frame) if pending.cancel() else pending.result()
+    reverse = estimator(other, frame) if pending.cancel() else result_of(pending)
     return flow, reverse

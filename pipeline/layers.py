@@ -16,6 +16,7 @@ from threading import Lock
 import numpy as np
 from torch import Tensor
 
+from brushflow.common.queues import result_of
 from brushflow.models import available
 from brushflow.occlusion.motion import MotionSource, Moved
 from brushflow.pipeline.long_term import State
@@ -75,7 +76,7 @@ class SharedMotion:
                 found.set_result(self._motion(frame, previous, index, executor))
             except BaseException as error:
                 found.set_exception(error)
-        return found.result()
+        return result_of(found)
 
 
 def painter_for(options: StylizeOptions) -> "Painter | Layers":

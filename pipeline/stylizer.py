@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from brushflow.common.queues import result_of
 from brushflow.common.torch_devices import autocast
 from brushflow.flow import load_estimator, warp
 from brushflow.flow.types import FlowEstimator
@@ -175,7 +176,7 @@ class Stylizer:
                 for index, frame, pending in prepared:
                     if before is not None and contents(before) == 0:
                         known = pending = None
-                    motion = pending.result() if pending else None
+                    motion = result_of(pending) if pending else None
                     motion, seeded = self._still(frame) if seeded else motion, False
                     alone = self.independent or index in cuts
                     alone = alone or known is None

@@ -82,6 +82,7 @@ def _versions() -> dict[str, str]:
             rows[name] = version(name)
         except PackageNotFoundError:
             rows[name] = "not installed"
+    rows["torch"] = torch.__version__  # which says for what it was built
     contributed = "" if hasattr(cv2, "optflow") else f", of another package; {RESTORE_OPENCV}"
     rows["OpenCV in use"] = cv2.__version__ + contributed
     return rows

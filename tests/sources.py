@@ -18,8 +18,9 @@ def nodes_in(path):
 def python_files(root, apart=()):
     """The project's files, without what stands in environments, and in folders named ``apart``.
 
-    An environment in the checkout has fifty times as many.
+    An environment in the checkout has fifty times as many; building leaves copies.
     """
+    apart = (*apart, "build", "dist")
     places = [place for place in root.iterdir() if place.name[0] != "." and place.name not in apart]
     return sorted(
         path

@@ -1,5 +1,6 @@
 """The whole run: frames, timestamps, and what options do to them."""
 
+import time
 from dataclasses import replace
 from fractions import Fraction
 
@@ -10,6 +11,7 @@ import pytest
 
 from brushflow.common.errors import UsageError
 from brushflow.flow import read_flo
+from brushflow.occlusion.motion import EstimatedMotion
 from brushflow.pipeline import StylizeOptions, stylize_video
 from brushflow.tests.pictures import difference, frames_of, times_of
 from brushflow.video import read_image
@@ -20,7 +22,16 @@ def options(tiny_model_file):
     return StylizeOptions(style=str(tiny_model_file), device="cpu")
 
 
-def test_every_frame_comes_out_with_its_time_and_the_sound(two_shots, options, tmp_path, heard):
+def test_every_frame_comes_out_with_its_time_and_the_sound(
+    two_shots, options, tmp_path, monkeypatch, heard
+):
+    find = EstimatedMotion.__call__
+
+    def slow(*arguments):  # so that it is waited for
+        time.sleep(0.02)
+        return find(*arguments)
+
+    monkeypatch.setattr(EstimatedMotion, "__call__", slow)
     stages = []
     report = stylize_video(
         two_shots, tmp_path / "out.mp4", options, lambda *step: stages.append(step)

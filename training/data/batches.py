@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from brushflow.common.errors import UsageError
+from brushflow.common.queues import result_of
 from brushflow.models.preprocessing import from_rgb
 from brushflow.training.data.photographs import Photographs
 from brushflow.training.data.simulated import SOURCES, Sequence, Size
@@ -202,9 +203,9 @@ def batches(
             for iteration in range(first, last):
                 ahead.append(pool.submit(make, iteration))
                 if len(ahead) > workers:
-                    yield ahead.popleft().result()
+                    yield result_of(ahead.popleft())
             while ahead:
-                yield ahead.popleft().result()
+                yield result_of(ahead.popleft())
         finally:
             for pending in ahead:
                 pending.cancel()
