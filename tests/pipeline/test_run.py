@@ -28,7 +28,7 @@ def test_every_frame_comes_out_with_its_time_and_the_sound(
     find = EstimatedMotion.__call__
 
     def slow(*arguments):  # so that it is waited for
-        time.sleep(0.02)
+        time.sleep(0.1)
         return find(*arguments)
 
     monkeypatch.setattr(EstimatedMotion, "__call__", slow)
