@@ -22,7 +22,7 @@ SOURCE_NAMES = (*SOURCES, "video", "vr")
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences of one source, stacked: see ``sources.Sequence``.
+    """Sequences of one source, stacked: see ``simulated.Sequence``.
 
     ``frames``: n+1 tensors (N, 3, H, W) in network space; ``flows``: n of (N, H, W, 2);
     ``certainties``: n of (N, 1, H, W).
