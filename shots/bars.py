@@ -20,23 +20,26 @@ NO_BARS: Sides = (0, 0, 0, 0)
 
 _ALIKE = 10  # grey levels around a bar's own that are of it: noise, ringing
 _PLAIN = 0.6  # of a line's pixels; the rest may be a logo, or a subtitle
+_WRITTEN = 0.45  # of a bar's pixels are plain at least, however much is written on it
 _PICTURE = 0.5  # of a line's pixels are something else where the picture begins
 _CLEAN = 0.25  # of a bar's pixels may be something else in the frames that are looked at
 _FLAT = 4.0  # grey levels around it just before the edge, which is sharp but for
 _SOFT = 4  # rows
 _NEAR = 0.2  # of the picture, where more of it than its first line must be something else
 _SEEN = 9.0  # grey levels of standard deviation in frames that tell anything
-_FEWEST = 0.1  # of a shot's frames may show less of a bar, as subtitles come and go
+_FEWEST = 0.1  # of a shot's frames may show less of a bar
+_BARE = 0.1  # of a shot's frames show all of a bar that is written on in the others
 _LARGEST = 0.45  # of a side; a wider bar is a dark picture
-_MOST_KINDS = 8  # of bars in one video that are looked at closely
+_MOST_KINDS = 12  # of bars in one video that are looked at closely
 _LOOKS = (1 / 6, 1 / 2, 5 / 6)  # where in a shot
+_OPPOSITE = [1, 0, 3, 2]  # of which sides; what is written on is a bar where there are two
 
 
 class BarFinder:
     """Counts the plain rows and columns around small grey frames as they pass by."""
 
     def __init__(self) -> None:
-        self._counts: list[Sides | None] = []
+        self._counts: list[tuple[Sides, Sides] | None] = []
         self._size = (0, 0)
 
     def add(self, frame: np.ndarray) -> None:
@@ -45,8 +48,9 @@ class BarFinder:
         if frame.std() < _SEEN:
             self._counts.append(None)
             return
-        counts = [_plain_lines(view) for view in (frame, frame[::-1], frame.T, frame.T[::-1])]
-        self._counts.append((counts[0], counts[1], counts[2], counts[3]))
+        views = (frame, frame[::-1], frame.T, frame.T[::-1])
+        bare, written = zip(*map(_plain_lines, views), strict=True)
+        self._counts.append((sides_of(bare), sides_of(written)))
 
     def find(
         self,
@@ -64,33 +68,31 @@ class BarFinder:
         total = len(self._counts)
         starts = [0, *cuts]
         shots = [
-            _Shot.of(start, self._counts[start:end])
+            _Shot.of(start, self._counts[start:end], self._narrow)
             for start, end in zip(starts, [*cuts, total], strict=True)
         ]
         frames: Counter[Sides] = Counter()
-        first: dict[Sides, _Shot] = {}
+        told: dict[Sides, list[int]] = {}
         for shot in shots:
-            if shot.told and any(self._narrow(shot.sides)):
-                frames[self._narrow(shot.sides)] += shot.frames
-                first.setdefault(self._narrow(shot.sides), shot)
+            for sides, indices in shot.told.items():
+                if any(sides):
+                    frames[sides] += shot.frames
+                    told.setdefault(sides, indices)
         exact: dict[Sides, Sides] = {}
         kinds = [sides for sides, _ in frames.most_common(_MOST_KINDS)]
-        looked = look(index for sides in kinds for index in first[sides].told)
+        looked = look(index for sides in kinds for index in told[sides])
         for sides in kinds:
-            found = exact_bars([looked[index] for index in first[sides].told], sides, self._size)
+            found = exact_bars([looked[index] for index in told[sides]], sides, self._size)
             if any(found):
                 exact[sides] = found
         changes: list[tuple[int, Sides]] = []
         before = NO_BARS
         for shot in shots:
-            fitting = [
-                sides
-                for sides, _ in frames.most_common()
-                if sides in exact and all(a <= b for a, b in zip(sides, shot.sides, strict=True))
-            ]
-            own = self._narrow(shot.sides)
-            chosen = own if own in exact else next(iter(fitting), None)
-            around = NO_BARS if chosen is None else exact[chosen]
+            around = max(
+                (found for sides, found in exact.items() if shot.may_have(sides, found)),
+                key=lambda sides: (sum(map(bool, sides)), sum(sides)),
+                default=NO_BARS,
+            )
             if around != before:
                 changes.append((shot.first, around))
             before = around
@@ -125,32 +127,70 @@ def sides_of(numbers: Iterable[int]) -> Sides:
 
 @dataclass(frozen=True)
 class _Shot:
-    """``sides``: what at least of a shot is plain; ``told``: frames that told so, a few."""
+    """``bare``: what is plain at least in its frames; ``written``: the same, but for letters;
+    ``told``: what are its bars, or may be those that are written on, and frames that told so."""
 
     first: int
     frames: int
-    sides: Sides
-    told: list[int]
+    bare: Sides
+    written: Sides
+    told: dict[Sides, list[int]]
 
     @classmethod
-    def of(cls, first: int, counts: Sequence[Sides | None]) -> "_Shot":
-        known = [index for index, sides in enumerate(counts) if sides is not None]
+    def of(
+        cls,
+        first: int,
+        counts: Sequence[tuple[Sides, Sides] | None],
+        narrow: Callable[[Sides], Sides],
+    ) -> "_Shot":
+        known = [(index, *sides) for index, sides in enumerate(counts, first) if sides is not None]
         if not known:
-            return cls(first, len(counts), (1 << 16,) * 4, [])
-        table = np.array([counts[index] for index in known])
-        least = np.quantile(table, _FEWEST, axis=0, method="lower")
-        top, bottom, left, right = (int(count) for count in least)
-        told = sorted({first + known[int(place * len(known))] for place in _LOOKS})
-        return cls(first, len(counts), (top, bottom, left, right), told)
+            all_of_it = (1 << 16,) * 4
+            return cls(first, len(counts), all_of_it, all_of_it, {})
+        bare = np.array([sides for _, sides, _ in known])
+        least, room = (
+            np.quantile(table, _FEWEST, axis=0, method="lower")
+            for table in (bare, [sides for *_, sides in known])
+        )
+        most = np.minimum(np.quantile(bare, 1 - _BARE, axis=0, method="lower"), room)
+        most = np.where(least[_OPPOSITE] > 0, most, least)
+        everywhere = [index for index, *_ in known]
+        where = [index for index, counted, _ in known if (counted >= most).all()]
+        told: dict[Sides, list[int]] = {}
+        for sides, telling in ((least, everywhere), (most, where or everywhere)):
+            some = sorted({telling[int(place * len(telling))] for place in _LOOKS})
+            told.setdefault(narrow(sides_of(sides.tolist())), some)
+        return cls(first, len(counts), sides_of(least.tolist()), sides_of(room.tolist()), told)
+
+    def may_have(self, sides: Sides, found: Sides) -> bool:
+        """Whether bars may be as wide as ``found`` where so much is plain, here or elsewhere.
+
+        Of two that lie opposite each other, one may be written on all the time.
+        """
+        if sides == next(iter(self.told), None):
+            return True
+        if any(found[i] > 0 == found[across] for i, across in enumerate(_OPPOSITE)):
+            return False  # one alone is a dark part of a picture as likely
+        if sides in self.told:
+            return True
+        sides = sides_of(side if width else 0 for side, width in zip(sides, found, strict=True))
+        bare = [side <= here for side, here in zip(sides, self.bare, strict=True)]
+        return all(
+            bare[i] or (bare[across] and sides[i] <= self.written[i])
+            for i, across in enumerate(_OPPOSITE)
+        )
 
 
-def _plain_lines(frame: np.ndarray) -> int:
-    """How many rows from the first on are of its colour."""
-    lines = frame.astype(np.int16) - int(np.sort(frame[0])[frame.shape[1] // 2])
-    if (abs(lines[0]) <= _ALIKE).mean() < _PLAIN:
-        return 0
-    plain = (abs(lines) <= _ALIKE).mean(1) >= _PLAIN
-    return len(plain) if plain.all() else int(plain.argmin())
+def _plain_lines(frame: np.ndarray) -> tuple[int, int]:
+    """How many rows from the first on are of its colour, each, and all of them but for letters."""
+    away = np.abs(frame.astype(np.int16) - int(np.sort(frame[0])[frame.shape[1] // 2]))
+    plain = (away <= _ALIKE).mean(1)
+    shares = plain.cumsum() / np.arange(1, len(plain) + 1)
+    bare, written = (
+        len(rows) if rows.all() else int(rows.argmin())
+        for rows in (plain >= _PLAIN, shares >= _WRITTEN)
+    )
+    return bare, written
 
 
 def exact_bars(frames: Sequence[np.ndarray], sides: Sides, size: tuple[int, int]) -> Sides:
