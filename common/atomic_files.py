@@ -33,6 +33,11 @@ class InUse(UsageError):  # noqa: N818
     """Somebody else is at work in a folder."""
 
 
+def is_special(path: Path) -> bool:
+    """Whether what is at a path, or where a link there leads, is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
 def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success flush it to disk and rename it.
@@ -40,10 +45,12 @@ def atomic_path(path: Path | str, replace: bool = True) -> Iterator[Path]:
     The temporary name keeps the suffix, which some writers choose the format by, and nobody can
     guess it, so that no link lies in wait there. What a killed process has left of the same file
     is removed. If the block raises, the temporary file is removed and ``path`` is left as it was.
-    So it is, with a BrushflowError, if there is something by then that is not to be replaced.
-    One writer at a time.
+    So it is, with a BrushflowError, if there is something by then that is not to be replaced, and
+    with a UsageError where devices and pipes are. One writer at a time.
     """
     path = Path(path)
+    if is_special(path):
+        raise UsageError(f"{path} is no file but a device or a pipe, and is left as it is.")
     digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
     for name in left_over(path.parent).pop(digest, ()):
         with suppress(OSError):

@@ -14,7 +14,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 import brushflow
-from brushflow.common.atomic_files import file_digest
+from brushflow.common.atomic_files import file_digest, is_special
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.common.wording import all_of
 from brushflow.pipeline.folder import RunFolder, Segment
@@ -99,6 +99,10 @@ def check_destination(source: str | Path, output: Path, replace: bool) -> None:
         raise UsageError(f"The name {output.name} is too long.", about="output")
     if output.is_dir():
         raise UsageError(f"{output} is a folder, and a file is to be written.", about="output")
+    if output.is_symlink() and not output.exists():
+        raise UsageError(f"{output} is a link that leads nowhere.", about="output")
+    if is_special(output):
+        raise UsageError(f"{output} is no file but a device or a pipe.", about="output")
     there = next(iter(files_of(output)), None)
     if there is None:
         return

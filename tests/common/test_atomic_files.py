@@ -11,6 +11,7 @@ import pytest
 from brushflow.common import atomic_files
 from brushflow.common.atomic_files import InUse, alone_in, atomic_path, left_over, remove_own
 from brushflow.common.errors import BrushflowError, UsageError
+from brushflow.pipeline.outputs import check_destination
 
 
 def test_a_file_appears_only_when_it_is_complete(tmp_path):
@@ -78,6 +79,21 @@ def test_what_stands_at_the_name_is_replaced_and_a_link_is_not_followed(tmp_path
     with atomic_path(path) as partial:
         partial.write_bytes(b"new")
     assert (precious.read_bytes(), path.read_bytes()) == (b"precious", b"new")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+@pytest.mark.parametrize("linked", [False, True])
+def test_devices_and_pipes_are_never_replaced(linked, tmp_path):
+    pipe, path = tmp_path / "pipe", tmp_path / ("link" if linked else "pipe")
+    os.mkfifo(pipe)
+    if linked:
+        path.symlink_to(pipe)
+    before = path.lstat()
+    with pytest.raises(UsageError, match="a device or a pipe"), atomic_path(path) as partial:
+        partial.write_bytes(b"new")
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+    with pytest.raises(UsageError, match="a device or a pipe"):
+        check_destination("film.mp4", path, replace=True)
 
 
 @pytest.mark.parametrize("inside", ["", "lock", "brushflow.txt", "deeper/link"])

@@ -127,6 +127,15 @@ def test_the_source_is_never_overwritten(way, clip, tmp_path):
     assert source.read_bytes() == before
 
 
+def test_a_link_that_leads_nowhere_is_refused_before_anything_is_painted(clip, tmp_path):
+    output, stages = tmp_path / "b.mp4", []
+    output.symlink_to(tmp_path / "nothing")
+    for options in (PASS, replace(PASS, restart=True)):
+        with pytest.raises(UsageError, match="leads nowhere"):
+            stylize_video(clip, output, options, lambda *step: stages.append(step))
+    assert not stages and output.is_symlink() and not (tmp_path / "nothing").exists()
+
+
 def test_a_link_is_read_and_a_link_is_replaced(clip, tmp_path):
     source, output, other = tmp_path / "a.mp4", tmp_path / "b.mp4", tmp_path / "other.mp4"
     source.symlink_to(clip)
