@@ -340,6 +340,10 @@ def test_a_connection_that_asks_for_nothing_is_closed(
     start_server, tmp_path, styles, options, monkeypatch
 ):
     monkeypatch.setattr(connections, "LONGEST_IDLE", 0.2)
+    look, looks = connections.BoundedConnection._look, []
+    monkeypatch.setattr(
+        connections.BoundedConnection, "_look", lambda self: (looks.append(self), look(self))
+    )
     address, stop = start_server(create_app(tmp_path / "jobs", styles, options))
     place = ("127.0.0.1", int(address.rsplit(":", 1)[1]))
     for begun in (b"", b"GET / HTTP/1.1\r\nHo", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /"):
@@ -352,6 +356,8 @@ def test_a_connection_that_asks_for_nothing_is_closed(
                 pass
             raise ConnectionResetError
     stop()
+    # Nobody looks before it is time: once, and again for who has asked for something meanwhile.
+    assert 3 <= len(looks) <= 9
 
 
 @pytest.mark.apart

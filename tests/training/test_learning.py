@@ -1,6 +1,7 @@
 """A painting that nobody trained is learned, once, and from what is to be painted."""
 
 import math
+import re
 import shutil
 import threading
 
@@ -9,11 +10,13 @@ import torch
 from click.testing import CliRunner
 from skimage import data, io
 
+from brushflow import train_video
 from brushflow.cli import learning as command_part
 from brushflow.common.errors import UsageError
 from brushflow.models import available, learned_styles, load, rename_style
 from brushflow.models.model_file import BASE
 from brushflow.stylize_video import command
+from brushflow.tests.warm import ROOT
 from brushflow.training import learning
 from brushflow.training.learning import learn_style, learned_place
 from brushflow.video import open_source
@@ -225,3 +228,22 @@ def test_several_clips_into_a_new_folder_are_painted_too(
     result = CliRunner().invoke(command, [str(a) for a in [*arguments, "--device", "cpu"]])
     assert result.exit_code == 1 and "0.mp4" in result.output, result.output
     assert sorted(p.name for p in out.iterdir()) == ["a.waves.mp4", "b.waves.mp4"]
+
+
+def test_the_readme_tells_how_long_learning_takes():
+    words, efforts = {2: "two", 6: "six", 30: "thirty"}, learning.EFFORTS
+    quick, normal, fine = (words[efforts[name].minutes] for name in ("quick", "normal", "fine"))
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"about {normal} minutes on two CPU cores" in text
+    assert f"(`--style-effort quick` {quick}, `fine` {fine})" in text
+
+
+def test_the_recipe_of_the_docs_goes_on_from_a_bundled_style():
+    """Which takes minutes; from nothing, it would be the hour that is told of the usual recipe."""
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    typed = text.split("python train_video.py", 1)[1].split("```")[0].replace("\\\n", " ")
+    context = train_video.command.make_context("train", typed.split(), resilient_parsing=True)
+    assert str(context.params["init_from"]) in available()
+    assert context.params["recipe"] == "strokes"
+    assert "about ten minutes on two CPU cores; without `--recipe` and `--init-from`, an" in text
+    assert re.search(r"\| `quick` \|[^|]*an hour on two CPU cores", text)
