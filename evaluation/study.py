@@ -131,6 +131,8 @@ def summarize_votes(key: Path, files: Sequence[Path], least_consistency: float =
     """Count the votes of exported files; BrushflowError for files of another study."""
     names = _read_json(key)
     methods = names.get("methods", {})
+    if not (isinstance(methods, dict) and all(isinstance(n, str) for n in methods.values())):
+        raise BrushflowError(f"{key} holds something else than the key of a study.")
     counts: dict[tuple[str, str, str], list[int]] = {}
     consistency: dict[str, float] = {}
     excluded: list[str] = []
@@ -144,7 +146,10 @@ def summarize_votes(key: Path, files: Sequence[Path], least_consistency: float =
             raise BrushflowError(
                 f"{voters[str(voter)]} and {file} hold votes of one voter; leave one of them out."
             )
-        votes = [_vote(vote, methods, file) for vote in exported.get("votes", [])]
+        cast = exported.get("votes", [])
+        if not isinstance(cast, list):
+            raise _no_votes(file)
+        votes = [_vote(vote, methods, file) for vote in cast]
         consistency[str(file)] = _consistency(votes)
         if consistency[str(file)] < least_consistency:
             excluded.append(str(file))
@@ -182,7 +187,11 @@ def _vote(vote: Any, methods: Mapping[str, str], file: Path) -> dict[str, Any]:
             "repeat": bool(vote["repeat"]),
         }
     except (KeyError, TypeError, AttributeError) as error:
-        raise BrushflowError(f"{file} holds something else than votes of this study.") from error
+        raise _no_votes(file) from error
+
+
+def _no_votes(file: Path) -> BrushflowError:
+    return BrushflowError(f"{file} holds something else than votes of this study.")
 
 
 def _consistency(votes: Sequence[Mapping[str, Any]]) -> float:

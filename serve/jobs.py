@@ -6,13 +6,15 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from brushflow.common.atomic_files import atomic_path, remove_own
 from brushflow.common.errors import BrushflowError
+from brushflow.models import styles
 from brushflow.pipeline.folder import RunFolder
 from brushflow.pipeline.outputs import run_folder
 
@@ -36,7 +38,9 @@ _RESULT = rf"(painted|shown|original)(-\d+)?\.({'|'.join(FORMS)})"
 _MASK = r"mask-[0-9a-f]{16}(\.\w+)?"
 _OWN = rf"source(\.\w+)?|{_MASK}|job\.json|style-[0-9a-f]{{16}}\.jpg|{_RESULT}"
 
-_PATH = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\][^\s/\\:;,()'\"]+)+")
+_WORD = r"[^\s/\\:;,()'\"]+"
+# A part may be of several words if another part follows.
+_PATH = re.compile(rf"(?<![\w.])(?:[A-Za-z]:)?(?:[/\\](?:{_WORD}(?: {_WORD})*(?=[/\\])|{_WORD}))+")
 _VARIABLE = re.compile(r"\b[A-Z]+_[A-Z_]+\b")  # of the environment
 
 # What there is to choose on the page, by ``BrushflowError.about``.
@@ -268,6 +272,8 @@ def for_visitors(told: str | Exception, names: Mapping[Path, str] | None = None)
     for path in names or ():
         jobs = re.escape(str(path.parent.parent))
         said = re.sub(jobs + r"(?:[/\\][\w.-]+)*", _last_part, said)
+    for root in _roots():
+        said = re.sub(re.escape(str(root)) + r"(?=[/\\])", "", said)
     said = _PATH.sub(_last_part, said)
     clauses = re.split(r"(?<=;) |(?<=[.!?]) (?=[A-Z])", said)
     kept = [clause for clause in clauses if not _VARIABLE.search(clause)]
@@ -277,6 +283,13 @@ def for_visitors(told: str | Exception, names: Mapping[Path, str] | None = None)
     for number, name in enumerate((names or {}).values()):
         said = said.replace(f"\0{number}\0", name)
     return said
+
+
+def _roots() -> Iterator[Path]:
+    """Where the owner's own files are, whatever they are called, the innermost first."""
+    yield styles.cache()
+    with suppress(RuntimeError):  # nobody's home
+        yield Path.home()
 
 
 def _last_part(path: re.Match[str]) -> str:

@@ -16,7 +16,7 @@ from brushflow.common.errors import BrushflowError
 from brushflow.models import read_model
 from brushflow.pipeline import StylizeOptions
 from brushflow.serve import tasks
-from brushflow.serve.apart import Apart
+from brushflow.serve.apart import Apart, Died, TooMuchMemory
 from brushflow.serve.jobs import Job, JobStore
 
 logger = logging.getLogger(__name__)
@@ -77,12 +77,14 @@ class Thumbnails:
                 return path.read_bytes()
             if job.id in self._impossible:
                 raise BrushflowError("No picture of this can be shown.")
-            self._impossible.add(job.id)
             options = replace(self._options, style=self._styles[style])
-            picture = self._apart.call(
-                tasks.thumbnail, self._store.source(job), options, digest, limit=LONGEST_LOOK
-            )
-            self._impossible.discard(job.id)
+            try:
+                picture = self._apart.call(
+                    tasks.thumbnail, self._store.source(job), options, digest, limit=LONGEST_LOOK
+                )
+            except (Died, TooMuchMemory):
+                self._impossible.add(job.id)
+                raise
             data = encode_jpeg(picture)
             try:
                 with atomic_path(path) as partial:

@@ -106,9 +106,8 @@ class Worker:
     def cancel(self, job: Job) -> None:
         """Take a job out of the queue, or end the run that paints it."""
         with self._changed:
-            if job.state not in BUSY:
-                return
-            self.store.change(job, state="cancelled")
+            if job.state in BUSY:
+                self.store.change(job, state="cancelled")
             if self._current is job:
                 self._stop.set()
                 # So that its files can be deleted afterwards.

@@ -107,6 +107,18 @@ def test_nobody_votes_twice(results, tmp_path):
         summarize_votes(tmp_path / "study" / "key.json", [votes, again])
 
 
+@pytest.mark.parametrize("votes", [None, 3, {"a": 1}, "words", [None], [{"shown": [[], {}]}]])
+def test_damaged_votes_are_a_sentence(votes, tmp_path):
+    key, file = tmp_path / "key.json", tmp_path / "votes.json"
+    key.write_text('{"methods": {"x": "ours"}}')
+    file.write_text(json.dumps({"votes": votes}))
+    with pytest.raises(BrushflowError, match=r"votes\.json holds something else"):
+        summarize_votes(key, [file])
+    key.write_text(json.dumps({"methods": votes}))
+    with pytest.raises(BrushflowError, match=r"key\.json holds something else"):
+        summarize_votes(key, [file])
+
+
 def test_a_study_of_nothing_in_common_leaves_nothing(results, tmp_path):
     (tmp_path / "others").mkdir()
     (tmp_path / "others" / "unknown.mp4").touch()

@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
+from brushflow.serve import tasks
 from brushflow.serve.app import create_app
 from brushflow.serve.jobs import shown_name
 from brushflow.serve.worker import Worker
@@ -85,6 +86,32 @@ def test_two_are_queued_and_one_is_cancelled(client, clip, gate):
     assert client.get(f"/api/videos/{jobs[0]['id']}").json()["state"] == "cancelled"
     videos = [name for name, output in gate.begun if output == "painted.mp4"]
     assert videos == [job["id"] for job in jobs]
+
+
+def test_a_video_is_deleted_when_its_cancelled_run_has_ended(client, clip, monkeypatch, tmp_path):
+    begun, ends = threading.Event(), threading.Event()
+
+    def slow_to_stop(*_, tell):
+        begun.set()
+        ends.wait(60)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tasks, "paint", slow_to_stop)
+    job = hand_in(client, clip)
+    place = f"/api/videos/{job['id']}"
+    client.post(f"{place}/paint", json=CHOICE)
+    assert begun.wait(60)
+    threads = []
+    for ask in (lambda: client.post(f"{place}/cancel"), lambda: client.delete(place)):
+        threads.append(threading.Thread(target=ask))
+        threads[-1].start()
+        threads[-1].join(0.3)
+    kept = (tmp_path / "jobs" / job["id"]).exists()
+    ends.set()
+    for thread in threads:
+        thread.join()
+    assert kept
+    assert not (tmp_path / "jobs" / job["id"]).exists()
 
 
 def test_a_restart_goes_on_with_the_queue(tmp_path, styles, options, clip, gate):

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from brushflow.common.errors import BrushflowError
 from brushflow.pipeline.resources import memory_to_paint
 from brushflow.serve import apart, camera, connections, jobs, tasks, uploads, worker
 from brushflow.serve.apart import Apart, Died, TooMuchMemory
@@ -85,6 +86,25 @@ def test_a_thumbnail_shows_something_where_a_video_begins_black(
     make_clip(tmp_path / "black.mp4", frames[:3])
     place = hand_in(client, (tmp_path / "black.mp4").read_bytes())
     assert picture_of(client.get(f"{place}/styles/tiny").content).shape == (64, 96, 3)
+
+
+def test_what_fails_once_is_tried_again_but_what_ends_the_process(client, clip, monkeypatch):
+    place, painted = hand_in(client, clip.read_bytes()), tasks.thumbnail
+    problems = [BrushflowError("This style is damaged.")]
+
+    def fails(*arguments, **named):
+        if problems:
+            raise problems.pop()
+        return painted(*arguments, **named)
+
+    monkeypatch.setattr(tasks, "thumbnail", fails)
+    assert client.get(f"{place}/styles/tiny").status_code == 400
+    for _ in range(2):
+        assert client.get(f"{place}/styles/tiny").status_code == 200
+    other = hand_in(client, clip.read_bytes())
+    problems.append(Died())
+    for _ in range(2):
+        assert client.get(f"{other}/styles/tiny").status_code != 200
 
 
 def huge_png(side=16000):
@@ -177,11 +197,17 @@ def test_a_file_that_ends_its_reader_is_refused(client, monkeypatch, tmp_path):
         ("It is C:\\Users\\me\\x.pth, and 1/2 of it.", "It is x.pth, and 1/2 of it."),
         ("{source} is a list; set BRUSHFLOW_PLAYLISTS=1 for it.", "my--film.mp4 is a list."),
         ("Set A_B=1.", "The program could not do this."),
+        ("Could not read {home}/models/a.pth: no.", "Could not read a.pth: no."),
+        ("It is {cache}/0/sea.safetensors.", "It is sea.safetensors."),
+        ("No /srv/My own films/b c/x.pth or D:\\a b\\c.", "No x.pth or c."),
     ],
 )  # fmt: skip
-def test_visitors_read_of_no_paths_and_options(sentence, shown, tmp_path):
+def test_visitors_read_of_no_paths_and_options(sentence, shown, tmp_path, monkeypatch):
+    home, cache = tmp_path / "Jane (at home), D.", tmp_path / "what's cached"
+    monkeypatch.setattr(jobs.Path, "home", lambda: home)
+    monkeypatch.setattr(jobs.styles, "cache", lambda: cache)
     source = tmp_path / "my folder" / ("0" * 32) / "source"
-    told = sentence.format(source=source, place=source.parent)
+    told = sentence.format(source=source, place=source.parent, home=home, cache=cache)
     assert for_visitors(told, {source: "my--film.mp4"}) == shown
 
 
