@@ -18,6 +18,7 @@ let lesson = null;
 let fresh = ""; // a style that was learned or renamed a moment ago, and is what will be chosen
 let job = null;
 let timer = 0;
+let acts = 0; // counts what was asked to change the job; what was seen before that is too old
 let visit = 0; // counts the places shown; an answer that comes when another is shown is too late
 
 function show(section) {
@@ -157,8 +158,9 @@ async function uploadMask(file) {
 
 // ---- choosing
 
-function choose() {
-  const was = job.choice || { style: about.styles[0], max_size: null, strength: 1 };
+// Show what was chosen; at first, what is usual.
+function choose(chosenBefore = job.choice) {
+  const was = chosenBefore || { style: about.styles[0], max_size: null, strength: 1 };
   const known = ["", ...about.styles]; // none is all of them
   const chosen = [fresh || was.style, was.style, about.styles[0]].find((style) => known.includes(style));
   fresh = "";
@@ -180,7 +182,7 @@ function choose() {
   pick("size").replaceChildren(...options.map(([value, text]) => new Option(text, value)));
   // Large videos take long: begin with a size that shows something soon.
   const usual = longest > 960 ? 960 : "";
-  pick("size").value = job.choice ? was.max_size ?? "" : usual;
+  pick("size").value = chosenBefore ? was.max_size ?? "" : usual;
   pick("strength").value = 100 * was.strength;
   pick("strength-shown").textContent = percent(was.strength);
   pick("colors").checked = Boolean(was.keep_colors);
@@ -212,16 +214,28 @@ function chooseWhere() {
 
 async function changeStyle(change) {
   const style = chosenStyle();
+  const mine = visit;
   const changed = await change(style, trouble);
-  if (!changed) return;
-  fresh = changed === true ? "" : changed;
-  about = await request("/api/about");
-  choose();
+  if (!changed || mine !== visit) return;
+  try {
+    const now = await request("/api/about");
+    if (mine !== visit) return;
+    about = now;
+  } catch (error) {
+    if (mine === visit) trouble(error.message);
+    return;
+  }
+  // What else was chosen stays; a style that is gone is left out.
+  const called = (each) => (each === style && changed !== true ? changed : each);
+  const now = choiceNow();
+  const turns = now.turns.map(([second, each]) => [second, called(each)]);
+  choose({ ...now, style: called(style), outside: called(now.outside), turns });
 }
 
-async function paint() {
+// What stands in the form, as the server wants it.
+function choiceNow() {
   const size = pick("size").value;
-  const choice = {
+  return {
     style: chosenStyle(),
     max_size: size ? Number(size) : null,
     strength: pick("strength").value / 100,
@@ -230,8 +244,12 @@ async function paint() {
     form: pick("form-label").hidden ? "mp4" : pick("form").value,
     ...partIn(),
   };
+}
+
+async function paint() {
+  const json = choiceNow();
   pick("preview").dataset.job = ""; // what it shows is of an earlier painting
-  await act(() => request(address("/paint"), { method: "POST", json: choice }));
+  await act(() => request(address("/paint"), { method: "POST", json }));
 }
 
 // ---- watching
@@ -272,24 +290,29 @@ function follow() {
     next.src = address(`/preview?at=${progress ? progress.done : 0}`);
   }
   const id = job.id;
+  const before = acts;
+  const late = () => job?.id !== id || acts !== before;
+  clearTimeout(timer);
   timer = setTimeout(async () => {
     try {
       const now = await request(address());
-      if (job?.id !== id) return;
+      if (late()) return;
       trouble("");
       job = now;
       present();
     } catch (error) {
-      if (job?.id !== id) return;
+      if (late()) return;
       trouble(error.message);
       if (error.status !== 404) follow(); // the server may come back, and the job with it
     }
   }, POLL);
 }
 
-// Ask the server for something that changes the job, and show what came of it.
+// Ask the server for something that changes the job, and show what came of it. What is refused
+// leaves the form as it is, to be chosen otherwise.
 async function act(asking) {
   clearTimeout(timer);
+  acts++;
   trouble("");
   const mine = visit;
   try {
@@ -299,6 +322,7 @@ async function act(asking) {
   } catch (error) {
     if (mine !== visit) return;
     trouble(error.message);
+    if (!pick("choose").hidden) return;
   }
   if (job) present();
 }
@@ -348,7 +372,7 @@ pick("strength").oninput = (event) => {
 };
 pick("paint").onclick = paint;
 pick("cancel").onclick = () => act(() => request(address("/cancel"), { method: "POST" }));
-pick("again").onclick = pick("retry").onclick = choose;
+pick("again").onclick = pick("retry").onclick = () => choose();
 for (const button of document.querySelectorAll(".delete")) button.onclick = remove;
 addEventListener("hashchange", go);
 go();

@@ -165,6 +165,12 @@ def test_styles_follow_one_another(visit, server, clip, tmp_path):
     assert row.count() == 1
     row.locator("input").fill("0.2")
     row.locator("select").select_option(index=1)
+    # What is refused leaves all that was chosen.
+    page.route("**/paint", lambda route: route.fulfill(status=409, json={"detail": "Not now."}))
+    page.locator("#paint").click()
+    page.get_by_text("Not now.").wait_for()
+    assert row.locator("input").input_value() == "0.2"
+    page.unroute("**/paint")
     with page.expect_request("**/paint") as asked:
         page.locator("#paint").click()
     assert asked.value.post_data_json["turns"] == [[0.2, NASTY]]
@@ -291,8 +297,17 @@ def test_two_visitors_wait_for_each_other(visit, server, clip, gate):
         hand_in(page, clip)
         page.locator("#paint").click()
     second.get_by_text("One video is painted before yours").wait_for()
+    # What was asked before it was cancelled is answered afterwards.
+    address = f"{server}/api/videos/{first.url.rsplit('/', 1)[1]}"
+    late, before = [], first.request.get(address).json()
+    first.route(address, lambda route: late.append(route))
+    while not late:
+        first.wait_for_timeout(10)
     first.locator("#cancel").click()
     first.locator("#choose").wait_for()
+    late[0].fulfill(json=before)
+    first.evaluate("fetch('/api/about').then((answer) => answer.json())")
+    assert first.locator("#choose").is_visible()
     gate.set()
     second.locator("#result").wait_for()
     second.on("dialog", lambda dialog: dialog.accept())
@@ -381,9 +396,11 @@ def test_a_painting_is_dropped_learned_renamed_and_deleted(
     page.locator("#choose").wait_for()
     assert page.locator("#styles input:checked").input_value() == "a -i-wave"
     until(page, "[...document.querySelectorAll('.style img')].every((i) => i.naturalWidth)")
+    page.locator("#strength").fill("80")
     page.once("dialog", lambda dialog: dialog.accept("Sea"))
     page.locator("#rename-style").click()
     page.locator(".style", has_text="Sea").wait_for()
+    assert page.locator("#strength").input_value() == "80"
     assert page.locator("#styles input:checked").input_value() == "Sea"
     page.locator("#paint").click()
     page.locator("#result").wait_for()
