@@ -67,7 +67,7 @@ def test_what_happens_there_is_told_here(tasks, worker):
     assert result == ("all", 3) and heard == [("number", n) for n in range(3)]
     with pytest.raises(UsageError, match="not this"):
         worker.call(tasks.refuse)
-    with pytest.raises(RuntimeError, match="pickle"):
+    with pytest.raises(RuntimeError, match="unspeakable"):
         worker.call(tasks.unspeakable)
     stop = threading.Event()
     stop.set()
