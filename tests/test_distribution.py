@@ -46,7 +46,8 @@ def bin_folder(wheel, tmp_path_factory):
     """Where the commands of a fresh environment are; it borrows all that is not brushflow."""
     place = tmp_path_factory.mktemp("fresh")
     venv.create(place, with_pip=False)
-    paths = sysconfig.get_paths("venv", {"base": str(place), "platbase": str(place)})
+    scheme = "venv" if "venv" in sysconfig.get_scheme_names() else sysconfig.get_default_scheme()
+    paths = sysconfig.get_paths(scheme, {"base": str(place), "platbase": str(place)})
     # A .pth file in a folder that another one names is not read: no brushflow comes that way.
     borrowed = "\n".join(site.getsitepackages())
     Path(paths["purelib"], "borrowed.pth").write_text(borrowed, encoding="utf-8")
