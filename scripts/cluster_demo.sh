@@ -25,7 +25,7 @@ for number in 1 2 3; do
         --local-directory "$place" >"$place/worker-$number.log" 2>&1 &
     started+=($!)
 done
-for _ in $(seq 600); do
+for ((waited = 0; waited < 600; waited++)); do
     [ "$(grep -c 'Register worker' "$place/scheduler.log" || true)" -ge 3 ] && break
     kill -0 "${started[0]}" 2>/dev/null || { cat "$place/scheduler.log" >&2; exit 1; }
     sleep 0.2

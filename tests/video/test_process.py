@@ -161,7 +161,8 @@ def test_a_full_disk_is_told_with_the_place_and_what_to_do(replace_ffmpeg, tmp_p
 def test_only_a_trial_that_dies_again_makes_the_settings_wrong(replace_ffmpeg, tmp_path):
     deaths = tmp_path / "deaths"
     replace_ffmpeg(
-        f'*superfast*) if [ -s "{deaths}" ]; then truncate -s -1 "{deaths}"; kill -9 $$; fi ;;'
+        f'*superfast*) if [ -s "{deaths}" ]; then read -r left < "{deaths}"; '
+        f'printf %s "${{left#x}}" > "{deaths}"; kill -9 $$; fi ;;'
     )
     settings = EncodeSettings(preset="superfast")
     deaths.write_text("x")
