@@ -23,7 +23,7 @@ from brushflow.pipeline.long_term import State
 from brushflow.pipeline.masks import shown
 from brushflow.pipeline.options import ALL, ALPHA, StylizeOptions
 from brushflow.pipeline.painter import Painter, model_digests
-from brushflow.pipeline.stylizer import Stylized, Stylizer
+from brushflow.pipeline.stylizer import Moment, Stylized, Stylizer
 from brushflow.pipeline.timeline import Moments, first_moment, keyframes_of, kinds_of, paints
 from brushflow.shots.looks import Looks, plain_look
 
@@ -120,6 +120,11 @@ class Layers:
         """What finds motion for each painter, before they share it."""
         return [p.stylizer.motion if p.stylizer else None for p in self.painters]
 
+    @cached_property
+    def _at_first(self) -> Moment:
+        """What is seen where there is no other moment; keyframes may be in a file."""
+        return first_moment(self.options)
+
     @property
     def stylizer(self) -> Stylizer | None:
         return self.painters[0].stylizer
@@ -152,7 +157,7 @@ class Layers:
         moments: Moments | None = None,
     ) -> Generator[Stylized, None, None]:
         """See ``Painter.paint``; ``Stylized.layers`` are those of the painters at work."""
-        moments = moments or (lambda index: first_moment(self.options))
+        moments = moments or (lambda index: self._at_first)
 
         def at_work(number: int, index: int) -> bool:
             return number >= self.timed or moments(index).shares[number] > 0
@@ -236,7 +241,7 @@ class Layers:
 
     def finish(self, stylized: Stylized) -> np.ndarray:
         """The picture to write, see ``Painter.finish``."""
-        moment = stylized.moment or first_moment(self.options)
+        moment = stylized.moment or self._at_first
         pictures = {
             number: self.painters[number].picture(layer, moment.strength, moment.keep_colors)
             for number, layer in enumerate(stylized.layers)

@@ -28,6 +28,17 @@ def clip(make_clip, drifting, tmp_path_factory):
     return make_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", drifting(12), sound=True)
 
 
+def stopped_after(clip, outputs, options, frames):
+    stop = threading.Event()
+
+    def end_after(stage, done, total):
+        if stage == "stylize" and done >= frames:
+            stop.set()
+
+    with pytest.raises(KeyboardInterrupt):
+        stylize_in_styles(open_source(clip), outputs, options, end_after, stop)
+
+
 def test_each_file_is_that_of_its_style_also_after_a_stop(clip, models, tmp_path, monkeypatch):
     monkeypatch.setattr(segments, "SEGMENT_FRAMES", 4)
     options = StylizeOptions(device="cpu", cuts="none")
@@ -56,14 +67,7 @@ def test_a_run_of_one_style_goes_on_with_what_all_have_left(clip, models, tmp_pa
     monkeypatch.setattr(segments, "SEGMENT_FRAMES", 4)
     options = StylizeOptions(device="cpu", cuts="none")
     outputs = [(style, tmp_path / f"{number}.mp4") for number, style in enumerate(models)]
-    stop = threading.Event()
-
-    def end_after(stage, done, total):
-        if stage == "stylize" and done >= 6:
-            stop.set()
-
-    with pytest.raises(KeyboardInterrupt):
-        stylize_in_styles(open_source(clip), outputs, options, end_after, stop)
+    stopped_after(clip, outputs, options, 6)
     one = replace(options, style=models[1])
     report = stylize_video(clip, outputs[1][1], one)
     assert 0 < report.painted < 12
@@ -80,15 +84,8 @@ def test_a_style_that_is_left_goes_on_as_it_would_alone(clip, models, tmp_path, 
     write_image(tmp_path / "mask.png", mask)
     options = StylizeOptions(device="cpu", cuts="none", mask=str(tmp_path / "mask.png"))
     outputs = [(style, tmp_path / f"{number}.mp4") for number, style in enumerate(models)]
-    for styles, frames in ((outputs, 5), (outputs[1:], 9)):
-        stop = threading.Event()
-
-        def end_after(stage, done, total, stop=stop, frames=frames):
-            if stage == "stylize" and done >= frames:
-                stop.set()
-
-        with pytest.raises(KeyboardInterrupt):
-            stylize_in_styles(open_source(clip), styles, options, end_after, stop)
+    stopped_after(clip, outputs, options, 5)
+    stopped_after(clip, outputs[1:], options, 9)
     one = replace(options, style=models[1])
     report = stylize_video(clip, outputs[1][1], one)
     assert 0 < report.painted < 8
