@@ -34,16 +34,17 @@ class Workers:
 
     def average_gradients(self, network: nn.Module) -> None:
         """Give every process the mean of all processes' gradients."""
+        self.average([p.grad for p in network.parameters() if p.grad is not None])
+
+    def average(self, tensors: list[torch.Tensor]) -> None:
+        """Make every tensor the mean of all processes', in place."""
         if self.count == 1:
             return
-        gradients = [p.grad for p in network.parameters() if p.grad is not None]
-        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        flat = torch.cat([tensor.flatten() for tensor in tensors])
         dist.all_reduce(flat)
         flat /= self.count
-        for gradient, part in zip(
-            gradients, flat.split([g.numel() for g in gradients]), strict=True
-        ):
-            gradient.copy_(part.view_as(gradient))
+        for tensor, part in zip(tensors, flat.split([t.numel() for t in tensors]), strict=True):
+            tensor.copy_(part.view_as(tensor))
 
     def mean(self, values: dict[str, float]) -> dict[str, float]:
         """The mean of every value over all processes."""

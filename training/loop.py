@@ -205,6 +205,7 @@ class Run:
         if not math.isfinite(sum(values.values())):
             raise self._diverged("loss")
         self._update()
+        self.objective.remember(self.workers.average)
         self.iteration += 1
         seconds = time.monotonic() - started
         self._record(parts[0].source, seconds, values)
@@ -300,6 +301,7 @@ class Run:
                 "network": self.network.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
+                "memory": self.objective.memory(),
             },
         )
 
@@ -314,6 +316,7 @@ class Run:
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
+        self.objective.recall(state["memory"])
         self.mean_norm, self.best = state["mean_norm"], state["best"]
         logger.info("Going on after iteration %d.", self.iteration)
 

@@ -1,5 +1,6 @@
 """What every painted frame is trained for: content, style, smoothness, range."""
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ STATISTICS: dict[str, Callable[[Tensor], tuple[Tensor, ...]]] = {
     "moments": lambda features: (spatial_mean(features), covariance(features)),
 }
 
+
+_PICTURES = 20  # that count as those before: so many share a painting's dark and light
 
 Place = tuple[str, int]  # a layer, and how many times the picture is shrunk before it is seen
 
@@ -40,6 +43,8 @@ class PerceptualLoss:
         relative: each error is a share of the mean square that the frame's features, or the
             painting's statistics, have at that place, and weights are shares of their sum. So
             all places count alike, and a weight means the same for every painting and judge.
+        together: how far, from 0 to 1, a picture's statistics are judged together with those of
+            the pictures before it, see ``remember``.
     """
 
     def __init__(
@@ -51,8 +56,12 @@ class PerceptualLoss:
         blend: Sequence[float],
         statistic: str = "gram",
         relative: bool = False,
+        together: float = 0.0,
     ) -> None:
         self.network = network
+        self.together = together
+        self.memory: dict[Place, list[Tensor]] = {}
+        self._found: defaultdict[Place, list[list[Tensor]]] = defaultdict(list)
         self.relative = relative
         self.content = _shares(content) if relative else content
         self.style = _shares(style) if relative else style
@@ -66,8 +75,11 @@ class PerceptualLoss:
                     known = self.targets.get(place, [0.0] * len(parts))
                     self.targets[place] = [a + b for a, b in zip(known, parts, strict=True)]
 
-    def __call__(self, output: Tensor, frame: Tensor) -> tuple[Tensor, Tensor]:
-        """Content and style loss (scalars) of output (N, 3, H, W) for the content ``frame``."""
+    def __call__(self, output: Tensor, frame: Tensor, alone: bool = False) -> tuple[Tensor, Tensor]:
+        """Content and style loss (scalars) of output (N, 3, H, W) for the content ``frame``.
+
+        ``alone``: it is judged by itself, and not remembered.
+        """
         with torch.no_grad():
             wanted = self._features(frame, self.content)
         found = self._features(output, self.content | self.style)
@@ -75,11 +87,43 @@ class PerceptualLoss:
         for place, weight in self.content.items():
             content = content + weight * self._error(found[place], wanted[place])
         style = output.new_zeros(())
+        statistics = {place: self.statistic(found[place]) for place in self.style}
+        if self.together and not alone:
+            statistics = {at: self._with_others(at, parts) for at, parts in statistics.items()}
         for place, weight in self.style.items():
-            pairs = zip(self.statistic(found[place]), self.targets[place], strict=True)
+            pairs = zip(statistics[place], self.targets[place], strict=True)
             errors = [self._error(part, target) for part, target in pairs]
             style = style + weight * torch.stack(errors).mean()
         return content, style
+
+    def remember(self, average: Callable[[list[Tensor]], None] = lambda _: None) -> None:
+        """Take what was judged since into the memory, which is a running mean.
+
+        A painting's palette and strokes are those of the whole: it has calm parts and wild ones,
+        dark and light. Asked for all of that in every window, a network puts a weave on plain walls
+        and paints the night as light as the day. Judged together with others, a picture may have
+        what others lack, as long as all of them have what the painting has.
+
+        ``average`` makes what several processes found the mean of all, in place.
+        """
+        for place, found in self._found.items():
+            parts = [torch.stack(alike).mean(0) for alike in zip(*found, strict=True)]
+            average(parts)
+            if place in self.memory:
+                known = zip(self.memory[place], parts, strict=True)
+                parts = [old + (new - old) / _PICTURES for old, new in known]
+            self.memory[place] = parts
+        self._found.clear()
+
+    def _with_others(self, place: Place, parts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Statistics (N, …) as they are together with those before; gradients are their own."""
+        self._found[place].append([part.detach().mean(0, keepdim=True) for part in parts])
+        if place not in self.memory:
+            return parts
+        return tuple(
+            own + self.together * (others - own.detach())
+            for own, others in zip(parts, self.memory[place], strict=True)
+        )
 
     def _error(self, found: Tensor, wanted: Tensor) -> Tensor:
         error = F.mse_loss(found.float(), wanted.float().expand_as(found))

@@ -1,6 +1,6 @@
 """All losses of a run and how they are weighed at each iteration."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import torch
 from torch import Tensor
@@ -44,6 +44,7 @@ class Objective:
         _choose(options.temporal_criterion, CRITERIA, "temporal_criterion")
         _choose(options.style_statistic, STATISTICS, "style_statistic")
         self.options = options
+        self.device = device
         self.temporal = TEMPORAL_LOSSES[options.temporal_loss]()
         self.content_strength = Schedule.parse(
             options.content_strength_schedule, "content_strength_schedule"
@@ -94,7 +95,24 @@ class Objective:
             blend,
             options.style_statistic,
             options.relative,
+            options.style_together,
         )
+
+    def remember(self, average: Callable[[list[Tensor]], None]) -> None:
+        """At the end of an iteration, see ``PerceptualLoss.remember``."""
+        for judge in self.perceptual:
+            judge.remember(average)
+
+    def memory(self) -> list[dict[Place, list[Tensor]]]:
+        """What is remembered for each painting: a checkpoint holds it."""
+        return [judge.memory for judge in self.perceptual]
+
+    def recall(self, memory: list[dict[Place, list[Tensor]]]) -> None:
+        """Take up what ``memory`` gave."""
+        for judge, known in zip(self.perceptual, memory, strict=True):
+            judge.memory = {
+                place: [part.to(self.device) for part in parts] for place, parts in known.items()
+            }
 
     def _places(
         self, layers: tuple[str, ...], weights: tuple[float, ...], option: str, scales: int
@@ -115,7 +133,8 @@ class Objective:
     ) -> dict[str, Tensor]:
         """Weighted terms (scalars) by name; their sum is minimised.
 
-        ``full`` leaves out the slow start, so that values of different iterations compare;
+        ``full`` leaves out the slow start and the pictures before, so that values of different
+        iterations compare;
         ``painting`` is the one to come near to, where paintings are learned apart.
         """
         options = self.options
@@ -134,7 +153,7 @@ class Objective:
         if len(steps) > 1 and options.network != "image":
             strength *= options.style_with_prior
         judge = self.perceptual[painting]
-        content, style = zip(*(judge(s.output, s.frame) for s in judged), strict=True)
+        content, style = zip(*(judge(s.output, s.frame, full) for s in judged), strict=True)
         # A batch may be shared by processes and parts, so its sum is taken from the mean.
         pictures = self.batch(iteration) if options.tv_per_batch else 1
         losses |= {

@@ -165,6 +165,12 @@ class TrainOptions:
         0.5, "Share of that weight for frames that are painted with a prior."
     )
     style_statistic: str = _losses("gram", "What of a layer is style.", choices=tuple(STATISTICS))
+    style_together: float = _losses(
+        0.0,
+        "How far a picture's style is judged together with that of pictures before it.",
+        least=0,
+        most=1,
+    )
     style_ramp: int | None = _losses(
         None,
         "Iterations in which the style comes in [default: 300; 0 with {init_from}].",

@@ -25,7 +25,6 @@ from brushflow.scripts.lab.train_styles import STYLES
 from brushflow.training.data.photographs import find_photographs
 from brushflow.training.losses import PerceptualLoss
 from brushflow.video import open_source, read_image, write_image
-from brushflow.video.paintings import read_painting
 
 _PATH = click.Path(path_type=Path)
 _LAYERS = ("relu1_2", "relu2_2", "relu3_4")
@@ -63,8 +62,9 @@ def command(
     output.mkdir(parents=True, exist_ok=True)
     rows = []
     for name in names:
-        painting = read_image(data / known[name].painting)
-        judge = _Judge(read_painting(data / known[name].painting, known[name].stroke), network)
+        painting = known[name].seen(data)
+        size = fit_size((painting.shape[1], painting.shape[0]), known[name].stroke)
+        judge = _Judge(resized(painting, size), network)
         sheet = output / f"{name}.jpg"
         painted = _painted(load(name), pictures)
         write_image(sheet, _sheet([_sized(painting, side), *painted]))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from tqdm import tqdm
 
 from brushflow.cli.commands import set_up_logging, stop_on_interrupt
@@ -17,6 +18,7 @@ from brushflow.training import Progress, TrainOptions, train
 from brushflow.training.data.clips import find_videos
 from brushflow.training.data.prepare import PrepareSettings, place_for, prepare_video
 from brushflow.training.recipes import STROKES
+from brushflow.video import read_image, write_image
 
 _PATH = click.Path(path_type=Path)
 
@@ -25,14 +27,25 @@ _PATH = click.Path(path_type=Path)
 class Style:
     """A row of the table: a bundled style and how it is learned.
 
-    ``painting``: its file below the data; ``stroke``: pixels of the painting's longest side, so
-    large are its strokes; ``strength``: of style against content.
+    ``painting``: its file below the data; ``part``: of it, the left, top, right and bottom, each
+    a share of the side, where what surrounds the rest is duller, or a frame; ``stroke``: pixels of
+    its longest side, so large are its strokes; ``strength``: of style against content.
     """
 
     name: str
     painting: str
+    part: tuple[float, float, float, float] = (0, 0, 1, 1)
     stroke: int = 640
     strength: float = 2.0
+
+    def seen(self, data: Path) -> np.ndarray:
+        """The part of the painting that is learned, RGB uint8 (H, W, 3)."""
+        whole = read_image(data / self.painting)
+        height, width = whole.shape[:2]
+        left, top, right, bottom = self.part
+        return whole[
+            round(top * height) : round(bottom * height), round(left * width) : round(right * width)
+        ]
 
 
 STYLES = (
@@ -40,10 +53,16 @@ STYLES = (
     Style("composition-vii", "styles/composition-vii.jpg"),
     Style("great-wave", "styles/great-wave.jpg"),
     Style("the-scream", "styles/the-scream.jpg"),
-    Style("grande-jatte", "paintings/a_sunday_on_la_grande_jatte.jpg"),
-    Style("the-kiss", "paintings/the_kiss_klimt.jpg"),
+    Style(
+        "grande-jatte", "paintings/a_sunday_on_la_grande_jatte.jpg", part=(0.03, 0.04, 0.97, 0.96)
+    ),
+    Style("the-kiss", "paintings/the_kiss_klimt.jpg", part=(0.26, 0, 0.85, 1)),
     Style("sainte-victoire", "paintings/mont_sainte_victoire.jpg"),
-    Style("fuchun-mountains", "paintings/dwelling_in_the_fuchun_mountains.jpg"),
+    Style(
+        "fuchun-mountains",
+        "paintings/dwelling_in_the_fuchun_mountains.jpg",
+        part=(0.07, 0, 0.9, 1),
+    ),
 )
 # What the base learns besides, so that it is near to any painting.
 OTHERS = (
@@ -126,13 +145,17 @@ def command(
     }
     short = {"iterations": 4, "identity_iterations": 1, "single_image_until": 2}
     base = work / "base.safetensors"
-    paintings = [data / s.painting for s in STYLES]
+    learned = {
+        style.name: _written(style.seen(data), work / "paintings" / f"{style.name}.png")
+        for style in STYLES
+    }
+    paintings = [*learned.values()]
     paintings += [data / "paintings" / f"{name}.jpg" for name in OTHERS]
     begun = {**BASE_FROM, "init_from": base_from} if base_from else {}
     options = shared | BASE | begun | (short if rehearse else {})
     _learn(TrainOptions(tuple(paintings), base, **options))
     for style in chosen:
-        painting = data / style.painting
+        painting = learned[style.name]
         options = {
             **shared,
             **(short if rehearse else {}),
@@ -145,6 +168,14 @@ def command(
         if not rehearse:
             output.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(made, output / made.name)
+
+
+def _written(picture: np.ndarray, path: Path) -> Path:
+    """The path, with the picture there."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_image(path, picture)
+    return path
 
 
 def _learn(options: TrainOptions) -> None:

@@ -187,7 +187,7 @@ def trained(options, output, **changes):
 def test_two_processes_train_what_one_would_on_the_whole_batch(
     options, distance, start_command, tmp_path
 ):
-    parts = {"one-cycle": False, "settle": 0}
+    parts = {"one-cycle": False, "settle": 0, "style-together": 0.4}
     one = trained(options, tmp_path / "one.safetensors", **parts)
     two = tmp_path / "two.safetensors"
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -36,7 +36,7 @@ def assert_same_weights(one, other):
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(options, videos, tmp_path):
-    options = replace(options, videos=videos, fill="noise")
+    options = replace(options, videos=videos, fill="noise", style_together=0.4)
     whole = train(options)
     broken = replace(options, output=tmp_path / "broken.safetensors")
     for last in (4, 6):
@@ -154,6 +154,7 @@ def test_every_network_learns_with_every_loss(options, network, loss):
 
 def test_parts_of_a_batch_add_up_to_it(options, distance, tmp_path):
     options = replace(options, iterations=4, batch_schedule="4", one_cycle=False, settle=0)
+    options = replace(options, style_together=0.4)
     whole = train(options)
     parts = train(replace(options, output=tmp_path / "parts.safetensors", accumulate=2))
     other = train(replace(options, output=tmp_path / "other.safetensors", batch_schedule="2"))

@@ -75,6 +75,41 @@ def test_several_paintings_are_blended_by_their_shares(loss_weights):
     assert torch.allclose(target, 0.75 * grams[0] + 0.25 * grams[1], rtol=1e-4)
 
 
+def seen_as_it_is(picture, layers):
+    """In place of a VGG: its only layer is the picture itself."""
+    return dict.fromkeys(layers, picture)
+
+
+def together(painting, share):
+    judged = {("relu1_2", 1): 1.0}
+    return PerceptualLoss(seen_as_it_is, judged, judged, [painting], [1], "mean", together=share)
+
+
+def test_pictures_may_have_the_palette_of_a_painting_together():
+    dark, light = torch.full((1, 3, 4, 4), -80.0), torch.full((1, 3, 4, 4), 60.0)
+    loss = together(torch.full((1, 3, 4, 4), -10.0), 0.5)
+    assert float(loss(dark, dark)[1]) == 70**2  # nothing is known of others
+    loss.remember()
+    assert float(loss(light, light)[1]) == 0  # half of it and half of the dark one
+    assert float(loss(light, light, alone=True)[1]) == 70**2
+    loss.remember()
+    # The memory is a running mean over 20 pictures: −80 and one twentieth of what is light.
+    assert float(loss(light, light)[1]) == pytest.approx((60 / 2 - (80 - 140 / 20) / 2 + 10) ** 2)
+
+
+def test_what_is_judged_together_is_learned_from_each_picture_as_much_as_alone():
+    other = torch.randn(1, 3, 4, 4) * 50
+    gradients = []
+    for share in (0.0, 0.5):
+        loss = together(torch.zeros(1, 3, 4, 4), share)
+        loss(other, other)
+        loss.remember()
+        output = other.clone().requires_grad_()
+        loss(output, other)[1].backward()
+        gradients.append(output.grad)
+    assert torch.allclose(*gradients)  # another picture just like it changes nothing
+
+
 def test_a_layer_may_look_at_a_smaller_picture(loss_weights):
     painting, picture = torch.randn(2, 1, 3, 64, 64) * 50
     shrunk = perceptual(loss_weights, [painting], style={"relu1_2/4": 1.0})(picture, painting)[1]
