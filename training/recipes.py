@@ -66,7 +66,7 @@ STROKES: dict[str, Any] = {
     "style_size": 640,
     "style_layers": ("relu1_2", "relu2_2", "relu2_2/2", "relu3_3/2", "relu3_3/4"),
     "style_weights": (0.5, 0.5, 0.5, 1.0, 2.0),
-    "style_strength_schedule": "2",
+    "style_strength_schedule": "1.5",
     "style_with_prior": 1.0,
     "style_together": 0.4,
     "content_layers": ("relu2_2", "relu3_3/2"),

@@ -36,7 +36,7 @@ class Style:
     painting: str
     part: tuple[float, float, float, float] = (0, 0, 1, 1)
     stroke: int = 640
-    strength: float = 2.0
+    strength: float = 1.5
 
     def seen(self, data: Path) -> np.ndarray:
         """The part of the painting that is learned, RGB uint8 (H, W, 3)."""
@@ -49,19 +49,23 @@ class Style:
 
 
 STYLES = (
-    Style("starry-night", "styles/starry-night.jpg", strength=3.0),
-    Style("composition-vii", "styles/composition-vii.jpg"),
+    Style("starry-night", "styles/starry-night.jpg", strength=1.8),
+    Style("composition-vii", "styles/composition-vii.jpg", strength=2.0),
     Style("great-wave", "styles/great-wave.jpg"),
-    Style("the-scream", "styles/the-scream.jpg"),
+    Style("the-scream", "styles/the-scream.jpg", strength=1.2),
     Style(
-        "grande-jatte", "paintings/a_sunday_on_la_grande_jatte.jpg", part=(0.03, 0.04, 0.97, 0.96)
+        "grande-jatte",
+        "paintings/a_sunday_on_la_grande_jatte.jpg",
+        (0.03, 0.04, 0.97, 0.96),
+        strength=2.0,
     ),
-    Style("the-kiss", "paintings/the_kiss_klimt.jpg", part=(0.26, 0, 0.85, 1)),
-    Style("sainte-victoire", "paintings/mont_sainte_victoire.jpg"),
+    Style("the-kiss", "paintings/the_kiss_klimt.jpg", (0.26, 0, 0.85, 1), strength=1.2),
+    Style("sainte-victoire", "paintings/mont_sainte_victoire.jpg", strength=2.0),
     Style(
         "fuchun-mountains",
         "paintings/dwelling_in_the_fuchun_mountains.jpg",
-        part=(0.07, 0, 0.9, 1),
+        (0.07, 0, 0.9, 1),
+        strength=2.0,
     ),
 )
 # What the base learns besides, so that it is near to any painting.
