@@ -55,8 +55,6 @@ _MIXED = {
 # What makes strokes one can see, from a network that can paint already. Deep layers on small
 # pictures see what strokes are, shallow ones on the whole how paint lies; all count relative to
 # their own size. Means and covariances tell palette and strokes apart (Kolkin et al. 2019).
-# A painting is calm in one place and wild in another, dark here and light there: so style is in
-# part that of a picture together with others, and each has its own calm and its own darks.
 # What is in sight of an older frame keeps its painting at run time, so training need not buy
 # stability with strokes.
 STROKES: dict[str, Any] = {
@@ -66,13 +64,12 @@ STROKES: dict[str, Any] = {
     "style_size": 640,
     "style_layers": ("relu1_2", "relu2_2", "relu2_2/2", "relu3_3/2", "relu3_3/4"),
     "style_weights": (0.5, 0.5, 0.5, 1.0, 2.0),
-    "style_strength_schedule": "1.5",
+    "style_strength_schedule": "2",
     "style_with_prior": 1.0,
-    "style_together": 0.4,
     "content_layers": ("relu2_2", "relu3_3/2"),
     "content_weights": (0.3, 1.0),
     "content_strength_schedule": "0.15",
-    "luminance_weight": 0.3,
+    "luminance_weight": 0.15,
     "temporal_weight_schedule": "2",
     "tv_strength_schedule": "0.2",
     "range_weight": 150.0,
