@@ -153,7 +153,7 @@ class Objective:
         if len(steps) > 1 and options.network != "image":
             strength *= options.style_with_prior
         judge = self.perceptual[painting]
-        content, style = zip(*(judge(s.output, s.frame, full) for s in judged), strict=True)
+        content, style = zip(*(judge(s.output, s.frame, alone=full) for s in judged), strict=True)
         # A batch may be shared by processes and parts, so its sum is taken from the mean.
         pictures = self.batch(iteration) if options.tv_per_batch else 1
         losses |= {

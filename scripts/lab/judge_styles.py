@@ -63,7 +63,7 @@ def command(
     rows = []
     for name in names:
         painting = known[name].seen(data)
-        size = fit_size((painting.shape[1], painting.shape[0]), known[name].stroke)
+        size = fit_size((painting.shape[1], painting.shape[0]), known[name].stroke, enlarge=True)
         judge = _Judge(resized(painting, size), network)
         sheet = output / f"{name}.jpg"
         painted = _painted(load(name), pictures)

@@ -179,10 +179,9 @@ def command(
 
 
 def _written(picture: np.ndarray, path: Path) -> Path:
-    """The path, with the picture there."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_image(path, picture)
+    """The path, with the picture there: always anew, as the table may name another part now."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_image(path, picture)
     return path
 
 
