@@ -110,6 +110,7 @@ def _description(network: StyleNetwork) -> dict[str, Any]:
         "tanh_constant": network.tanh_constant,
         "margin": network.margin,
         "preprocessing": network.preprocessing,
+        "fill": network.fill,
     }
 
 
@@ -190,6 +191,7 @@ def _read_safetensors(path: Path) -> ModelFile:
             "norm": metadata["norm"],
             "margin": int(metadata.get("margin", 0)),
             "preprocessing": metadata.get("preprocessing", "vgg"),
+            "fill": metadata.get("fill", "mean"),
         }
         weights = checked_weights(state, **description)
         training = json.loads(metadata.get("training", "{}"))

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from brushflow.common.errors import UsageError
 from brushflow.models.arch import PADDING_TYPES, LayerSpec, parse_arch
+from brushflow.models.network_input import FILLS
 from brushflow.models.preprocessing import PREPROCESSINGS, as_network_space, prepared_as
 
 PAPER_ARCH = "c9s1-32,d64,d128,R128,R128,R128,R128,R128,U2,c3s1-64,U2,c9s1-3"
@@ -114,7 +115,8 @@ class StyleNetwork(nn.Module):
     ``margin`` (pixels of reflection that are painted as well and cropped off: whatever a layer's
     own padding does to the border is lost with them; 0 as in the original programs),
     ``preprocessing`` (how the layers see pictures and give one: "vgg", network space as it is, or
-    "resnet"), ``multiple`` (sides are enlarged to multiples of this before the first layer).
+    "resnet"), ``fill`` (of ``FILLS``: what it has learned to see where nothing is painted yet),
+    ``multiple`` (sides are enlarged to multiples of this before the first layer).
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class StyleNetwork(nn.Module):
         norm: str = "instance",
         margin: int = 0,
         preprocessing: str = "vgg",
+        fill: str = "mean",
     ) -> None:
         super().__init__()
         if preprocessing not in PREPROCESSINGS:
@@ -138,6 +141,10 @@ class StyleNetwork(nn.Module):
             )
         if norm not in NORMS:
             raise UsageError(f"Unknown normalization {norm!r}; choose one of {', '.join(NORMS)}.")
+        if fill not in FILLS:
+            raise UsageError(
+                f"What is not known is filled with {', '.join(FILLS)}, not {fill!r}.", about="fill"
+            )
         if not 0 <= tanh_constant < math.inf:
             raise UsageError(f"The tanh constant {tanh_constant} is not a number from 0 up.")
         if not 0 <= margin <= _WIDEST_MARGIN:
@@ -149,6 +156,7 @@ class StyleNetwork(nn.Module):
         self.norm = norm
         self.margin = margin
         self.preprocessing = preprocessing
+        self.fill = fill
         specs = parse_arch(arch, in_channels)
         self.multiple = _multiple(specs)
         self.start_padding = _start_padding(specs) if padding_type in _VALID_BLOCKS else 0
@@ -173,9 +181,12 @@ def build(
     norm: str = "instance",
     margin: int = 0,
     preprocessing: str = "vgg",
+    fill: str = "mean",
 ) -> StyleNetwork:
     """Build a network with fresh weights; UsageError if the description is wrong."""
-    return StyleNetwork(arch, in_channels, padding_type, tanh_constant, norm, margin, preprocessing)
+    return StyleNetwork(
+        arch, in_channels, padding_type, tanh_constant, norm, margin, preprocessing, fill
+    )
 
 
 def _layers(specs: list[LayerSpec], channels: int, padding: str, norm: str) -> nn.Sequential:

@@ -4,13 +4,35 @@ A network paints well what it has learned from, so both show it the same: the fr
 before, moved to it, times the certainty; and the certainty (Ruder et al. 2018, sec. 5.1).
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from brushflow.models.preprocessing import from_rgb
 
-FILLS = ("mean", "noise")  # what stands where nothing is certain
+FILLS = ("mean", "noise", "clouds")  # what stands where nothing is certain
+_TILE = 512  # pixels after which clouds repeat
+_WIDEST = 64.0  # pixels of the longest wave in clouds, as of the largest strokes
+_CONTRAST = 60.0  # their standard deviation in grey levels
+# Of what is certain, beside clouds. A network that is shown nothing but its own painting paints
+# that plainer every time, and after ten frames the strokes are gone.
+_BELIEVED = 0.5
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What stands where nothing is certain.
+
+    ``give``: of pictures (N, 3, H, W), something of their shape; ``believed``: the most that
+    anything is certain, so that some of this stands everywhere.
+    """
+
+    give: Callable[[Tensor], Tensor]
+    believed: float = 1.0
 
 
 def input_for(
@@ -19,7 +41,7 @@ def input_for(
     prior: Tensor | None = None,
     certainty: Tensor | None = None,
     before: Tensor | None = None,
-    noise: np.random.Generator | None = None,
+    fill: Filling | None = None,
 ) -> Tensor:
     """What a network with so many input channels sees, (N, channels, H, W).
 
@@ -29,7 +51,7 @@ def input_for(
         frame: (N, 3, H, W) in network space, as all pictures are.
         prior, certainty: (N, 3, H, W), and (N, 1, H, W) in [0, 1]; None: nothing is known.
         before: (N, 3, H, W), zeros where there is none of the frame's size.
-        noise: fills what is not certain, in place of the mean colour, which is 0.
+        fill: stands where nothing is certain, in place of the mean colour, which is 0.
     """
     if channels == 3:
         return frame
@@ -39,10 +61,10 @@ def input_for(
         return torch.cat([frame, before], 1)
     if prior is None or certainty is None:
         prior, certainty = torch.zeros_like(frame), torch.zeros_like(frame[:, :1])
-    known = prior * certainty
-    if noise is not None:
-        known = known + uniform_noise(frame, noise) * (1 - certainty)
-    return torch.cat([frame, known, certainty], 1)
+    if fill is None:
+        return torch.cat([frame, prior * certainty, certainty], 1)
+    certainty = fill.believed * certainty
+    return torch.cat([frame, torch.lerp(fill.give(frame), prior, certainty), certainty], 1)
 
 
 def uniform_noise(like: Tensor, random: np.random.Generator) -> Tensor:
@@ -52,3 +74,39 @@ def uniform_noise(like: Tensor, random: np.random.Generator) -> Tensor:
     """
     rgb = random.random(tuple(like.shape), np.float32) * 255
     return from_rgb(torch.from_numpy(rgb)).to(like.device)
+
+
+def filling(kind: str, random: np.random.Generator) -> Filling | None:
+    """One of ``FILLS``; None for the mean colour. ``random`` draws noise, or the clouds' place.
+
+    A network gives what looks alike the same paint, so on a plain wall it can but weave. Noise is
+    what its strokes begin from there (Ulyanov et al. 2016, sec. 3.1): clouds, with as much of it at
+    every size of strokes. Clouds are the same whenever they are asked for, so that what is painted
+    over and over does not flicker.
+    """
+    if kind == "noise":
+        return Filling(lambda like: uniform_noise(like, random))
+    if kind == "clouds":
+        top, left = random.integers(_TILE, size=2).tolist()
+        return Filling(
+            lambda like: _clouds(*like.shape[-2:], top, left, like.device).expand_as(like),
+            _BELIEVED,
+        )
+    return None
+
+
+@lru_cache(maxsize=2)
+def _clouds(height: int, width: int, top: int, left: int, device: torch.device) -> Tensor:
+    """A window of the clouds, (1, 3, height, width)."""
+    rows, columns = (np.arange(height) + top) % _TILE, (np.arange(width) + left) % _TILE
+    return torch.from_numpy(_sky()[None, :, rows[:, None], columns]).to(device)
+
+
+@lru_cache(maxsize=1)
+def _sky() -> np.ndarray:
+    """Noise of the same energy in every octave, endless: float32 (3, _TILE, _TILE), of mean 0."""
+    white = np.fft.rfft2(np.random.default_rng(0).standard_normal((3, _TILE, _TILE)))
+    frequency = np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE))
+    white[:, 0, 0] = 0
+    sky = np.fft.irfft2(white / np.maximum(frequency, 1 / _WIDEST), (_TILE, _TILE))
+    return (sky * (_CONTRAST / sky.std())).astype(np.float32)

@@ -157,9 +157,9 @@ class StylizeOptions:
         kinds=ANYTHING,
     )
     fill: str = _motion(
-        "mean",
-        "What the network sees where nothing is carried over.",
-        choices=FILLS,
+        "auto",
+        "What the network sees where nothing is carried over: auto is what it has learned with.",
+        choices=("auto", *FILLS),
         kinds=ANYTHING,
     )
     cuts: str = _motion(

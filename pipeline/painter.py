@@ -119,7 +119,7 @@ class Painter:
         settings: dict[str, Any] = {
             "first_frame_model": others[0] if others else None,
             "min_filter_width": options.min_filter,
-            "fill": options.fill,
+            "fill": None if options.fill == "auto" else options.fill,
             "independent": options.independent,
             "long_term": options.long_term,
             "device": self._device,

@@ -19,11 +19,11 @@ from brushflow.flow import load_estimator, warp
 from brushflow.flow.types import FlowEstimator
 from brushflow.models import StyleModel, from_rgb, preprocess, upload
 from brushflow.models.inference.folding import for_inference
-from brushflow.models.network_input import input_for
+from brushflow.models.network_input import filling, input_for
 from brushflow.models.preprocessing import resize_bicubic
 from brushflow.occlusion import min_filter
 from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
-from brushflow.pipeline.long_term import Anchors, Memory, State
+from brushflow.pipeline.long_term import RECENT, Anchors, Memory, State
 from brushflow.shots.looks import AS_IT_IS, Look, contents
 
 # Of a frame that shows two shots, the share that is painted without a prior: within four frames
@@ -81,7 +81,7 @@ class Stylizer:
         motion: takes the place of ``flow``, e.g. motion read from files.
         rule: how reliability is decided, "fast" or "slow".
         min_filter_width: odd width of the window that shrinks the reliable area, 1 for none.
-        fill: what stands where there is no prior: "mean" colour or "noise".
+        fill: of ``FILLS``, what stands where there is no prior; None: as the model has learned.
         outside: what a painting is taken for beyond its border, where motion may point and yet be
             believed: "mean" colour, as in training, or "black", as the original program has it.
         independent: paint every frame alone.
@@ -106,7 +106,7 @@ class Stylizer:
         motion: MotionSource | None = None,
         rule: str = "fast",
         min_filter_width: int = 7,
-        fill: str = "mean",
+        fill: str | None = None,
         outside: str = "mean",
         independent: bool = False,
         first_scale: float = 1.0,
@@ -132,7 +132,7 @@ class Stylizer:
             motion = EstimatedMotion(estimator, rule)
         self.motion = motion if moves else None
         self.min_filter_width = min_filter_width
-        self.fill = fill
+        self.fill = fill or model.network.fill
         black = from_rgb(torch.zeros(1, 3, 1, 1, device=self.device))
         self.outside = black if outside == "black" else None
         self.first_scale = first_scale
@@ -231,9 +231,10 @@ class Stylizer:
         if not self.long_term or before is None:
             return State(self._run_network(self.network, index, picture, previous.output, known))
         anchors, moved, sight = self._remembered(frame, before, motion, previous)
+        held = torch.maximum(RECENT * known[1], sight)
         known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
         output = self._run_network(self.network, index, picture, previous.output, known)
-        return State(torch.lerp(output, moved, self.long_term * sight), anchors)
+        return State(torch.lerp(output, known[0], self.long_term * held), anchors)
 
     @torch.inference_mode()
     def _turned(self, index: int, frame: np.ndarray, state: State) -> State:
@@ -308,10 +309,10 @@ class Stylizer:
         ``known``: what is known of the painting already (N, 3, H, W), and where (N, 1, H, W).
         """
         prior, certainty = known or (None, None)
-        # It depends on the index only, so that runs can resume.
-        noise = np.random.default_rng(index) if self.fill == "noise" else None
+        # It depends on the index only, so that runs can resume; and clouds stand still.
+        random = np.random.default_rng(index if self.fill == "noise" else 0)
         channels = cast(int, network.in_channels)
-        x = input_for(channels, picture, prior, certainty, previous, noise)
+        x = input_for(channels, picture, prior, certainty, previous, filling(self.fill, random))
         with autocast(self.device, self.precision):
             return network(x).float()
 

@@ -9,6 +9,7 @@ class RecordingNetwork(torch.nn.Module):
     def __init__(self, in_channels=7):
         super().__init__()
         self.in_channels = in_channels
+        self.fill = "mean"
         self.inputs = []
 
     def forward(self, x):

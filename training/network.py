@@ -5,7 +5,7 @@ from torch import Tensor
 
 from brushflow.common.errors import UsageError
 from brushflow.models import StyleNetwork, build, load
-from brushflow.training.options import NETWORKS, ResolvedOptions, TrainOptions
+from brushflow.training.options import NETWORKS, ResolvedOptions
 from brushflow.training.unroll import Recurrence
 
 
@@ -28,6 +28,7 @@ def make_network(options: ResolvedOptions) -> StyleNetwork:
         tanh_constant=options.tanh_constant,
         norm=options.norm,
         preprocessing=options.preprocessing,
+        fill=options.fill,
     )
     if source is None:
         return network
@@ -44,7 +45,7 @@ def make_network(options: ResolvedOptions) -> StyleNetwork:
     return network
 
 
-def make_recurrence(options: TrainOptions, device: torch.device) -> Recurrence:
+def make_recurrence(options: ResolvedOptions, device: torch.device) -> Recurrence:
     """How the options ask for sequences to be painted."""
     if options.min_filter < 1 or options.min_filter % 2 == 0:
         raise UsageError(
@@ -52,8 +53,6 @@ def make_recurrence(options: TrainOptions, device: torch.device) -> Recurrence:
             f"{options.min_filter}.",
             about="min_filter",
         )
-    if options.fill not in ("mean", "noise"):
-        raise UsageError(f"Holes are filled with mean or noise, not {options.fill!r}.", "fill")
     first_network = None
     if options.image_model is not None:
         first_network = load(options.image_model).network

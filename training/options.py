@@ -34,7 +34,7 @@ _FREE = (
 )
 # What a network that can paint already decides.
 _LEFT_OPEN = (
-    *("arch", "padding_type", "norm", "preprocessing", "tanh_constant"),
+    *("arch", "padding_type", "norm", "preprocessing", "tanh_constant", "fill"),
     *("identity_iterations", "style_ramp"),
 )
 _PLACES = ("images", "videos", "val_images", "val_videos", "flow_weights")
@@ -120,9 +120,9 @@ class TrainOptions:
         "Odd width of the window that shrinks certainty.",
         names=("reliable-map-min-filter",),
     )
-    fill: str = _sequences(
-        "mean",
-        "What is seen where nothing is known.",
+    fill: str | None = _sequences(
+        None,
+        "What is seen where nothing is known; without it mean, or that of {init_from}.",
         names=("fill-occlusions",),
         choices=FILLS,
     )
@@ -341,6 +341,7 @@ class ResolvedOptions(TrainOptions):
     norm: str = "instance"
     preprocessing: str = "vgg"
     tanh_constant: float = 150.0
+    fill: str = "mean"
     data_mix: str = ""
     style_ramp: int = 300
     temporal_weight_schedule: str = str(QUICK_PIXEL_WEIGHT)

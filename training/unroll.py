@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from brushflow.flow.warp import warp
-from brushflow.models.network_input import input_for
+from brushflow.models.network_input import Filling, filling, input_for
 from brushflow.training.data.batches import Batch
 
 
@@ -43,8 +43,8 @@ class Step:
 class Recurrence:
     """How a network is run over a sequence.
 
-    ``min_filter``: odd width of the window that shrinks certainty; ``fill``: "mean" or "noise",
-    what the network sees where it has no prior; ``through_time``: gradients reach every step and
+    ``min_filter``: odd width of the window that shrinks certainty; ``fill``: of ``FILLS``, what
+    the network sees where it has no prior; ``through_time``: gradients reach every step and
     not the last only; ``settle``: the most times that a sequence's first frame is painted again
     with its own painting as prior, so that the steps start from what long videos come to, and not
     only from what a prior-less network paints; ``first_network``: image network that paints
@@ -58,18 +58,18 @@ class Recurrence:
     first_network: nn.Module | None = None
 
     def __call__(self, network: Network, batch: Batch, seed: int) -> list[Step]:
-        """Paint a batch of sequences; ``seed`` decides the noise that fills.
+        """Paint a batch of sequences; ``seed`` decides what fills.
 
         Ruder et al. 2018, sec. 5.2 (REFERENCE E2) for the video network (7 channels). An image
         network (3) paints every frame alone. A recurrent one (6; Xu et al. 2021) sees the output
         before as it is, zeros at first.
         """
         random = np.random.default_rng(seed)
-        noise = random if self.fill == "noise" else None
+        fill = filling(self.fill, random)
         count = len(batch.flows)
-        steps = [self._first(network, batch.frames[0], noise, alone=count == 0)]
+        steps = [self._first(network, batch.frames[0], fill, alone=count == 0)]
         if count and self.settle and network.in_channels > 3:
-            steps[0] = self._settled(network, steps[0], int(random.integers(self.settle + 1)))
+            steps[0] = self._settled(network, steps[0], int(random.integers(self.settle + 1)), fill)
         for k in range(count):
             learning = torch.is_grad_enabled() and (self.through_time or k == count - 1)
             frame, flow, reliable = batch.frames[k + 1], batch.flows[k], batch.certainties[k]
@@ -77,13 +77,11 @@ class Recurrence:
             prior = warp(before, flow)
             certainty = shrink(reliable, self.min_filter)
             with torch.set_grad_enabled(learning):
-                x = input_for(network.in_channels, frame, prior, certainty, before, noise)
+                x = input_for(network.in_channels, frame, prior, certainty, before, fill)
                 steps.append(Step(frame, x, prior, certainty, reliable, network(x).float()))
         return steps
 
-    def _first(
-        self, network: Network, frame: Tensor, noise: np.random.Generator | None, alone: bool
-    ) -> Step:
+    def _first(self, network: Network, frame: Tensor, fill: Filling | None, alone: bool) -> Step:
         nothing = torch.zeros_like(frame)
         unknown = torch.zeros_like(frame[:, :1])
         learning = torch.is_grad_enabled() and (self.through_time or alone)
@@ -93,19 +91,19 @@ class Recurrence:
                 output = self.first_network(x)
         else:
             with torch.set_grad_enabled(learning):
-                x = input_for(network.in_channels, frame, noise=noise)
+                x = input_for(network.in_channels, frame, fill=fill)
                 output = network(x)
         return Step(frame, x, nothing, unknown, unknown, output.float())
 
     @torch.no_grad()
-    def _settled(self, network: Network, step: Step, times: int) -> Step:
+    def _settled(self, network: Network, step: Step, times: int, fill: Filling | None) -> Step:
         """The first step after painting a still picture this often; gradients stay out of it."""
         reliable = torch.ones_like(step.certainty)
         reliable[..., -1, :] = reliable[..., :, -1] = 0  # as the consistency check has it
         certainty = shrink(reliable, self.min_filter)
         output = step.output
         for _ in range(times):
-            x = input_for(network.in_channels, step.frame, output, certainty, output)
+            x = input_for(network.in_channels, step.frame, output, certainty, output, fill)
             output = network(x).float()
         return replace(step, output=output) if times else step
 

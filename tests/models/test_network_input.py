@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from brushflow.models import StyleModel, preprocess, to_rgb
-from brushflow.models.network_input import input_for, uniform_noise
+from brushflow.common.errors import UsageError
+from brushflow.models import StyleModel, build, load, preprocess, to_rgb
+from brushflow.models.network_input import filling, input_for, uniform_noise
 from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.stylizer import Stylizer
 from brushflow.tests.recording_network import RecordingNetwork
@@ -20,8 +21,10 @@ class Recorder(RecordingNetwork):
         return frame * 0.5 + 10
 
 
-@pytest.mark.parametrize("channels", [3, 6, 7])
-def test_training_shows_what_painting_shows(channels, drifting):
+@pytest.mark.parametrize(
+    ("channels", "fill"), [(3, "mean"), (6, "mean"), (7, "mean"), (7, "clouds")]
+)
+def test_training_shows_what_painting_shows(channels, fill, drifting):
     """Of a moving picture of which one half is certain."""
     frames = drifting(3)
     height, width = frames[0].shape[:2]
@@ -29,6 +32,7 @@ def test_training_shows_what_painting_shows(channels, drifting):
     flow[..., 0], certainty[:, : width // 2] = 2, 0
 
     painting, training = Recorder(channels), Recorder(channels)
+    painting.fill = fill
     stylizer = Stylizer(
         StyleModel(painting, "recorder"), motion=lambda *_: Motion(flow, certainty), settle=0
     )
@@ -39,7 +43,7 @@ def test_training_shows_what_painting_shows(channels, drifting):
         [torch.from_numpy(flow)[None]] * 2,
         [torch.from_numpy(certainty)[None, None]] * 2,
     )
-    Recurrence()(training, batch, 0)
+    Recurrence(fill=fill)(training, batch, 0)
     assert len(painting.inputs) == len(training.inputs) == 3
     for seen, learned in zip(painting.inputs, training.inputs, strict=True):
         assert seen.shape == (1, channels, height, width)
@@ -56,9 +60,62 @@ def test_noise_is_uniform_over_all_of_the_range_and_only_where_nothing_is_certai
 
     prior, certainty = torch.full_like(frame, 7), torch.zeros_like(frame[:, :1])
     certainty[..., 30:], certainty[..., 50:] = 0.5, 1
-    seen = input_for(7, frame, prior, certainty, noise=np.random.default_rng(3))
+    seen = input_for(7, frame, prior, certainty, fill=filling("noise", np.random.default_rng(3)))
     unknown = uniform_noise(frame, np.random.default_rng(3))
     assert torch.equal(seen[:, 3:6, :, :30], unknown[..., :30])
     assert torch.allclose(seen[:, 3:6, :, 30:50], (prior + unknown)[..., 30:50] / 2, atol=1e-3)
     assert torch.equal(seen[:, 3:6, :, 50:], prior[..., 50:])
     assert torch.equal(seen[:, 6:], certainty)
+
+
+def clouds(frame, seed=0):
+    fill = filling("clouds", np.random.default_rng(seed))
+    assert fill is not None
+    return fill.give(frame)
+
+
+def test_clouds_have_as_much_of_every_size_of_strokes():
+    whole = clouds(torch.zeros(1, 3, 512, 512))[0].numpy()
+    assert abs(whole.mean()) < 0.1 and abs(whole.std() - 60) < 0.1
+    energy = (np.abs(np.fft.fft2(whole)) ** 2).sum(0)
+    across, down = np.fft.fftfreq(512), np.fft.fftfreq(512)[:, None]
+    waves = 1 / np.maximum(np.hypot(across, down), 1e-9)
+    octaves = [energy[(waves >= w) & (waves < 2 * w)].sum() for w in (2, 4, 8, 16, 32)]
+    assert max(octaves) < 1.15 * min(octaves)
+    assert energy[(waves >= 128) & (waves < 1e6)].sum() < 0.2 * min(octaves)
+
+
+def test_clouds_are_endless_and_stand_still():
+    small, large = (clouds(torch.zeros(1, 3, side, 700)) for side in (40, 560))
+    assert torch.equal(small, large[:, :, :40])
+    assert torch.equal(large[:, :, :48], large[:, :, 512:])
+    assert torch.equal(large[..., :188], large[..., 512:])
+    assert not torch.equal(small, clouds(torch.zeros(1, 3, 40, 700), seed=1))
+
+
+def test_a_model_is_painted_with_what_it_has_learned_to_see(tmp_path, drifting):
+    network = build("c3s1-4,c3s1-3", fill="clouds")
+    StyleModel(network.eval(), "clouds").save(tmp_path / "model.safetensors")
+    model = load(tmp_path / "model.safetensors")
+    assert model.network.fill == "clouds"
+    plain = StyleModel(build("c3s1-4,c3s1-3").eval(), "mean")
+    plain.network.load_state_dict(model.network.state_dict())
+    assert plain.digest != model.digest  # what is painted differs
+    frames = drifting(1)
+    learned, mean, told = (
+        next(iter(Stylizer(each, settle=0, fill=fill).stylize(frames))).output
+        for each, fill in ((model, None), (plain, None), (plain, "clouds"))
+    )
+    assert torch.equal(learned, told) and not torch.equal(learned, mean)
+    with pytest.raises(UsageError, match="filled with mean, noise, clouds, not 'grass'"):
+        build("c3s1-4,c3s1-3", fill="grass")
+
+
+def test_of_what_is_certain_half_is_shown_beside_clouds():
+    frame = torch.zeros(1, 3, 40, 60)
+    prior, certainty = torch.full_like(frame, 7), torch.zeros_like(frame[:, :1])
+    certainty[..., 30:] = 1
+    seen = input_for(7, frame, prior, certainty, fill=filling("clouds", np.random.default_rng(0)))
+    assert torch.equal(seen[:, 3:6, :, :30], clouds(frame)[..., :30])
+    assert torch.allclose(seen[:, 3:6, :, 30:], (7 + clouds(frame)[..., 30:]) / 2, atol=1e-4)
+    assert torch.equal(seen[:, 6:], certainty / 2)

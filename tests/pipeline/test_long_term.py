@@ -1,11 +1,13 @@
 """What was painted stays painted, for as long as it is in sight and looks the same."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
 
 from brushflow.flow import warp
-from brushflow.models import StyleModel
+from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion.motion import Motion
 from brushflow.pipeline.long_term import Anchor, Memory, State
 from brushflow.pipeline.stylizer import Stylizer
@@ -16,7 +18,7 @@ HEIGHT, WIDTH = 48, 64
 class Restless(torch.nn.Module):
     """Stands for a network: paints every frame in another brightness, whatever it was before."""
 
-    in_channels = 7
+    in_channels, fill = 7, "mean"
 
     def __init__(self):
         super().__init__()
@@ -227,3 +229,23 @@ def test_where_no_anchor_shows_anything_the_painting_at_hand_is_the_next():
     frames = random.integers(0, 256, (4, HEIGHT, WIDTH, 3), np.uint8)
     for stylized in list(stylizer(moving(0, 0)).stylize(frames))[1:]:
         assert stylized.state.anchors == ((None,),)
+
+
+def test_where_no_anchor_shows_anything_half_of_the_painting_before_goes_on():
+    """It trembles less; but what cannot be carried over at all is new."""
+    random = np.random.default_rng(0)
+    frames = random.integers(0, 256, (3, HEIGHT, WIDTH, 3), np.uint8)
+
+    def half_known(frame, previous, index, pool):
+        motion = moving(0, 0)(frame, previous, index, pool)
+        motion.reliability[:, : WIDTH // 2] = 0
+        return motion
+
+    painted = list(stylizer(half_known).stylize(frames))
+    for number, (before, after) in enumerate(itertools.pairwise(painted), 2):
+        new = preprocess(after.frame) + 20 * number
+        assert torch.allclose(after.output[..., : WIDTH // 2], new[..., : WIDTH // 2])
+        mean = (new + before.output) / 2
+        assert torch.allclose(after.output[..., WIDTH // 2 :], mean[..., WIDTH // 2 :])
+    alone = list(stylizer(half_known, long_term=0.0).stylize(frames))
+    assert torch.allclose(alone[2].output, preprocess(frames[2]) + 60)
