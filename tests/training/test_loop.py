@@ -191,6 +191,19 @@ def test_a_video_network_starts_from_an_image_network_and_paints_alike(options, 
         assert torch.allclose(network(x), image(frame), atol=1e-4)
 
 
+def test_channels_last_which_is_faster_gives_the_same_gradients(options):
+    plain, fast = (make_network(options.resolved()) for _ in range(2))
+    fast.load_state_dict(plain.state_dict())
+    fast.to(memory_format=torch.channels_last)
+    x = 60 * torch.randn(2, 7, 48, 64, generator=torch.Generator().manual_seed(0))
+    for network in (plain, fast):
+        network(x).square().mean().backward()
+    one, other = (
+        torch.cat([p.grad.flatten() for p in network.parameters()]) for network in (plain, fast)
+    )
+    assert (one - other).norm() < 1e-4 * one.norm()
+
+
 @pytest.mark.parametrize("factor", [0.0, 2.0])
 def test_gradients_are_cut_to_their_usual_norm_if_that_is_wanted(options, monkeypatch, factor):
     norms = []
