@@ -90,6 +90,8 @@ class Stylizer:
         settle: how often a shot's first frame is painted again, with its own painting as prior. A
             network paints a little differently with a prior than without; so the shot begins
             with what it would settle to anyway. For video models that paint first frames too.
+            None: twice, but where strokes begin from clouds not at all, as that takes the edge off
+            them; only the parts of one picture need it to agree with each other.
         long_term: share of the output that comes from a shot's anchor where that is in sight,
             see ``pipeline.long_term``; 0, as published: only the painting before is carried over.
         device, precision: see ``common.torch_devices``.
@@ -110,7 +112,7 @@ class Stylizer:
         outside: str = "mean",
         independent: bool = False,
         first_scale: float = 1.0,
-        settle: int = 2,
+        settle: int | None = None,
         long_term: float = 0.0,
         device: torch.device | str = "cpu",
         precision: str = "fp32",
@@ -136,6 +138,8 @@ class Stylizer:
         black = from_rgb(torch.zeros(1, 3, 1, 1, device=self.device))
         self.outside = black if outside == "black" else None
         self.first_scale = first_scale
+        if settle is None:
+            settle = 0 if self.fill == "clouds" and not shared else 2
         self.settle = settle if moves and first_frame_model is None else 0
         self.long_term = long_term if moves else 0.0
         self.precision = precision

@@ -90,6 +90,15 @@ def test_a_first_frame_settles_on_its_own_painting(drifting):
     assert (first.motion, second.motion is None) == (None, False)
 
 
+@pytest.mark.parametrize(
+    ("fill", "shared", "passes"), [("mean", False, 3), ("clouds", False, 1), ("clouds", True, 3)]
+)
+def test_first_frames_settle_but_where_strokes_begin_from_clouds(fill, shared, passes, drifting):
+    network, stylizer = recorder(settle=None, fill=fill, shared=shared)
+    list(stylizer.stylize(drifting(1)))
+    assert len(network.inputs) == passes
+
+
 def test_frames_painted_alone_and_first_frames_of_an_image_model_do_not_settle(drifting):
     network, stylizer = recorder(settle=2, independent=True)
     list(stylizer.stylize(drifting(2)))
