@@ -52,14 +52,12 @@ _MIXED = {
     "temporal_weight_schedule": "100",
 }
 
-# What makes strokes one can see, from a network that can paint already. Where nothing is painted
-# yet, they begin from clouds, see ``filling``. Deep layers on small
+# What makes strokes one can see, from a network that can paint already. Deep layers on small
 # pictures see what strokes are, shallow ones on the whole how paint lies; all count relative to
 # their own size. Means and covariances tell palette and strokes apart (Kolkin et al. 2019).
 # What is in sight of an older frame keeps its painting at run time, so training need not buy
 # stability with strokes.
 STROKES: dict[str, Any] = {
-    "fill": "clouds",
     "relative": True,
     "pooling": "average",
     "style_statistic": "moments",

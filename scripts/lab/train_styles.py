@@ -142,7 +142,7 @@ def command(
         if name not in known:
             raise UsageError(f"The table has no style {name}; it has {', '.join(known)}.")
     chosen = [known[name] for name in styles] or list(STYLES)
-    shared = {**STROKES, "device": device, "threads": threads}
+    shared = {**STROKES, "fill": "clouds", "device": device, "threads": threads}
     shared |= {
         "loss_weights": str(data / "weights" / "vgg19-caffe-conv1_1-conv3_4.safetensors"),
         "images": data / "photos" / "train",
