@@ -102,7 +102,8 @@ def as_published(
         "first_frame_model": None if model_img == "self" else load(model_img),
         "motion": motion,
         "min_filter_width": occlusions_min_filter,
-        "fill": "noise" if fill_occlusions == "uniform-random" else "mean",
+        # By default what the model has learned with; the original's flat ones: the mean colour.
+        "fill": "noise" if fill_occlusions == "uniform-random" else None,
         "outside": "black",
         "independent": create_inconsistent,
         "settle": 0,
