@@ -6,7 +6,7 @@ frames that stay for as long as they show what no older one does. Flow between n
 composed into flow from the frame at hand to each anchor, which then is moved once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import cv2
@@ -35,6 +35,7 @@ _STILL, _CREEP = 0.5, 0.1
 _COVERAGE = 0.93  # of the frame; where anchors show less of it, it becomes one
 _PAUSE = 2  # frames from one anchor to the next, as there are places that none can show
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
+_BAND = 32  # rows that a processor moves at once, between the columns that are wanted
 MOST_ANCHORS = 3  # in sight at a time; of more, the one goes that shows least
 
 
@@ -82,17 +83,18 @@ class Anchor:
         sight = cv2.blur(self.certainty * alike, (_WINDOW, _WINDOW))
         return np.clip(2 * sight - 0.5, 0, 1)
 
-    def picture(
-        self, size: tuple[int, int], part: tuple[slice, slice] = (slice(None), slice(None))
-    ) -> Tensor:
-        """The painting moved to the frame at hand, of which ``part`` is wanted, (1, 3, H, W).
+    def lay(self, picture: Tensor, share: np.ndarray) -> None:
+        """Put ``share`` (H, W) of the painting, moved to the frame at hand, into ``picture``.
 
-        ``size`` is that of the whole. Bicubic, because bilinear interpolation would take the edge
-        off every stroke.
+        Bicubic, because bilinear interpolation would take the edge off every stroke; and only
+        where there is a share, as that is what a frame with several anchors costs.
         """
-        top, left = (side.start or 0 for side in part)
-        way = cv2.add(resize_flow(self.flow, size)[part], (left, top, 0, 0))
-        return warp_sharp(self.painting, upload(way, self.painting.device)[None])
+        way = resize_flow(self.flow, share.shape)
+        for part in _parts(share > 0, _BAND if picture.device.type == "cpu" else len(share)):
+            rows, columns = part
+            there = cv2.add(way[part], (columns.start, rows.start, 0, 0))
+            moved = warp_sharp(self.painting, upload(there, picture.device)[None])
+            picture[..., rows, columns].lerp_(moved, upload(share[part], picture.device))
 
 
 def _calm(flow: np.ndarray, reliability: np.ndarray) -> np.ndarray:
@@ -114,10 +116,10 @@ def _strain(flow: np.ndarray) -> np.ndarray:
     shifts and rotations have none.
     """
     smooth = cv2.blur(flow, (_WINDOW, _WINDOW))
-    along = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8)
-    down = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
-    xx, xy = 1 + along[..., 0], along[..., 1]  # how (x, y) of the source change along x
-    yx, yy = down[..., 0], 1 + down[..., 1]
+    # How (x, y) of the source change along x, and along y.
+    xx, xy = cv2.split(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8))
+    yx, yy = cv2.split(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8))
+    xx, yy = xx + 1, yy + 1
     across = (xx * xx + xy * xy - 1) / 2
     upright = (yx * yx + yy * yy - 1) / 2
     shear = (xx * yx + xy * yy) / 2
@@ -151,7 +153,7 @@ class Memory:
     """What anchors show of a frame.
 
     ``picture``: their paintings moved to it, float32 (1, 3, H, W); ``sight``: where they are to be
-    believed, float32 (h, w) in [0, 1]; ``anchors``: those that the next frame may use.
+    believed, float32 (H, W) in [0, 1]; ``anchors``: those that the next frame may use.
     """
 
     picture: Tensor
@@ -181,30 +183,27 @@ class Memory:
             for anchor in anchors
         ]
         small = shrunk(frame, grid)
-        sight, picture, shares = np.zeros(grid, np.float32), None, []
+        sight, shown = np.zeros(grid, np.float32), np.zeros(size, np.float32)
+        picture, shares = torch.zeros_like(painting), []
         for anchor in moved:
             own = anchor.sight(small) * (1 - sight)
             shares.append(float(own.mean()))
-            total = sight + own
-            if picture is None:
-                picture = anchor.picture(size)
-            elif shares[-1] > 0:
-                share = np.divide(own, total, out=np.zeros_like(own), where=total > 0)
-                share = cv2.resize(share, size[::-1], interpolation=cv2.INTER_LINEAR)
-                part = _box(share > 0)
-                weight = upload(share[part], painting.device)
-                window = picture[..., part[0], part[1]]
-                window.lerp_(anchor.picture(size, part), weight)
-            sight = total
-        assert picture is not None, "a picture has at least one anchor"
-        return cls(picture, sight, _kept(moved, shares, float(sight.mean())))
+            sight += own
+            if shares[-1] > 0:
+                large = cv2.resize(own, size[::-1], interpolation=cv2.INTER_LINEAR)
+                shown += large
+                share = np.divide(large, shown, out=np.zeros_like(large), where=large > 0)
+                anchor.lay(picture, share)
+        return cls(picture, shown, _kept(moved, shares, float(sight.mean())))
 
 
-def _box(where: np.ndarray) -> tuple[slice, slice]:
-    """The rows and columns that hold all of ``where`` (H, W), which is somewhere true."""
-    sides = (np.flatnonzero(where.any(axis)) for axis in (1, 0))
-    rows, columns = (slice(int(side[0]), int(side[-1]) + 1) for side in sides)
-    return rows, columns
+def _parts(where: np.ndarray, band: int) -> Iterator[tuple[slice, slice]]:
+    """Rows and columns that together hold all of ``where`` (H, W), ``band`` rows at a time."""
+    for top in range(0, len(where), band):
+        wanted = np.flatnonzero(where[top : top + band].any(0))
+        if wanted.size:
+            rows = slice(top, min(top + band, len(where)))
+            yield rows, slice(int(wanted[0]), int(wanted[-1]) + 1)
 
 
 def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:

@@ -8,7 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -279,9 +278,7 @@ class Stylizer:
                 strict=False,
             )
         ]
-        size = previous.output.shape[-2:]
-        sights = [cv2.resize(memory.sight, size[::-1]) for memory in memories]
-        shown = upload(np.stack(sights)[:, None], self.device)
+        shown = upload(np.stack([memory.sight for memory in memories])[:, None], self.device)
         moved = torch.cat([memory.picture for memory in memories])
         return tuple(memory.anchors for memory in memories), moved, shown
 

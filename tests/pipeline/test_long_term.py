@@ -59,6 +59,13 @@ def pan(count, dx):
     return [picture[:, 100 - dx * k : 100 - dx * k + WIDTH].copy() for k in range(count)]
 
 
+def laid(anchor, share, below=None):
+    """What an anchor makes of a picture, black without ``below``."""
+    picture = torch.zeros_like(anchor.painting) if below is None else below.clone()
+    anchor.lay(picture, share)
+    return picture
+
+
 def test_composed_flow_is_the_direct_way_back():
     frames = pan(5, 3)
     motion = moving(-3, 0)
@@ -73,7 +80,7 @@ def test_composed_flow_is_the_direct_way_back():
     direct = warp(
         painting, torch.full((1, HEIGHT, WIDTH, 2), 0.0).index_fill(3, torch.tensor(0), -12)
     )
-    moved = anchor.picture((HEIGHT, WIDTH))
+    moved = laid(anchor, np.ones((HEIGHT, WIDTH), np.float32))
     assert torch.allclose(moved[..., 12:], direct[..., 12:], atol=1e-4)
     sight = anchor.sight(frames[-1].astype(np.float32))
     assert (sight[:, 18:] == 1).all() and (sight[:, :8] == 0).all()
@@ -153,17 +160,20 @@ def test_states_come_back_from_tensors_as_they_were():
         assert np.array_equal(np.asarray(getattr(back.anchors[1][0], name)), np.asarray(value))
 
 
-def test_a_part_of_the_picture_is_that_part_of_the_whole():
+def test_only_what_is_wanted_is_moved_and_it_is_what_moving_all_gives():
+    """Bands of rows, some of them empty, some with a gap: the share of the whole picture."""
     random = np.random.default_rng(0)
-    painting = torch.from_numpy(random.normal(0, 50, (1, 3, HEIGHT, WIDTH)).astype(np.float32))
-    anchor = Anchor.at(painting, np.zeros((HEIGHT // 2, WIDTH // 2, 3), np.float32))
+    height, width = 3 * 32 + 7, WIDTH
+    painting = torch.from_numpy(random.normal(0, 50, (1, 3, height, width)).astype(np.float32))
+    anchor = Anchor.at(painting, np.zeros((height // 2, width // 2, 3), np.float32))
     flow = random.normal(0, 3, anchor.flow.shape).astype(np.float32)
     anchor = anchor.moved(flow, anchor.certainty)
-    part = slice(7, 30), slice(11, 50)
-    whole = anchor.picture((HEIGHT, WIDTH))
-    rows, columns = part
-    expected = whole[..., rows, columns]
-    assert torch.allclose(anchor.picture((HEIGHT, WIDTH), part), expected, atol=1e-3)
+    share = random.uniform(0.1, 1, (height, width)).astype(np.float32)
+    share[:40] = share[70:80] = share[:, :11] = share[:, 20:30] = share[-3:, 50:] = 0
+    whole = laid(anchor, np.ones_like(share))
+    below = torch.full_like(painting, 7)
+    expected = torch.lerp(below, whole, torch.from_numpy(share))
+    assert torch.allclose(laid(anchor, share, below), expected, atol=1e-3)
 
 
 def test_the_oldest_anchor_shows_a_thing_and_younger_ones_what_it_does_not():
