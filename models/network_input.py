@@ -16,7 +16,7 @@ from brushflow.models.preprocessing import from_rgb
 
 FILLS = ("mean", "noise", "clouds")  # what stands where nothing is certain
 _TILE = 512  # pixels after which clouds repeat
-_WIDEST = 64.0  # pixels of the longest wave in clouds, as of the largest strokes
+_WIDEST = 16.0  # pixels of the longest wave in clouds; longer ones are patches that follow nothing
 _CONTRAST = 60.0  # their standard deviation in grey levels
 # Of what is certain, beside clouds. A network that is shown nothing but its own painting paints
 # that plainer every time, and after ten frames the strokes are gone.
