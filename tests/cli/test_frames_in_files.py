@@ -11,8 +11,8 @@ from brushflow.pipeline import Stylizer
     ("style", "told", "seen"),
     [
         ("starry-night", "vgg-mean", "clouds"),
-        ("great-wave", "vgg-mean", "mean"),
-        ("great-wave", "uniform-random", "noise"),
+        ("composition-vii", "vgg-mean", "mean"),
+        ("composition-vii", "uniform-random", "noise"),
     ],
 )
 def test_a_model_sees_what_it_has_learned_to_see_unless_told(style, told, seen):
