@@ -84,8 +84,9 @@ class Anchor:
         return np.clip(2 * sight - 0.5, 0, 1)
 
     def lay(self, picture: Tensor, share: np.ndarray) -> None:
-        """Put ``share`` (H, W) of the painting, moved to the frame at hand, into ``picture``.
+        """Mix the painting, moved to the frame at hand, into ``picture`` (1, 3, H, W), in place.
 
+        ``share`` of it, float32 (H, W) in [0, 1], is the painting's then; 0: it is not touched.
         Bicubic, because bilinear interpolation would take the edge off every stroke; and only
         where there is a share, as that is what a frame with several anchors costs.
         """
