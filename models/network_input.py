@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from brushflow.models.preprocessing import from_rgb
 
@@ -18,20 +19,21 @@ FILLS = ("mean", "noise", "clouds")  # what stands where nothing is certain
 _TILE = 512  # pixels after which clouds repeat
 _WIDEST = 16.0  # pixels of the longest wave in clouds; longer ones are patches that follow nothing
 _CONTRAST = 60.0  # their standard deviation in grey levels
+_CELL = 16  # pixels of a side; a cell of clouds moves as a whole: stretched, they would be patches
 # Of what is certain, beside clouds. A network that is shown nothing but its own painting paints
 # that plainer every time, and after ten frames the strokes are gone.
-_BELIEVED = 0.5
+_BELIEVED = 0.25
 
 
 @dataclass(frozen=True)
 class Filling:
     """What stands where nothing is certain.
 
-    ``give``: of pictures (N, 3, H, W), something of their shape; ``believed``: the most that
-    anything is certain, so that some of this stands everywhere.
+    ``give``: of pictures (N, 3, H, W) and their drift (see ``input_for``), something of their
+    shape; ``believed``: the most that anything is certain, so that some of this stands everywhere.
     """
 
-    give: Callable[[Tensor], Tensor]
+    give: Callable[[Tensor, Tensor | None], Tensor]
     believed: float = 1.0
 
 
@@ -42,6 +44,7 @@ def input_for(
     certainty: Tensor | None = None,
     before: Tensor | None = None,
     fill: Filling | None = None,
+    drift: Tensor | None = None,
 ) -> Tensor:
     """What a network with so many input channels sees, (N, channels, H, W).
 
@@ -52,6 +55,8 @@ def input_for(
         prior, certainty: (N, 3, H, W), and (N, 1, H, W) in [0, 1]; None: nothing is known.
         before: (N, 3, H, W), zeros where there is none of the frame's size.
         fill: stands where nothing is certain, in place of the mean colour, which is 0.
+        drift: way from each pixel to where what it shows was in the shot's first frame, in pixels
+            of its own grid, (N, h, w, 2) on any device; None: nowhere else.
     """
     if channels == 3:
         return frame
@@ -64,7 +69,7 @@ def input_for(
     if fill is None:
         return torch.cat([frame, prior * certainty, certainty], 1)
     certainty = fill.believed * certainty
-    return torch.cat([frame, torch.lerp(fill.give(frame), prior, certainty), certainty], 1)
+    return torch.cat([frame, torch.lerp(fill.give(frame, drift), prior, certainty), certainty], 1)
 
 
 def uniform_noise(like: Tensor, random: np.random.Generator) -> Tensor:
@@ -81,25 +86,42 @@ def filling(kind: str, random: np.random.Generator) -> Filling | None:
 
     A network gives what looks alike the same paint, so on a plain wall it can but weave. Noise is
     what its strokes begin from there (Ulyanov et al. 2016, sec. 3.1): clouds, with as much of it at
-    every size of strokes. Clouds are the same whenever they are asked for, so that what is painted
-    over and over does not flicker.
+    every size of strokes. They lie on what is seen, and move as it does, so that what is painted
+    anew gets the strokes that it had.
     """
     if kind == "noise":
-        return Filling(lambda like: uniform_noise(like, random))
+        return Filling(lambda like, drift: uniform_noise(like, random))
     if kind == "clouds":
         top, left = random.integers(_TILE, size=2).tolist()
-        return Filling(
-            lambda like: _clouds(*like.shape[-2:], top, left, like.device).expand_as(like),
-            _BELIEVED,
-        )
+        return Filling(lambda like, drift: _clouds(like, top, left, drift), _BELIEVED)
     return None
 
 
+def _clouds(like: Tensor, top: int, left: int, drift: Tensor | None) -> Tensor:
+    """A window of the clouds of the shape and on the device of ``like``, (N, 3, H, W)."""
+    count, _, height, width = like.shape
+    if drift is None:
+        drift = torch.zeros(1, 1, 1, 2)
+    rows, columns = (torch.arange(0, side, _CELL) for side in (height, width))
+    grid = drift.shape[1:3]
+    down, across = (
+        ((2 * start + _CELL) * here // (2 * side)).clamp(max=here - 1)
+        for start, here, side in zip((rows, columns), grid, (height, width), strict=True)
+    )
+    came = drift[:, down.to(drift.device)[:, None], across.to(drift.device)].to(like.device)
+    came = (came * came.new_tensor([width / grid[1], height / grid[0]])).round().long()
+    y = (rows.to(like.device)[:, None] + top + came[..., 1]) % _TILE
+    x = (columns.to(like.device) + left + came[..., 0]) % _TILE
+    cells = _cells(like.device)[y, x]  # (N or 1, rows, columns, 3, _CELL, _CELL)
+    whole = cells.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+    return whole[..., :height, :width].expand(count, -1, -1, -1)
+
+
 @lru_cache(maxsize=2)
-def _clouds(height: int, width: int, top: int, left: int, device: torch.device) -> Tensor:
-    """A window of the clouds, (1, 3, height, width)."""
-    rows, columns = (np.arange(height) + top) % _TILE, (np.arange(width) + left) % _TILE
-    return torch.from_numpy(_sky()[None, :, rows[:, None], columns]).to(device)
+def _cells(device: torch.device) -> Tensor:
+    """The clouds' cell that begins at each of their pixels, (_TILE, _TILE, 3, _CELL, _CELL)."""
+    endless = F.pad(torch.from_numpy(_sky()), (0, _CELL - 1, 0, _CELL - 1), "circular")
+    return endless.to(device).unfold(1, _CELL, 1).unfold(2, _CELL, 1).permute(1, 2, 0, 3, 4)
 
 
 @lru_cache(maxsize=1)

@@ -27,7 +27,7 @@ _SAME, _OTHER = 8.0, 24.0
 _WINDOW = 5  # pixels that differences are averaged over
 # Strain of what composed flow does to strokes: up to the first it cannot be seen, from the second
 # on it is a smear. Where all looks alike, as in dark water, no difference of sources tells.
-_SOUND, _TORN = 0.25, 0.5
+_SOUND, _TORN = 0.06, 0.15
 _EDGE = 0.15  # strain from one frame to the next, that is the edge of something that moves
 _RIM = 0.03  # of the shorter side; so far a network paints otherwise along a border or an edge
 # Pixels that a border may seem to move and yet stand still: in all, and from frame to frame.
@@ -67,9 +67,9 @@ class Anchor:
 
         ``flow`` f (h, w, 2) and ``reliability`` c (h, w) of the later frame, on the anchor's grid.
         """
-        composed = flow + warp_array(self.flow, flow)
+        way = composed(flow, self.flow)
         certainty = reliability * warp_array(self.certainty, flow)
-        return replace(self, flow=composed, certainty=certainty, age=self.age + 1)
+        return replace(self, flow=way, certainty=certainty, age=self.age + 1)
 
     def sight(self, frame: np.ndarray) -> np.ndarray:
         """Where the anchor is in sight of ``frame`` (h, w, 3) and looks alike, (h, w) in [0, 1]."""
@@ -96,6 +96,11 @@ class Anchor:
             there = cv2.add(way[part], (columns.start, rows.start, 0, 0))
             moved = warp_sharp(self.painting, upload(there, picture.device)[None])
             picture[..., rows, columns].lerp_(moved, upload(share[part], picture.device))
+
+
+def composed(flow: np.ndarray, earlier: np.ndarray) -> np.ndarray:
+    """The way of ``flow``, and from there that of ``earlier``, all (h, w, 2) and of one grid."""
+    return flow + warp_array(earlier, flow)
 
 
 def _calm(flow: np.ndarray, reliability: np.ndarray) -> np.ndarray:
@@ -221,15 +226,19 @@ class State:
     """What the next frame of a shot depends on.
 
     ``output``: the last painting, float32 (N, 3, H, W) in network space; ``anchors``: those of
-    each of its N pictures; empty: the last painting is the anchor.
+    each of its N pictures; empty: the last painting is the anchor; ``drift``: how its clouds have
+    moved, float32 (N, h, w, 2), see ``input_for``; None: not.
     """
 
     output: Tensor
     anchors: tuple[Anchors, ...] = ()
+    drift: Tensor | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """Everything by name, on the CPU, for a file."""
         tensors = {"output": self.output.cpu().contiguous()}
+        if self.drift is not None:
+            tensors["drift"] = self.drift
         for number, anchors in enumerate(self.anchors):
             tensors[f"{number}.anchors"] = torch.tensor([anchor is not None for anchor in anchors])
             for place, anchor in enumerate(anchors):
@@ -256,7 +265,7 @@ class State:
             for number in range(len(tensors["output"]))
             if f"{number}.anchors" in tensors
         )
-        return cls(tensors["output"].to(device), anchors)
+        return cls(tensors["output"].to(device), anchors, tensors.get("drift"))
 
 
 def shrunk(frame: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

@@ -129,9 +129,10 @@ class CubeStylizer(Stylizer):
         picture: Tensor,
         previous: Tensor | None,
         known: Known | None,
+        drift: Tensor | None = None,
     ) -> Tensor:
         """All six faces, (6, 3, H, W) float32."""
-        faces = super()._run_network(network, index, picture, previous, known)
+        faces = super()._run_network(network, index, picture, previous, known, drift)
         return self.overlaps.blend(faces) if self.border_consistency else faces
 
 
@@ -154,6 +155,7 @@ class FaceAfterFace(CubeStylizer):
         picture: Tensor,
         previous: Tensor | None,
         known: Known | None,
+        drift: Tensor | None = None,
     ) -> Tensor:
         """All six faces, (6, 3, H, W) float32."""
         assert isinstance(index, int), "of a frame, as faces are numbered here"
@@ -168,9 +170,9 @@ class FaceAfterFace(CubeStylizer):
                     for i, face in enumerate(group)
                 ]
                 prior, certainty = (torch.cat(part) for part in zip(*beside, strict=True))
-            before = None if previous is None else previous[group]
+            before, came = (None if all_ is None else all_[group] for all_ in (previous, drift))
             output = Stylizer._run_network(
-                self, network, (index, group[0]), picture[group], before, (prior, certainty)
+                self, network, (index, group[0]), picture[group], before, (prior, certainty), came
             )
             painted |= zip(group, output.split(1), strict=True)
         faces = torch.cat([painted[face] for face in range(len(FACES))])
@@ -269,27 +271,32 @@ class SphericalStylizer(CubeStylizer):
         assert motion is None or isinstance(motion, Sequence)
         half = len(FACES)
         one, other = frame[:half], frame[half:]
+        came = previous.drift if previous else None
+        drifts = (None, None) if came is None else came.split(half)
         state = super()._next_state(
             index,
             one,
             None if before is None else before[:half],
             None if motion is None else motion[:half],
-            None if previous is None else State(previous.output[:half], previous.anchors),
+            previous and replace(previous, output=previous.output[:half], drift=drifts[0]),
         )
         earlier = None if previous is None else previous.output[half:]
-        known = memory = None
+        known = memory = drift = None
         if motion is not None and earlier is not None:
             known = self._carried(motion[half:], earlier)
+            drift = self._drifted(motion[half:], drifts[1])
         if self._across is not None:
             with ThreadPoolExecutor(self.workers, "motion") as pool:
                 across = self._across(other, one, index, pool)
             memory = self._remembered(other, one, across, State(state.output))[1:]
             known = _over(known, *memory)
         network = self.first_network if earlier is None and known is None else self.network
-        output = self._run_network(network, index, self._picture(other), earlier, known)
+        output = self._run_network(network, index, self._picture(other), earlier, known, drift)
         if memory is not None:
             output = torch.lerp(output, *memory)
-        return State(torch.cat([state.output, output]), state.anchors)
+        if state.drift is not None and drift is not None:
+            drift = torch.cat([state.drift, drift])
+        return State(torch.cat([state.output, output]), state.anchors, drift)
 
     def panorama(self, width: int, height: int) -> Panorama:
         """The way between the eyes' pictures in frames of this size and the faces; made once."""

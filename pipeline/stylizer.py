@@ -22,7 +22,7 @@ from brushflow.models.network_input import filling, input_for
 from brushflow.models.preprocessing import resize_bicubic
 from brushflow.occlusion import min_filter
 from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
-from brushflow.pipeline.long_term import RECENT, Anchors, Memory, State
+from brushflow.pipeline.long_term import RECENT, Anchors, Memory, State, composed
 from brushflow.shots.looks import AS_IT_IS, Look, contents
 
 # Of a frame that shows two shots, the share that is painted without a prior: within four frames
@@ -231,22 +231,26 @@ class Stylizer:
         if motion is None:
             return State(self._run_network(self.network, index, picture, previous.output, None))
         known = self._carried(motion, previous.output)
+        drift = self._drifted(motion, previous.drift)
         if not self.long_term or before is None:
-            return State(self._run_network(self.network, index, picture, previous.output, known))
+            output = self._run_network(self.network, index, picture, previous.output, known, drift)
+            return State(output, drift=drift)
         anchors, moved, sight = self._remembered(frame, before, motion, previous)
         held = torch.maximum(RECENT * known[1], sight)
         known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
-        output = self._run_network(self.network, index, picture, previous.output, known)
-        return State(torch.lerp(output, known[0], self.long_term * held), anchors)
+        output = self._run_network(self.network, index, picture, previous.output, known, drift)
+        return State(torch.lerp(output, known[0], self.long_term * held), anchors, drift)
 
     @torch.inference_mode()
     def _turned(self, index: int, frame: np.ndarray, state: State) -> State:
         """A state with a share of the frame as it would be painted alone, and no older painting."""
-        spheres = self._picture(frame).split(_FACES)
+        parts = self._picture(frame).split(_FACES)
+        drifts = state.drift.split(_FACES) if state.drift is not None else [None] * len(parts)
         alone = [
-            self._run_network(self.first_network, index, picture, None, None) for picture in spheres
+            self._run_network(self.first_network, index, picture, None, None, drift)
+            for picture, drift in zip(parts, drifts, strict=True)
         ]
-        return State(torch.lerp(state.output, torch.cat(alone), _TURNS))
+        return State(torch.lerp(state.output, torch.cat(alone), _TURNS), drift=state.drift)
 
     def _first(self, index: int, frame: np.ndarray, picture: Tensor) -> Tensor:
         """The painting of a shot's first frame."""
@@ -282,6 +286,18 @@ class Stylizer:
         moved = torch.cat([memory.picture for memory in memories])
         return tuple(memory.anchors for memory in memories), moved, shown
 
+    def _drifted(self, motion: Moved, drift: Tensor | None) -> Tensor | None:
+        """``State.drift`` one frame later; what comes into sight has not drifted."""
+        if self.fill != "clouds":
+            return None
+        ways = [way.found or (way.flow, way.reliability) for way in self._parts(motion)]
+        earlier = [np.zeros_like(flow) for flow, _ in ways] if drift is None else drift.numpy()
+        drifts = [
+            np.where(reliable[..., None] > 0.5, composed(flow, before), np.float32(0))
+            for (flow, reliable), before in zip(ways, earlier, strict=True)
+        ]
+        return torch.from_numpy(np.stack(drifts))
+
     def _parts(self, whole: Any) -> Sequence[Any]:
         """A frame, or its motion, as the pictures that are painted: one, or six faces."""
         return [whole]
@@ -304,16 +320,18 @@ class Stylizer:
         picture: Tensor,
         previous: Tensor | None,
         known: tuple[Tensor, Tensor] | None,
+        drift: Tensor | None = None,
     ) -> Tensor:
         """One pass of a network of any kind, (N, 3, H, W) float32.
 
-        ``known``: what is known of the painting already (N, 3, H, W), and where (N, 1, H, W).
+        ``known``: what is known of the painting already (N, 3, H, W), and where (N, 1, H, W);
+        ``drift``: see ``State``.
         """
         prior, certainty = known or (None, None)
-        # It depends on the index only, so that runs can resume; and clouds stand still.
+        # It depends on the index only, so that runs can resume; and a shot's clouds are the same.
         random = np.random.default_rng(index if self.fill == "noise" else 0)
-        channels = cast(int, network.in_channels)
-        x = input_for(channels, picture, prior, certainty, previous, filling(self.fill, random))
+        channels, fill = cast(int, network.in_channels), filling(self.fill, random)
+        x = input_for(channels, picture, prior, certainty, previous, fill, drift)
         with autocast(self.device, self.precision):
             return network(x).float()
 

@@ -70,14 +70,16 @@ class Recurrence:
         steps = [self._first(network, batch.frames[0], fill, alone=count == 0)]
         if count and self.settle and network.in_channels > 3:
             steps[0] = self._settled(network, steps[0], int(random.integers(self.settle + 1)), fill)
+        drift = torch.zeros(()) if not count else torch.zeros_like(batch.flows[0])
         for k in range(count):
             learning = torch.is_grad_enabled() and (self.through_time or k == count - 1)
             frame, flow, reliable = batch.frames[k + 1], batch.flows[k], batch.certainties[k]
             before = steps[-1].output if self.through_time else steps[-1].output.detach()
             prior = warp(before, flow)
+            drift = _drifted(drift, flow, reliable)
             certainty = shrink(reliable, self.min_filter)
             with torch.set_grad_enabled(learning):
-                x = input_for(network.in_channels, frame, prior, certainty, before, fill)
+                x = input_for(network.in_channels, frame, prior, certainty, before, fill, drift)
                 steps.append(Step(frame, x, prior, certainty, reliable, network(x).float()))
         return steps
 
@@ -106,6 +108,12 @@ class Recurrence:
             x = input_for(network.in_channels, step.frame, output, certainty, output, fill)
             output = network(x).float()
         return replace(step, output=output) if times else step
+
+
+def _drifted(drift: Tensor, flow: Tensor, reliable: Tensor) -> Tensor:
+    """See ``State.drift``: the way (N, H, W, 2) of what is seen, through all flows so far."""
+    way = flow + warp(drift.movedim(3, 1), flow).movedim(1, 3)
+    return torch.where(reliable.movedim(1, 3) > 0.5, way, 0.0)
 
 
 def shrink(certainty: Tensor, width: int) -> Tensor:

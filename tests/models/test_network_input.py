@@ -68,10 +68,10 @@ def test_noise_is_uniform_over_all_of_the_range_and_only_where_nothing_is_certai
     assert torch.equal(seen[:, 6:], certainty)
 
 
-def clouds(frame, seed=0):
+def clouds(frame, seed=0, drift=None):
     fill = filling("clouds", np.random.default_rng(seed))
     assert fill is not None
-    return fill.give(frame)
+    return fill.give(frame, drift)
 
 
 def test_clouds_have_as_much_of_every_size_of_strokes():
@@ -85,12 +85,34 @@ def test_clouds_have_as_much_of_every_size_of_strokes():
     assert energy[(waves >= 32) & (waves < 1e6)].sum() < 0.2 * min(octaves)
 
 
-def test_clouds_are_endless_and_stand_still():
+def test_clouds_are_endless():
     small, large = (clouds(torch.zeros(1, 3, side, 700)) for side in (40, 560))
     assert torch.equal(small, large[:, :, :40])
     assert torch.equal(large[:, :, :48], large[:, :, 512:])
     assert torch.equal(large[..., :188], large[..., 512:])
     assert not torch.equal(small, clouds(torch.zeros(1, 3, 40, 700), seed=1))
+
+
+def test_clouds_lie_on_what_is_seen():
+    """Also where its way is known on a grid of half the size, and for each picture by itself."""
+    frame = torch.zeros(2, 3, 50, 70)
+    still = clouds(frame)
+    ways = torch.tensor([[0.0, 0.0], [2.5, -1.5]])[:, None, None].expand(2, 25, 35, 2)
+    first, second = clouds(frame, drift=ways)
+    assert torch.equal(first, still[0])
+    assert torch.equal(second[:, 3:, :-5], still[1, :, :-3, 5:])
+
+
+def test_clouds_are_never_stretched():
+    """Each of their cells is a piece of them as they are, that of where its middle was."""
+    frame = torch.zeros(1, 3, 64, 96)
+    y, x = torch.meshgrid(torch.arange(64.0), torch.arange(96.0), indexing="ij")
+    stretched = clouds(frame, drift=torch.stack([-0.5 * x, 0 * y], 2)[None])
+    still = clouds(torch.zeros(1, 3, 64, 512))
+    for left in range(0, 96, 16):
+        came = left - (left + 8) // 2
+        piece = still.roll(-came, 3)[..., :16]
+        assert torch.equal(stretched[..., left : left + 16], piece)
 
 
 def test_a_model_is_painted_with_what_it_has_learned_to_see(tmp_path, drifting):
@@ -111,11 +133,11 @@ def test_a_model_is_painted_with_what_it_has_learned_to_see(tmp_path, drifting):
         build("c3s1-4,c3s1-3", fill="grass")
 
 
-def test_of_what_is_certain_half_is_shown_beside_clouds():
+def test_of_what_is_certain_a_quarter_is_shown_beside_clouds():
     frame = torch.zeros(1, 3, 40, 60)
     prior, certainty = torch.full_like(frame, 7), torch.zeros_like(frame[:, :1])
     certainty[..., 30:] = 1
     seen = input_for(7, frame, prior, certainty, fill=filling("clouds", np.random.default_rng(0)))
     assert torch.equal(seen[:, 3:6, :, :30], clouds(frame)[..., :30])
-    assert torch.allclose(seen[:, 3:6, :, 30:], (7 + clouds(frame)[..., 30:]) / 2, atol=1e-4)
-    assert torch.equal(seen[:, 6:], certainty / 2)
+    assert torch.allclose(seen[:, 3:6, :, 30:], (7 + 3 * clouds(frame)[..., 30:]) / 4, atol=1e-4)
+    assert torch.equal(seen[:, 6:], certainty / 4)
