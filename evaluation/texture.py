@@ -1,4 +1,4 @@
-"""How rough flat areas are: the hatch, dots or weave that a network leaves where nothing is."""
+"""What a painting makes of flat areas: strokes, or the hatch, dots or weave of a network."""
 
 import cv2
 import numpy as np
@@ -34,6 +34,13 @@ def fine_energy(frame: Frame, where: np.ndarray) -> float:
     frequency = np.abs(np.fft.fftfreq(_WINDOW))
     fine = np.maximum(frequency, frequency[:, None]) > _QUARTER
     return float(power[:, fine].sum(1).mean())
+
+
+def stroke_contrast(frame: Frame, where: np.ndarray) -> float:
+    """The deviation of the luma within windows, in grey levels; those as for ``fine_energy``."""
+    if not where.any():
+        return float("nan")
+    return float(np.sqrt(_windows(255 * luminance(frame))[where].var((1, 2)).mean()))
 
 
 def _windows(picture: np.ndarray) -> np.ndarray:

@@ -1,5 +1,5 @@
-"""Command: what long and still shots show: drift over many frames, and restlessness where nothing
-moves."""
+"""Command: what long and still shots show: drift and strokes that fade over many frames, and
+restlessness where nothing moves."""
 
 from brushflow.cli.start import run
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from brushflow.cli.commands import set_up_logging
 from brushflow.evaluation.drift import appearance
+from brushflow.evaluation.texture import flat_windows, stroke_contrast
 from brushflow.models import available, load
 from brushflow.pipeline import Stylizer
 from brushflow.pipeline.finishing import finish
@@ -19,6 +20,7 @@ from brushflow.pipeline.long_term import LONG_TERM
 from brushflow.video import open_source
 
 _TURN = 50  # frames of the clip at most, that are played to and fro
+_EVERY = 10  # frames of the last turn whose strokes are looked at
 _SETTLED = 2  # frames after which a still shot is to be still
 
 
@@ -42,9 +44,10 @@ def command(
     """Paint CLIP played to and fro, and its first frame as a still shot with a camera's noise.
 
     Prints how luminance and contrast of the painting differ when the same frames (at most 50, to
-    and fro) come for the last time from when they came for the second time; and the mean change
-    from frame to frame of the still shot's painting, from the third frame on, divided by the
-    source's.
+    and fro) come for the last time from when they came for the second time; the contrast of strokes
+    where the source is flat, when they come for the last time, divided by that of the same frames
+    painted alone; and the mean change from frame to frame of the still shot's painting, from the
+    third frame on, divided by the source's.
     """
     set_up_logging(quiet=True)
     source = open_source(clip)
@@ -57,17 +60,28 @@ def command(
     shot = [_noisy(pictures[0], noise, random) for _ in range(still)]
     for style in styles or available():
         stylizer = Stylizer(load(style), long_term=long_term)
+        alone = Stylizer(load(style), independent=True)
         shots = islice(_to_and_fro(pictures), turns * turn)
-        painted = [appearance(finish(stylized)) for stylized in stylizer.stylize(shots)]
+        painted, kept, fresh = [], [], []
+        for number, stylized in enumerate(stylizer.stylize(shots)):
+            result = finish(stylized)
+            painted.append(appearance(result))
+            if number >= (turns - 1) * turn and number % _EVERY == 0:
+                flat = flat_windows(stylized.frame)
+                (other,) = alone.stylize([stylized.frame])
+                kept.append(stroke_contrast(result, flat))
+                fresh.append(stroke_contrast(finish(other), flat))
         drifts = [
             _change_percent([getattr(each, name) for each in painted], turn)
             for name in ("luminance", "contrast")
         ]
         results = [finish(stylized) for stylized in stylizer.stylize(shot)]
         restless = _change(results) / _change(shot)
+        strokes = np.nanmean(kept) / np.nanmean(fresh)
         click.echo(
             f"{style}: luminance {drifts[0]:+.2f} %, contrast {drifts[1]:+.2f} % over "
-            f"{len(painted)} frames; still shot {restless:.2f} times the source's change"
+            f"{len(painted)} frames; strokes {strokes:.2f} times those of frames alone; still shot "
+            f"{restless:.2f} times the source's change"
         )
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from brushflow.evaluation.texture import fine_energy, flat_windows
+from brushflow.evaluation.texture import fine_energy, flat_windows, stroke_contrast
 
 
 def waves(period, height=64, width=96, strength=10):
@@ -33,3 +33,11 @@ def test_only_flat_windows_are_looked_at():
     assert where[:, 0].all() and not where[:, -1].any()
     assert fine_energy(frame, where) == pytest.approx(50, rel=0.2)
     assert math.isnan(fine_energy(frame, np.zeros_like(where)))
+
+
+def test_strokes_have_the_deviation_of_their_wave_of_any_length():
+    """A wave's amplitude divided by the root of 2; where none is looked at, there is no number."""
+    everywhere = np.ones_like(flat_windows(waves(4)))
+    for period in (4, 8, 16):
+        assert stroke_contrast(waves(period), everywhere) == pytest.approx(7.07, rel=0.05)
+    assert math.isnan(stroke_contrast(waves(4), np.zeros_like(everywhere)))

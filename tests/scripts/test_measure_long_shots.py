@@ -18,6 +18,8 @@ def test_a_still_shot_is_still_with_the_long_term_prior(
     arguments += ["--noise", "2", "--long-term", long_term]
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 0, result.output
-    drift, still = re.search(r"luminance ([-+.\d]+) .*shot ([.\d]+)", result.output).groups()
+    found = re.search(r"luminance ([-+.\d]+) .*strokes ([.\d]+) .*shot ([.\d]+)", result.output)
+    drift, strokes, still = found.groups()
+    assert 0.5 < float(strokes) < 2  # of a picture that hardly moves, by a model of random weights
     assert abs(float(drift)) < 2
     assert (float(still) > 0.3) == restless
