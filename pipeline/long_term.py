@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from brushflow.common.sizes import resized
 from brushflow.flow import resize_flow, warp_array, warp_sharp
 from brushflow.models import upload
 
@@ -65,11 +66,14 @@ class Anchor:
     def moved(self, flow: np.ndarray, reliability: np.ndarray) -> "Anchor":
         """The same, one frame later: F(x) = f(x) + F'(x + f(x)), C(x) = c(x)·C'(x + f(x)).
 
-        ``flow`` f (h, w, 2) and ``reliability`` c (h, w) of the later frame, on the anchor's grid.
+        ``flow`` f (h, w, 2) and ``reliability`` c (h, w) of the later frame. Their grid is the
+        anchor's from then on: it is smaller after a run had no memory left for flow.
         """
+        grid = flow.shape[:2]
         way = composed(flow, self.flow)
-        certainty = reliability * warp_array(self.certainty, flow)
-        return replace(self, flow=way, certainty=certainty, age=self.age + 1)
+        certainty = reliability * warp_array(resized(self.certainty, grid[::-1]), flow)
+        source = resized(self.source, grid[::-1])
+        return replace(self, source=source, flow=way, certainty=certainty, age=self.age + 1)
 
     def sight(self, frame: np.ndarray) -> np.ndarray:
         """Where the anchor is in sight of ``frame`` (h, w, 3) and looks alike, (h, w) in [0, 1]."""
@@ -99,8 +103,8 @@ class Anchor:
 
 
 def composed(flow: np.ndarray, earlier: np.ndarray) -> np.ndarray:
-    """The way of ``flow``, and from there that of ``earlier``, all (h, w, 2) and of one grid."""
-    return flow + warp_array(earlier, flow)
+    """The way of ``flow`` (h, w, 2), and from there of ``earlier``, on the grid of ``flow``."""
+    return flow + warp_array(resize_flow(earlier, flow.shape[:2]), flow)
 
 
 def _calm(flow: np.ndarray, reliability: np.ndarray) -> np.ndarray:

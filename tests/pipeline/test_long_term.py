@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -85,6 +86,26 @@ def test_composed_flow_is_the_direct_way_back():
     assert torch.allclose(moved[..., 12:], direct[..., 12:], atol=1e-4)
     sight = anchor.sight(frames[-1].astype(np.float32))
     assert (sight[:, 18:] == 1).all() and (sight[:, :8] == 0).all()
+
+
+def test_motion_found_on_smaller_pictures_leads_to_the_same_place():
+    """As when a run goes on after memory ran out, with what was saved before."""
+    picture = cv2.GaussianBlur(wide(), (0, 0), 3)
+    frames = [picture[:, 100 + 2 * k : 100 + 2 * k + WIDTH].astype(np.float32) for k in range(5)]
+    painting = torch.randn(1, 3, HEIGHT, WIDTH)
+    whole = small = Anchor.at(painting, frames[0])
+    for number, frame in enumerate(frames[1:]):
+        step = moving(2, 0)(frame, None, 0, None)
+        whole = whole.moved(step.flow, step.reliability)
+        if number >= 2:
+            half = (WIDTH // 2, HEIGHT // 2)
+            step = moving(1, 0)(cv2.resize(frame, half), None, 0, None)
+        small = small.moved(step.flow, step.reliability)
+    share = np.ones((HEIGHT, WIDTH), np.float32)
+    inside = (..., slice(0, WIDTH - 12))
+    assert torch.allclose(laid(small, share)[inside], laid(whole, share)[inside], atol=1e-4)
+    seen = cv2.resize(frames[-1], (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
+    assert (small.sight(seen)[4:-4, 4 : WIDTH // 2 - 12] > 0.99).all()
 
 
 def test_what_stands_still_keeps_its_painting():
