@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from brushflow.common.sizes import resized
 from brushflow.flow import resize_flow, warp_array, warp_sharp
@@ -36,6 +37,8 @@ _STILL, _CREEP = 0.5, 0.1
 _COVERAGE = 0.93  # of the frame; where anchors show less of it, it becomes one
 _PAUSE = 2  # frames from one anchor to the next, as there are places that none can show
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
+_NEAR = 16  # pixels over which strokes have their contrast
+_ALIKE = 1.0  # squared grey levels of contrast; what has less is taken to be alike
 _BAND = 32  # rows that a processor moves at once, between the columns that are wanted
 MOST_ANCHORS = 3  # in sight at a time; of more, the one goes that shows least
 
@@ -105,6 +108,42 @@ class Anchor:
 def composed(flow: np.ndarray, earlier: np.ndarray) -> np.ndarray:
     """The way of ``flow`` (h, w, 2), and from there of ``earlier``, on the grid of ``flow``."""
     return flow + warp_array(resize_flow(earlier, flow.shape[:2]), flow)
+
+
+def blended(fresh: Tensor, carried: Tensor, share: Tensor) -> Tensor:
+    """A painting with a ``share`` of another of the same frame, as rich in contrast as they are.
+
+    The mean of two patterns of strokes that differ is softer than either, and would be so anew with
+    every frame that it is carried to. Of patterns of one variance whose correlation is r, a mix
+    with the share s has 1 - 2s(1 - s)(1 - r) of it; so the contrast around each pixel is divided
+    by the root of that (blends of textures: Heitz and Neyret 2018, sec. 3).
+
+    Args:
+        fresh, carried: (N, 3, H, W); ``share``: of ``carried``, (N, 1, H, W) in [0, 1].
+    """
+    mixed = torch.lerp(fresh, carried, share)
+    one, other = (picture.mean(1, keepdim=True) for picture in (fresh, carried))
+    mean, mean_of_other = _blocks(one), _blocks(other)
+    variance = _blocks(one * one) - mean * mean
+    variance_of_other = _blocks(other * other) - mean_of_other * mean_of_other
+    common = _blocks(one * other) - mean * mean_of_other
+    deviations = (variance * variance_of_other).clamp(min=0).sqrt()
+    apart = 1 - ((common + _ALIKE) / (deviations + _ALIKE)).clamp(0, 1)
+    size = fresh.shape[-2:]
+    kept = 1 - 2 * share * (1 - share) * _enlarged(apart, size)
+    return torch.addcmul(mixed, kept.rsqrt() - 1, mixed - _enlarged(_blocks(mixed), size))
+
+
+def _blocks(picture: Tensor) -> Tensor:
+    """Means of its blocks, (N, C, h, w)."""
+    size = [max(1, side // _NEAR) for side in picture.shape[-2:]]
+    return F.interpolate(picture, size, mode="area")
+
+
+def _enlarged(blocks: Tensor, size: torch.Size) -> Tensor:
+    """Blocks (N, C, h, w) as a picture (N, C, H, W) that is smooth."""
+    planes = blocks.flatten(0, 1)[:, None]  # one by one takes half the time on a processor
+    return F.interpolate(planes, size, mode="bilinear").unflatten(0, blocks.shape[:2])[:, :, 0]
 
 
 def _calm(flow: np.ndarray, reliability: np.ndarray) -> np.ndarray:

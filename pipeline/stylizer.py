@@ -22,7 +22,7 @@ from brushflow.models.network_input import filling, input_for
 from brushflow.models.preprocessing import resize_bicubic
 from brushflow.occlusion import min_filter
 from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
-from brushflow.pipeline.long_term import RECENT, Anchors, Memory, State, composed
+from brushflow.pipeline.long_term import RECENT, Anchors, Memory, State, blended, composed
 from brushflow.shots.looks import AS_IT_IS, Look, contents
 
 # Of a frame that shows two shots, the share that is painted without a prior: within four frames
@@ -239,7 +239,7 @@ class Stylizer:
         held = torch.maximum(RECENT * known[1], sight)
         known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
         output = self._run_network(self.network, index, picture, previous.output, known, drift)
-        return State(torch.lerp(output, known[0], self.long_term * held), anchors, drift)
+        return State(blended(output, known[0], self.long_term * held), anchors, drift)
 
     @torch.inference_mode()
     def _turned(self, index: int, frame: np.ndarray, state: State) -> State:

@@ -11,7 +11,7 @@ import torch
 from brushflow.flow import warp
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion.motion import Motion
-from brushflow.pipeline.long_term import Anchor, Memory, State
+from brushflow.pipeline.long_term import Anchor, Memory, State, blended
 from brushflow.pipeline.stylizer import Stylizer
 
 HEIGHT, WIDTH = 48, 64
@@ -280,8 +280,9 @@ def test_where_no_anchor_shows_anything_half_of_the_painting_before_goes_on():
     for number, (before, after) in enumerate(itertools.pairwise(painted), 2):
         new = preprocess(after.frame) + 20 * number
         assert torch.allclose(after.output[..., : WIDTH // 2], new[..., : WIDTH // 2])
-        mean = (new + before.output) / 2
-        assert torch.allclose(after.output[..., WIDTH // 2 :], mean[..., WIDTH // 2 :])
+        share = torch.zeros(1, 1, HEIGHT, WIDTH)
+        share[..., WIDTH // 2 :] = 0.5
+        assert torch.allclose(after.output, blended(new, before.output, share), atol=1e-4)
     alone = list(stylizer(half_known, long_term=0.0).stylize(frames))
     assert torch.allclose(alone[2].output, preprocess(frames[2]) + 60)
 
@@ -303,3 +304,28 @@ def test_what_is_painted_anew_begins_from_the_clouds_it_had():
         assert torch.equal(seen[..., 16:], first[..., 16 - 3 * number : -3 * number])
     # What came in with the second frame got the clouds that were there, and has kept them since.
     assert torch.equal(later[2][..., 6:16], first[..., :10])
+
+
+def test_two_patterns_of_strokes_mixed_are_as_rich_as_each():
+    """Over grounds of their own, whose mean is kept; at an odd size, and in every mix."""
+    random = torch.Generator().manual_seed(0)
+    one, other = torch.randn(2, 1, 1, 163, 245, generator=random).expand(-1, -1, 3, -1, -1)
+    one, other = 30 * one + 20, 30 * other + 60
+    for part in (0.25, 0.5, 0.8):
+        mixed = blended(one, other, torch.full((1, 1, 163, 245), part))
+        assert float(torch.lerp(one, other, part).std()) < 25
+        assert float(mixed.std()) == pytest.approx(30, rel=0.03)
+        assert float(mixed.mean()) == pytest.approx(20 + 40 * part, abs=0.3)
+
+
+def test_what_is_alike_is_mixed_as_it_is_and_all_or_nothing_is_no_mix():
+    random = torch.Generator().manual_seed(0)
+    one, other = 30 * torch.randn(2, 1, 3, 48, 64, generator=random)
+    half = torch.full((1, 1, 48, 64), 0.5)
+    assert torch.allclose(blended(one, one + 10, half), one + 5, atol=0.1)
+    assert torch.equal(blended(one, other, 0 * half), one)
+    assert torch.equal(blended(one, other, 2 * half), torch.lerp(one, other, 2 * half))
+    plain = torch.zeros(1, 3, 48, 64)
+    assert torch.equal(blended(plain, plain + 8, half), plain + 4)
+    # What is each other's negative is lost, and is not blown up.
+    assert blended(one, -one, half).abs().max() < 1
