@@ -22,7 +22,7 @@ from brushflow.models import upload
 LONG_TERM = 1.0  # the usual share: less of it blurs strokes, as two paintings of one thing mix
 # The share of the painting before, where no anchor shows anything: what is painted anew trembles,
 # and what is moved again and again blurs.
-RECENT = 0.5
+RECENT = 0.65
 # Grey levels, of 255, by which what is in sight may differ: up to the first it counts fully, from
 # the second on not at all. Between them lie noise, compression and light that changes slowly.
 _SAME, _OTHER = 8.0, 24.0

@@ -11,7 +11,7 @@ import torch
 from brushflow.flow import warp
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion.motion import Motion
-from brushflow.pipeline.long_term import Anchor, Memory, State, blended
+from brushflow.pipeline.long_term import RECENT, Anchor, Memory, State, blended
 from brushflow.pipeline.stylizer import Stylizer
 
 HEIGHT, WIDTH = 48, 64
@@ -266,7 +266,7 @@ def test_where_no_anchor_shows_anything_the_painting_at_hand_is_the_next():
         assert stylized.state.anchors == ((None,),)
 
 
-def test_where_no_anchor_shows_anything_half_of_the_painting_before_goes_on():
+def test_where_no_anchor_shows_anything_most_of_the_painting_before_goes_on():
     """It trembles less; but what cannot be carried over at all is new."""
     random = np.random.default_rng(0)
     frames = random.integers(0, 256, (3, HEIGHT, WIDTH, 3), np.uint8)
@@ -281,7 +281,7 @@ def test_where_no_anchor_shows_anything_half_of_the_painting_before_goes_on():
         new = preprocess(after.frame) + 20 * number
         assert torch.allclose(after.output[..., : WIDTH // 2], new[..., : WIDTH // 2])
         share = torch.zeros(1, 1, HEIGHT, WIDTH)
-        share[..., WIDTH // 2 :] = 0.5
+        share[..., WIDTH // 2 :] = RECENT
         assert torch.allclose(after.output, blended(new, before.output, share), atol=1e-4)
     alone = list(stylizer(half_known, long_term=0.0).stylize(frames))
     assert torch.allclose(alone[2].output, preprocess(frames[2]) + 60)
