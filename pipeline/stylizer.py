@@ -244,13 +244,11 @@ class Stylizer:
     @torch.inference_mode()
     def _turned(self, index: int, frame: np.ndarray, state: State) -> State:
         """A state with a share of the frame as it would be painted alone, and no older painting."""
-        parts = self._picture(frame).split(_FACES)
-        drifts = state.drift.split(_FACES) if state.drift is not None else [None] * len(parts)
+        spheres = self._picture(frame).split(_FACES)
         alone = [
-            self._run_network(self.first_network, index, picture, None, None, drift)
-            for picture, drift in zip(parts, drifts, strict=True)
+            self._run_network(self.first_network, index, picture, None, None) for picture in spheres
         ]
-        return State(torch.lerp(state.output, torch.cat(alone), _TURNS), drift=state.drift)
+        return State(torch.lerp(state.output, torch.cat(alone), _TURNS))
 
     def _first(self, index: int, frame: np.ndarray, picture: Tensor) -> Tensor:
         """The painting of a shot's first frame."""
