@@ -41,13 +41,15 @@ class Motion:
     found: tuple[np.ndarray, np.ndarray] | None = None
 
     def enlarged(self, size: tuple[int, int]) -> "Motion":
-        """The same on a larger grid, (height, width)."""
-        return Motion(
-            resize_flow(self.flow, size),
-            cv2.resize(self.reliability, size[::-1], interpolation=cv2.INTER_NEAREST),
-            self.reverse,
-            (self.flow, self.reliability),
-        )
+        """The same on a larger grid, (height, width).
+
+        What points out of the picture is not reliable: some of a border is believed as what lies
+        beside it, and there is no painting out there to be carried in.
+        """
+        flow = resize_flow(self.flow, size)
+        known = cv2.resize(self.reliability, size[::-1], interpolation=cv2.INTER_NEAREST)
+        known *= stays_inside(flow)
+        return Motion(flow, known, self.reverse, (self.flow, self.reliability))
 
 
 Moved: TypeAlias = Motion | Sequence[Motion]  # of a picture, or of each of a sphere's faces

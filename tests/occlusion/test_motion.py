@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from brushflow.flow import hold_inside, load_estimator
+from brushflow.flow import hold_inside, load_estimator, stays_inside
 from brushflow.flow.resize import resize_flow
 from brushflow.occlusion import reliability, rescue
 from brushflow.occlusion.motion import EstimatedMotion, usual_size
@@ -55,6 +55,20 @@ def test_a_still_picture_is_known_in_every_frame_up_to_its_border(frames):
 
     moved = find(EstimatedMotion(load_estimator("dis")), frames).reliability
     assert np.array_equal(moved[-1], moved[-2]) and np.array_equal(moved[:, -1], moved[:, -2])
+
+
+@pytest.mark.parametrize("speed", [0.4, 1.5, 3.0])
+@pytest.mark.parametrize("max_size", [256, 512])
+def test_nothing_is_carried_in_from_outside_the_picture(speed, max_size):
+    """Not even along the border, where reliability is that of what lies beside it."""
+    plain = np.full((384, 512, 3), 90, np.uint8)
+
+    def estimator(frame, other):
+        return np.full((*frame.shape[:2], 2), speed, np.float32)
+
+    found = find(EstimatedMotion(estimator, max_size=max_size), (plain, plain))
+    assert (found.reliability <= stays_inside(found.flow)).all()
+    assert (found.reliability[:-12, :-12] == 1).all()
 
 
 def test_half_the_size_finds_the_same_motion(frames):
