@@ -100,18 +100,18 @@ def filling(kind: str, random: np.random.Generator) -> Filling | None:
 def _clouds(like: Tensor, top: int, left: int, drift: Tensor | None) -> Tensor:
     """A window of the clouds of the shape and on the device of ``like``, (N, 3, H, W)."""
     count, _, height, width = like.shape
-    if drift is None:
-        drift = torch.zeros(1, 1, 1, 2)
-    rows, columns = (torch.arange(0, side, _CELL) for side in (height, width))
+    drift = torch.zeros(1, 1, 1, 2) if drift is None else drift
+    drift = drift.to(like.device)
+    rows, columns = (torch.arange(0, side, _CELL, device=like.device) for side in (height, width))
     grid = drift.shape[1:3]
     down, across = (
         ((2 * start + _CELL) * here // (2 * side)).clamp(max=here - 1)
         for start, here, side in zip((rows, columns), grid, (height, width), strict=True)
     )
-    came = drift[:, down.to(drift.device)[:, None], across.to(drift.device)].to(like.device)
+    came = drift[:, down[:, None], across]
     came = (came * came.new_tensor([width / grid[1], height / grid[0]])).round().long()
-    y = (rows.to(like.device)[:, None] + top + came[..., 1]) % _TILE
-    x = (columns.to(like.device) + left + came[..., 0]) % _TILE
+    y = (rows[:, None] + top + came[..., 1]) % _TILE
+    x = (columns + left + came[..., 0]) % _TILE
     cells = _cells(like.device)[y, x]  # (N or 1, rows, columns, 3, _CELL, _CELL)
     whole = cells.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
     return whole[..., :height, :width].expand(count, -1, -1, -1)

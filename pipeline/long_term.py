@@ -19,7 +19,7 @@ from brushflow.common.sizes import resized
 from brushflow.flow import resize_flow, warp_array, warp_sharp
 from brushflow.models import upload
 
-LONG_TERM = 1.0  # the usual share: less of it blurs strokes, as two paintings of one thing mix
+LONG_TERM = 1.0  # the usual share; with less of it, more is painted anew and trembles
 # The share of the painting before, where no anchor shows anything: what is painted anew trembles,
 # and what is moved again and again blurs.
 RECENT = 0.65

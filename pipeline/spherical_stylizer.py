@@ -170,7 +170,8 @@ class FaceAfterFace(CubeStylizer):
                     for i, face in enumerate(group)
                 ]
                 prior, certainty = (torch.cat(part) for part in zip(*beside, strict=True))
-            before, came = (None if all_ is None else all_[group] for all_ in (previous, drift))
+            before = None if previous is None else previous[group]
+            came = None if drift is None else drift[group]
             output = Stylizer._run_network(
                 self, network, (index, group[0]), picture[group], before, (prior, certainty), came
             )

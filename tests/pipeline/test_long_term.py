@@ -329,3 +329,12 @@ def test_what_is_alike_is_mixed_as_it_is_and_all_or_nothing_is_no_mix():
     assert torch.equal(blended(plain, plain + 8, half), plain + 4)
     # What is each other's negative is lost, and is not blown up.
     assert blended(one, -one, half).abs().max() < 1
+
+
+def test_a_frame_that_shows_two_shots_has_clouds_that_lie_still():
+    """What motion is found between two shots leads nowhere."""
+    painter = stylizer(moving(-3, 0), fill="clouds")
+    frames = painter.stylize(pan(4, 3), mixed=lambda index: index == 2)
+    drifts = [stylized.state.drift for stylized in frames]
+    assert drifts[2] is None and drifts[1].any() and drifts[3].any()
+    assert torch.equal(drifts[3], drifts[1])  # begun anew
