@@ -29,6 +29,27 @@ def test_a_known_shift_is_found(name, dtype, shifted):
     assert np.median(np.linalg.norm(flow - (3, -2), axis=2)) < 0.5
 
 
+@pytest.mark.parametrize("shift", [(0, 0), (3, 1)])
+def test_noise_on_a_plain_wall_is_no_motion(shift):
+    """Strokes there would wander: as the texture around it moves, so does the wall.
+
+    OpenCV's own presets find 0.6 to 1.5 pixels of motion in the noise.
+    """
+    texture = np.random.default_rng(0).uniform(0, 255, (300, 400)).astype(np.float32)
+    scene = 128 + 4 * (cv2.GaussianBlur(texture, (0, 0), 3) - 127.5)
+    scene[90:210, 110:290] = np.linspace(140, 160, 180)
+
+    def seen(x, y, seed):
+        noise = np.random.default_rng(seed).normal(0, 2, (240, 340))
+        frame = np.clip(scene[30 - y : 270 - y, 30 - x : 370 - x] + noise, 0, 255)
+        return frame.astype(np.uint8)[..., None].repeat(3, -1)
+
+    flow = load_estimator("dis")(seen(0, 0, 1), seen(*shift, 2))
+    error = np.linalg.norm(flow - np.float32(shift), axis=-1)
+    assert error[70:170, 90:250].mean() < 0.45
+    assert np.median(error) < 0.05
+
+
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_equal_frames_have_no_motion_at_all(name, shifted):
     frame, _ = shifted(0, 0)
