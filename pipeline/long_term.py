@@ -6,7 +6,7 @@ frames that stay for as long as they show what no older one does. Flow between n
 composed into flow from the frame at hand to each anchor, which then is moved once.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -39,7 +39,7 @@ _PAUSE = 2  # frames from one anchor to the next, as there are places that none 
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
 _NEAR = 16  # pixels over which strokes have their contrast
 _ALIKE = 1.0  # squared grey levels of contrast; what has less is taken to be alike
-_BAND = 32  # rows that a processor moves at once, between the columns that are wanted
+_REACH = 4  # pixels that a bicubic kernel, and flow, may reach out of a painting
 MOST_ANCHORS = 3  # in sight at a time; of more, the one goes that shows least
 
 
@@ -89,20 +89,6 @@ class Anchor:
         # are softer than either.
         sight = cv2.blur(self.certainty * alike, (_WINDOW, _WINDOW))
         return np.clip(2 * sight - 0.5, 0, 1)
-
-    def lay(self, picture: Tensor, share: np.ndarray) -> None:
-        """Mix the painting, moved to the frame at hand, into ``picture`` (1, 3, H, W), in place.
-
-        ``share`` of it, float32 (H, W) in [0, 1], is the painting's then; 0: it is not touched.
-        Bicubic, because bilinear interpolation would take the edge off every stroke; and only
-        where there is a share, as that is what a frame with several anchors costs.
-        """
-        way = resize_flow(self.flow, share.shape)
-        for part in _parts(share > 0, _BAND if picture.device.type == "cpu" else len(share)):
-            rows, columns = part
-            there = cv2.add(way[part], (columns.start, rows.start, 0, 0))
-            moved = warp_sharp(self.painting, upload(there, picture.device)[None])
-            picture[..., rows, columns].lerp_(moved, upload(share[part], picture.device))
 
 
 def composed(flow: np.ndarray, earlier: np.ndarray) -> np.ndarray:
@@ -232,27 +218,39 @@ class Memory:
             for anchor in anchors
         ]
         small = shrunk(frame, grid)
-        sight, shown = np.zeros(grid, np.float32), np.zeros(size, np.float32)
-        picture, shares = torch.zeros_like(painting), []
-        for anchor in moved:
+        sight, most, shares = np.zeros(grid, np.float32), np.zeros(grid, np.float32), []
+        chosen = np.zeros(grid, np.uint8)
+        for number, anchor in enumerate(moved):
             own = anchor.sight(small) * (1 - sight)
             shares.append(float(own.mean()))
             sight += own
-            if shares[-1] > 0:
-                large = cv2.resize(own, size[::-1], interpolation=cv2.INTER_LINEAR)
-                shown += large
-                share = np.divide(large, shown, out=np.zeros_like(large), where=large > 0)
-                anchor.lay(picture, share)
-        return cls(picture, shown, _kept(moved, shares, float(sight.mean())))
+            chosen[own > most] = number
+            np.maximum(most, own, out=most)
+        shown = cv2.resize(sight, size[::-1], interpolation=cv2.INTER_LINEAR)
+        kept = _kept(moved, shares, float(sight.mean()))
+        return cls(gathered(moved, chosen, size), shown, kept)
 
 
-def _parts(where: np.ndarray, band: int) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns that together hold all of ``where`` (H, W), ``band`` rows at a time."""
-    for top in range(0, len(where), band):
-        wanted = np.flatnonzero(where[top : top + band].any(0))
-        if wanted.size:
-            rows = slice(top, min(top + band, len(where)))
-            yield rows, slice(int(wanted[0]), int(wanted[-1]) + 1)
+def gathered(anchors: Sequence[Anchor], chosen: np.ndarray, size: tuple[int, int]) -> Tensor:
+    """A frame of ``size`` (height, width), each pixel from one of the anchors, (1, 3, H, W).
+
+    ``chosen``: their numbers, uint8 (h, w) on the anchors' grid. One, not a mix, as that is softer
+    than either; by bicubic interpolation, as bilinear would take the edge off every stroke. Their
+    paintings are moved as one picture, one below the other: once, however many anchors there are.
+    """
+    height, width = size
+    wanted = np.unique(chosen).tolist()
+    numbers = cv2.resize(chosen, (width, height), interpolation=cv2.INTER_NEAREST)
+    way = np.empty((height, width, 2), np.float32)
+    stack = []
+    for place, number in enumerate(wanted):
+        below = place * (height + 2 * _REACH) + _REACH
+        there = cv2.add(resize_flow(anchors[number].flow, size), (0, below, 0, 0))
+        cv2.copyTo(there, (numbers == number).astype(np.uint8), way)
+        painting = anchors[number].painting
+        stack += [painting[..., :1, :]] * _REACH + [painting] + [painting[..., -1:, :]] * _REACH
+    picture = torch.cat(stack, 2)
+    return warp_sharp(picture, upload(way, picture.device)[None])
 
 
 def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:

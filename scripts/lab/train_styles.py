@@ -56,7 +56,7 @@ STYLES = (
     Style("grande-jatte", "paintings/a_sunday_on_la_grande_jatte.jpg"),
     Style("the-kiss", "paintings/the_kiss_klimt.jpg", part=(0.26, 0, 0.85, 1), strength=1.2),
     Style("sainte-victoire", "paintings/mont_sainte_victoire.jpg"),
-    Style("fuchun-mountains", "paintings/dwelling_in_the_fuchun_mountains.jpg"),
+    Style("fuchun-mountains", "paintings/dwelling_in_the_fuchun_mountains.jpg", strength=0.8),
 )
 # What the base learns besides, so that it is near to any painting.
 OTHERS = (

@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from brushflow.flow import warp
+from brushflow.flow.borders import hold_inside
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion.motion import Motion
-from brushflow.pipeline.long_term import RECENT, Anchor, Memory, State, blended
+from brushflow.pipeline.long_term import RECENT, Anchor, Memory, State, blended, gathered
 from brushflow.pipeline.stylizer import Stylizer
 
 HEIGHT, WIDTH = 48, 64
@@ -61,11 +62,9 @@ def pan(count, dx):
     return [picture[:, 100 - dx * k : 100 - dx * k + WIDTH].copy() for k in range(count)]
 
 
-def laid(anchor, share, below=None):
-    """What an anchor makes of a picture, black without ``below``."""
-    picture = torch.zeros_like(anchor.painting) if below is None else below.clone()
-    anchor.lay(picture, share)
-    return picture
+def moved_whole(anchor):
+    """The anchor's painting, all of it, as it lies in the frame at hand."""
+    return gathered([anchor], np.zeros(anchor.flow.shape[:2], np.uint8), (HEIGHT, WIDTH))
 
 
 def test_composed_flow_is_the_direct_way_back():
@@ -82,7 +81,7 @@ def test_composed_flow_is_the_direct_way_back():
     direct = warp(
         painting, torch.full((1, HEIGHT, WIDTH, 2), 0.0).index_fill(3, torch.tensor(0), -12)
     )
-    moved = laid(anchor, np.ones((HEIGHT, WIDTH), np.float32))
+    moved = moved_whole(anchor)
     assert torch.allclose(moved[..., 12:], direct[..., 12:], atol=1e-4)
     sight = anchor.sight(frames[-1].astype(np.float32))
     assert (sight[:, 18:] == 1).all() and (sight[:, :8] == 0).all()
@@ -101,9 +100,8 @@ def test_motion_found_on_smaller_pictures_leads_to_the_same_place():
             half = (WIDTH // 2, HEIGHT // 2)
             step = moving(1, 0)(cv2.resize(frame, half), None, 0, None)
         small = small.moved(step.flow, step.reliability)
-    share = np.ones((HEIGHT, WIDTH), np.float32)
     inside = (..., slice(0, WIDTH - 12))
-    assert torch.allclose(laid(small, share)[inside], laid(whole, share)[inside], atol=1e-4)
+    assert torch.allclose(moved_whole(small)[inside], moved_whole(whole)[inside], atol=1e-4)
     seen = cv2.resize(frames[-1], (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
     assert (small.sight(seen)[4:-4, 4 : WIDTH // 2 - 12] > 0.99).all()
 
@@ -184,21 +182,29 @@ def test_states_come_back_from_tensors_as_they_were():
         assert np.array_equal(np.asarray(getattr(back.anchors[1][0], name)), np.asarray(value))
 
 
-def test_only_what_is_wanted_is_moved_and_it_is_what_moving_all_gives():
-    """Bands of rows, some of them empty, some with a gap: the share of the whole picture."""
+def test_what_several_anchors_show_is_what_each_of_them_shows_there():
+    """Their paintings are moved as one picture; borders must not meet in it."""
     random = np.random.default_rng(0)
-    height, width = 3 * 32 + 7, WIDTH
-    painting = torch.from_numpy(random.normal(0, 50, (1, 3, height, width)).astype(np.float32))
-    anchor = Anchor.at(painting, np.zeros((height // 2, width // 2, 3), np.float32))
-    flow = random.normal(0, 3, anchor.flow.shape).astype(np.float32)
-    anchor = anchor.moved(flow, anchor.certainty)
-    share = random.uniform(0.1, 1, (height, width)).astype(np.float32)
-    share[:40] = share[70:80] = share[:, :11] = share[:, 20:30] = share[-3:, 50:] = 0
-    whole = laid(anchor, np.ones_like(share))
-    below = torch.full_like(painting, 7)
-    expected = torch.lerp(below, whole, torch.from_numpy(share))
-    painting[..., :15, :] = float("nan")  # out of reach of what is wanted
-    assert torch.allclose(laid(anchor, share, below), expected, atol=1e-3)
+    grid = HEIGHT // 2, WIDTH // 2
+    anchors = []
+    for brightness in (-100, 0, 100):
+        painting = random.normal(brightness, 10, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
+        anchor = Anchor.at(torch.from_numpy(painting), np.zeros((*grid, 3), np.float32))
+        flow = hold_inside(random.uniform(-1, 1, (*grid, 2)).astype(np.float32))
+        anchors.append(anchor.moved(flow, anchor.certainty))
+    chosen = random.integers(0, 3, grid, np.uint8)
+    chosen[:2] = chosen[-2:] = [[0], [2]]
+    picture = gathered(anchors, chosen, (HEIGHT, WIDTH))
+    numbers = chosen.repeat(2, 0).repeat(2, 1)
+    for number, anchor in enumerate(anchors):
+        there = torch.from_numpy(numbers == number)
+        expected = moved_whole(anchor)[..., there]
+        assert torch.allclose(picture[..., there], expected, atol=0.02)
+    fewer = np.where(chosen == 1, 2, chosen).astype(np.uint8)
+    assert torch.equal(
+        gathered(anchors, fewer, (HEIGHT, WIDTH)),
+        gathered(anchors[::2], fewer // 2, (HEIGHT, WIDTH)),
+    )
 
 
 def test_the_oldest_anchor_shows_a_thing_and_younger_ones_what_it_does_not():
