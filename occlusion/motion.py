@@ -20,7 +20,7 @@ from brushflow.flow.borders import hold_inside
 from brushflow.flow.pairs import bidirectional
 from brushflow.flow.resize import fit, resize_flow
 from brushflow.flow.types import FlowEstimator
-from brushflow.occlusion import read_map, reliability, rescue
+from brushflow.occlusion import by_looks, read_map, reliability
 
 _LEAST, _MOST = 320, 1024
 
@@ -68,7 +68,7 @@ class MotionSource(Protocol):
 class EstimatedMotion:
     """Flow in both directions, and reliability by their consistency (Ruder et al. 2018).
 
-    With rule "fast", what looks as it did counts as reliable as well, see ``occlusion.rescue``.
+    With rule "fast", looks count besides, see ``occlusion.by_looks``.
 
     Both are found on smaller frames, as if they were the video, and enlarged: that takes a quarter
     of the time at half the size, and what is painted is as stable (docs/performance.md).
@@ -99,7 +99,7 @@ class EstimatedMotion:
         known = reliability(flow, reverse, small, self.rule)
         flow = hold_inside(flow)
         if self.rule == "fast":
-            known = rescue(known, flow, small, small_previous)
+            known = by_looks(known, flow, small, small_previous)
         # The check believes them when noise in the flow points inwards: they would come and go, and
         # flicker; and where they are never believed, a rule is painted along what is plain.
         known[-1], known[:, -1] = known[-2], known[:, -2]

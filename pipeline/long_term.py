@@ -39,7 +39,7 @@ _PAUSE = 2  # frames from one anchor to the next, as there are places that none 
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
 _NEAR = 16  # pixels over which strokes have their contrast
 _ALIKE = 1.0  # squared grey levels of contrast; what has less is taken to be alike
-_REACH = 4  # pixels that a bicubic kernel, and flow, may reach out of a painting
+_REACH = 2  # pixels that a bicubic kernel reaches out of a picture
 MOST_ANCHORS = 3  # in sight at a time; of more, the one goes that shows least
 
 
@@ -245,12 +245,20 @@ def gathered(anchors: Sequence[Anchor], chosen: np.ndarray, size: tuple[int, int
     stack = []
     for place, number in enumerate(wanted):
         below = place * (height + 2 * _REACH) + _REACH
-        there = cv2.add(resize_flow(anchors[number].flow, size), (0, below, 0, 0))
+        flow = _into_rows(anchors[number].flow)
+        there = cv2.add(resize_flow(flow, size), (0, below, 0, 0))
         cv2.copyTo(there, (numbers == number).astype(np.uint8), way)
         painting = anchors[number].painting
         stack += [painting[..., :1, :]] * _REACH + [painting] + [painting[..., -1:, :]] * _REACH
     picture = torch.cat(stack, 2)
     return warp_sharp(picture, upload(way, picture.device)[None])
+
+
+def _into_rows(flow: np.ndarray) -> np.ndarray:
+    """A flow (h, w, 2) that nowhere points above or below the picture."""
+    rows = np.arange(len(flow), dtype=np.float32)[:, None]
+    y = np.clip(flow[..., 1] + rows, 0, len(flow) - 1) - rows
+    return cv2.merge([flow[..., 0], y])
 
 
 def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:

@@ -9,7 +9,7 @@ from skimage import data
 
 from brushflow.flow import hold_inside, load_estimator, stays_inside
 from brushflow.flow.resize import resize_flow
-from brushflow.occlusion import reliability, rescue
+from brushflow.occlusion import by_looks, reliability
 from brushflow.occlusion.motion import EstimatedMotion, usual_size
 
 
@@ -40,8 +40,8 @@ def test_the_frames_own_size_is_what_the_parts_give(frames):
     held = hold_inside(flow)
     assert np.array_equal(found.flow, held) and np.array_equal(found.reverse, reverse)
     checked = reliability(flow, reverse, frames[0])
-    rescued = rescue(checked, held, *frames)
-    assert np.array_equal(found.reliability[:-1, :-1], rescued[:-1, :-1])
+    expected = by_looks(checked, held, *frames)
+    assert np.array_equal(found.reliability[:-1, :-1], expected[:-1, :-1])
     assert checked.sum() < found.reliability.sum() < checked.size
 
 
