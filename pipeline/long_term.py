@@ -40,7 +40,7 @@ _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
 _NEAR = 16  # pixels over which strokes have their contrast
 _ALIKE = 1.0  # squared grey levels of contrast; what has less is taken to be alike
 _REACH = 2  # pixels that a bicubic kernel reaches out of a picture
-MOST_ANCHORS = 3  # in sight at a time; of more, the one goes that shows least
+MOST_ANCHORS = 2  # in sight at a time; of more, the one goes that shows least
 
 
 @dataclass(frozen=True)
@@ -108,22 +108,24 @@ def blended(fresh: Tensor, carried: Tensor, share: Tensor) -> Tensor:
         fresh, carried: (N, 3, H, W); ``share``: of ``carried``, (N, 1, H, W) in [0, 1].
     """
     mixed = torch.lerp(fresh, carried, share)
-    one, other = (picture.mean(1, keepdim=True) for picture in (fresh, carried))
-    mean, mean_of_other = _blocks(one), _blocks(other)
-    variance = _blocks(one * one) - mean * mean
-    variance_of_other = _blocks(other * other) - mean_of_other * mean_of_other
-    common = _blocks(one * other) - mean * mean_of_other
+    # Every second pixel of every second row tells as much of contrast, in a quarter of the time.
+    one, other = (picture[..., ::2, ::2].mean(1, keepdim=True) for picture in (fresh, carried))
+    size = fresh.shape[-2:]
+    cells = [max(1, side // _NEAR) for side in size]
+    mean, mean_of_other = _blocks(one, cells), _blocks(other, cells)
+    variance = _blocks(one * one, cells) - mean * mean
+    variance_of_other = _blocks(other * other, cells) - mean_of_other * mean_of_other
+    common = _blocks(one * other, cells) - mean * mean_of_other
     deviations = (variance * variance_of_other).clamp(min=0).sqrt()
     apart = 1 - ((common + _ALIKE) / (deviations + _ALIKE)).clamp(0, 1)
-    size = fresh.shape[-2:]
     kept = 1 - 2 * share * (1 - share) * _enlarged(apart, size)
-    return torch.addcmul(mixed, kept.rsqrt() - 1, mixed - _enlarged(_blocks(mixed), size))
+    around = _enlarged(_blocks(mixed, cells), size)
+    return mixed.addcmul_(kept.rsqrt_().sub_(1), around.neg_().add_(mixed))
 
 
-def _blocks(picture: Tensor) -> Tensor:
-    """Means of its blocks, (N, C, h, w)."""
-    size = [max(1, side // _NEAR) for side in picture.shape[-2:]]
-    return F.interpolate(picture, size, mode="area")
+def _blocks(picture: Tensor, cells: Sequence[int]) -> Tensor:
+    """Means of so many cells of it, (N, C, rows, columns)."""
+    return F.interpolate(picture, list(cells), mode="area")
 
 
 def _enlarged(blocks: Tensor, size: torch.Size) -> Tensor:
