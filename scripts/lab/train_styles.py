@@ -51,7 +51,7 @@ class Style:
 STYLES = (
     Style("starry-night", "styles/starry-night.jpg", strength=1.8),
     Style("composition-vii", "styles/composition-vii.jpg", strength=1.1),
-    Style("great-wave", "styles/great-wave.jpg"),
+    Style("great-wave", "styles/great-wave.jpg", strength=0.7),
     Style("the-scream", "styles/the-scream.jpg"),
     Style("grande-jatte", "paintings/a_sunday_on_la_grande_jatte.jpg"),
     Style("the-kiss", "paintings/the_kiss_klimt.jpg", part=(0.26, 0, 0.85, 1), strength=1.2),
