@@ -15,7 +15,7 @@ from brushflow.flow.types import Flow, Frame
 
 
 def _calm_dis() -> cv2.DISOpticalFlow:
-    """DIS that makes up no motion on plain walls, in the time of OpenCV's medium preset.
+    """DIS that makes up less motion on plain walls, in the time of OpenCV's medium preset.
 
     What noise says where nothing can be told is not handed on to neighbouring patches, and the
     variational refinement goes on for longer. (A smoother one would be better on walls, and lose

@@ -247,7 +247,7 @@ def gathered(anchors: Sequence[Anchor], chosen: np.ndarray, size: tuple[int, int
     stack = []
     for place, number in enumerate(wanted):
         below = place * (height + 2 * _REACH) + _REACH
-        flow = _into_rows(anchors[number].flow)
+        flow = _held_inside(anchors[number].flow)
         there = cv2.add(resize_flow(flow, size), (0, below, 0, 0))
         cv2.copyTo(there, (numbers == number).astype(np.uint8), way)
         painting = anchors[number].painting
@@ -256,11 +256,14 @@ def gathered(anchors: Sequence[Anchor], chosen: np.ndarray, size: tuple[int, int
     return warp_sharp(picture, upload(way, picture.device)[None])
 
 
-def _into_rows(flow: np.ndarray) -> np.ndarray:
-    """A flow (h, w, 2) that nowhere points above or below the picture."""
-    rows = np.arange(len(flow), dtype=np.float32)[:, None]
-    y = np.clip(flow[..., 1] + rows, 0, len(flow) - 1) - rows
-    return cv2.merge([flow[..., 0], y])
+def _held_inside(flow: np.ndarray) -> np.ndarray:
+    """A flow (h, w, 2) that nowhere points out of the picture; what is no number points nowhere."""
+    held = np.nan_to_num(flow)
+    for axis, length in enumerate(flow.shape[1::-1]):
+        places = np.arange(length, dtype=np.float32)
+        here = places if axis == 0 else places[:, None]
+        held[..., axis] = np.clip(held[..., axis] + here, 0, length - 1) - here
+    return held
 
 
 def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:

@@ -181,19 +181,23 @@ def test_states_come_back_from_tensors_as_they_were():
         assert np.array_equal(np.asarray(getattr(back.anchors[1][0], name)), np.asarray(value))
 
 
-def test_what_several_anchors_show_is_what_each_of_them_shows_there():
+@pytest.mark.parametrize("sampler", [torch.float32, torch.float64])  # OpenCV's, PyTorch's
+def test_what_several_anchors_show_is_what_each_of_them_shows_there(sampler):
     """Their paintings are moved as one picture; borders must not meet in it."""
     random = np.random.default_rng(0)
     grid = HEIGHT // 2, WIDTH // 2
     anchors = []
     for brightness in (-100, 0, 100):
         painting = random.normal(brightness, 10, (1, 3, HEIGHT, WIDTH)).astype(np.float32)
-        anchor = Anchor.at(torch.from_numpy(painting), np.zeros((*grid, 3), np.float32))
+        painting = torch.from_numpy(painting).to(sampler)
+        anchor = Anchor.at(painting, np.zeros((*grid, 3), np.float32))
         flow = random.uniform(-5, 5, (*grid, 2)).astype(np.float32)
-        anchors.append(anchor.moved(flow, anchor.certainty))
+        flow[8, 9], flow[15, 20, 1] = np.nan, np.inf  # nothing is shown there, and nothing spreads
+        anchors.append(replace(anchor, flow=flow))
     chosen = random.integers(0, 3, grid, np.uint8)
     chosen[:2] = chosen[-2:] = [[0], [2]]
     picture = gathered(anchors, chosen, (HEIGHT, WIDTH))
+    assert picture.isfinite().all()
     numbers = chosen.repeat(2, 0).repeat(2, 1)
     for number, anchor in enumerate(anchors):
         there = torch.from_numpy(numbers == number)
