@@ -112,16 +112,20 @@ def _clouds(like: Tensor, top: int, left: int, drift: Tensor | None) -> Tensor:
     came = (came * came.new_tensor([width / grid[1], height / grid[0]])).round().long()
     y = (rows[:, None] + top + came[..., 1]) % _TILE
     x = (columns + left + came[..., 0]) % _TILE
-    cells = _cells(like.device)[y, x]  # (N or 1, rows, columns, 3, _CELL, _CELL)
-    whole = cells.permute(0, 3, 1, 4, 2, 5).flatten(4, 5).flatten(2, 3)
+    sky = _endless(like.device)
+    across_all = sky.shape[-1]
+    within = torch.arange(_CELL, device=like.device)
+    within = within[:, None, None] * across_all + within  # (_CELL, 1, _CELL)
+    places = (y * across_all + x)[:, :, None, :, None] + within
+    whole = sky.flatten(1).index_select(1, places.flatten())
+    whole = whole.view(3, -1, len(rows) * _CELL, len(columns) * _CELL).transpose(0, 1)
     return whole[..., :height, :width].expand(count, -1, -1, -1)
 
 
 @lru_cache(maxsize=2)
-def _cells(device: torch.device) -> Tensor:
-    """The clouds' cell that begins at each of their pixels, (_TILE, _TILE, 3, _CELL, _CELL)."""
-    endless = F.pad(torch.from_numpy(_sky()), (0, _CELL - 1, 0, _CELL - 1), "circular")
-    return endless.to(device).unfold(1, _CELL, 1).unfold(2, _CELL, 1).permute(1, 2, 0, 3, 4)
+def _endless(device: torch.device) -> Tensor:
+    """The clouds with as much of them again as a cell reaches beyond their border, (3, S, S)."""
+    return F.pad(torch.from_numpy(_sky()), (0, _CELL - 1, 0, _CELL - 1), "circular").to(device)
 
 
 @lru_cache(maxsize=1)

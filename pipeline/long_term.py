@@ -119,8 +119,8 @@ def blended(fresh: Tensor, carried: Tensor, share: Tensor) -> Tensor:
     deviations = (variance * variance_of_other).clamp(min=0).sqrt()
     apart = 1 - ((common + _ALIKE) / (deviations + _ALIKE)).clamp(0, 1)
     kept = 1 - 2 * share * (1 - share) * _enlarged(apart, size)
-    around = _enlarged(_blocks(mixed, cells), size)
-    return mixed.addcmul_(kept.rsqrt_().sub_(1), around.neg_().add_(mixed))
+    around = _enlarged(_blocks(mixed[..., ::2, ::2], cells), size)
+    return torch.lerp(around, mixed, kept.rsqrt_())
 
 
 def _blocks(picture: Tensor, cells: Sequence[int]) -> Tensor:
@@ -241,7 +241,7 @@ def gathered(anchors: Sequence[Anchor], chosen: np.ndarray, size: tuple[int, int
     paintings are moved as one picture, one below the other: once, however many anchors there are.
     """
     height, width = size
-    wanted = np.unique(chosen).tolist()
+    wanted = [number for number in range(len(anchors)) if (chosen == number).any()]
     numbers = cv2.resize(chosen, (width, height), interpolation=cv2.INTER_NEAREST)
     way = np.empty((height, width, 2), np.float32)
     stack = []

@@ -21,6 +21,10 @@ STATISTICS: dict[str, Callable[[Tensor], tuple[Tensor, ...]]] = {
 }
 
 
+_PLACE = 9  # pixels of a picture half as large, which is what an eye takes
+_FAINT = 9.0  # squared grey levels; what has less of a variance is noise
+_PERIOD = 4  # pixels of the picture for one where a network does most of its work
+_CELLS = 8  # periods along each side in which a grid is looked for
 _PICTURES = 20  # that count as those before: so many share a painting's dark and light
 
 Place = tuple[str, int]  # a layer, and how many times the picture is shrunk before it is seen
@@ -208,8 +212,53 @@ def luminance_order(output: Tensor, frame: Tensor) -> Tensor:
     )
 
 
+def structure(output: Tensor, frame: Tensor) -> Tensor:
+    """1 − the correlation of both pictures' luminance in each place, its mean over all places.
+
+    The structure term of SSIM (Wang et al. 2004, formula 10): a face keeps its features in light
+    and in shade, where features of a loss network are weak, and nothing is said of light, contrast
+    or colour. (N, 3, H, W) in network space each.
+    """
+    one, other = (F.avg_pool2d(luminance(picture), 2) for picture in (output, frame))
+
+    def mean(values: Tensor) -> Tensor:
+        return F.avg_pool2d(values, _PLACE, 1, _PLACE // 2, count_include_pad=False)
+
+    means = mean(one), mean(other)
+    together = mean(one * other) - means[0] * means[1]
+    # Rounding may leave a plain place a variance below 0.
+    variances = [
+        (mean(picture.square()) - own.square()).clamp(min=0)
+        for picture, own in zip((one, other), means, strict=True)
+    ]
+    deviations = ((variances[0] + _FAINT) * (variances[1] + _FAINT)).sqrt()
+    return (1 - (together + _FAINT) / deviations).mean()
+
+
+def grid(output: Tensor) -> Tensor:
+    """Mean square of a pattern that repeats every ``_PERIOD`` pixels, in squared grey levels.
+
+    A network that enlarges its picture sees the same in all places of a period, and may draw a
+    fine grid there (Odena et al. 2016). What the Laplacian of (N, 3, H, W) has in the mean of
+    ``_CELLS`` periods is such a grid: strokes differ from period to period.
+    """
+    height, width = (side // _PERIOD for side in output.shape[-2:])
+    padded = F.pad(output, (1, 1, 1, 1), mode="replicate")
+    beside = padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
+    above = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1]
+    laplacian = (4 * output - beside - above)[..., : height * _PERIOD, : width * _PERIOD]
+    phases = F.pixel_unshuffle(laplacian, _PERIOD)  # (N, 3·_PERIOD², height, width)
+    means = F.avg_pool2d(phases, (min(_CELLS, height), min(_CELLS, width)))
+    means = means.unflatten(1, (-1, _PERIOD**2))
+    return (means - means.mean(2, keepdim=True)).square().mean()
+
+
+def luminance(picture: Tensor) -> Tensor:
+    """The luminance, 0–255, of (N, 3, H, W) in network space, (N, 1, H, W)."""
+    rgb = to_rgb(picture)
+    return (rgb * rgb.new_tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
+
+
 def coarse_luminance(picture: Tensor) -> Tensor:
     """The luminance, 0–255, of squares of 16 pixels of (N, 3, H, W) in network space, (N, S)."""
-    rgb = to_rgb(picture)
-    weights = rgb.new_tensor([0.299, 0.587, 0.114])[:, None, None]
-    return F.avg_pool2d((rgb * weights).sum(1, keepdim=True), 16).flatten(1)
+    return F.avg_pool2d(luminance(picture), 16).flatten(1)

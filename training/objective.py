@@ -12,10 +12,12 @@ from brushflow.training.losses import (
     STATISTICS,
     PerceptualLoss,
     Place,
+    grid,
     layer_weights,
     luminance_order,
     places_of,
     range_penalty,
+    structure,
     total_variation,
 )
 from brushflow.training.options import ResolvedOptions, check_blend
@@ -170,6 +172,11 @@ class Objective:
         if options.luminance_weight:
             order = _mean(luminance_order(s.output, s.frame) for s in judged)
             losses["luminance"] = options.luminance_weight * order
+        if options.structure_weight:
+            kept = _mean(structure(s.output, s.frame) for s in judged)
+            losses["structure"] = options.structure_weight * kept
+        if options.grid_weight:
+            losses["grid"] = pixel * options.grid_weight * _mean(grid(s.output) for s in judged)
         if self.noise_weight.largest:
             weight = pixel * self.noise_weight(iteration)
             losses["noise"] = weight * self._noise(network, steps[-1], iteration)

@@ -187,6 +187,8 @@ class TrainOptions:
         names=("relative/absolute",),
     )
     luminance_weight: float = _losses(0.0, "How strictly light stays light.", least=0)
+    structure_weight: float = _losses(0.0, "How strictly contours and faces stay.", least=0)
+    grid_weight: float = _losses(0.0, "Against a grid of every fourth pixel.", least=0)
     content_layers: tuple[str, ...] = _losses(("relu3_1",), "Layers that judge content.")
     content_weights: tuple[float, ...] = _losses(
         (1.0,), "Weight of each content layer, or one for all."

@@ -9,10 +9,12 @@ from brushflow.models import from_rgb
 from brushflow.models.loss_network import LossNetwork, gram_matrix, spatial_mean
 from brushflow.training.losses import (
     PerceptualLoss,
+    grid,
     layer_weights,
     luminance_order,
     places_of,
     range_penalty,
+    structure,
     total_variation,
 )
 
@@ -158,6 +160,43 @@ def test_light_that_stays_light_costs_nothing_whatever_the_palette():
     assert float(luminance_order(from_rgb(rgb + hatch), frame)) == pytest.approx(0, abs=1e-3)
     plain = from_rgb(torch.full((1, 3, 96, 96), 128.0))
     assert torch.isfinite(luminance_order(plain, plain))
+
+
+def test_structure_is_of_each_place():
+    """In shade as in light, whatever the light and the contrast are; what is turned over is not."""
+    random = torch.Generator().manual_seed(0)
+    rgb = F.interpolate(torch.rand(1, 1, 24, 24, generator=random) * 120, scale_factor=4)
+    rgb = rgb.repeat(1, 3, 1, 1)
+    frame = from_rgb(rgb)
+    assert float(structure(frame, frame)) == pytest.approx(0, abs=1e-4)
+    gain = torch.linspace(0.5, 1.5, 96)
+    assert float(structure(from_rgb(gain * rgb + 40), frame)) == pytest.approx(0, abs=0.05)
+    assert float(structure(from_rgb(255 - rgb), frame)) == pytest.approx(2, abs=0.1)
+    # Half of it lost, and a plain picture has nothing to lose.
+    half = torch.where(torch.arange(96) < 48, rgb, rgb.mean())
+    assert 0.4 < float(structure(from_rgb(half), frame)) < 0.6
+    plain = from_rgb(torch.full((1, 3, 96, 96), 128.0)).requires_grad_()
+    loss = structure(plain, from_rgb(torch.full((1, 3, 96, 96), 90.0)))
+    loss.backward()
+    assert loss.item() == pytest.approx(0, abs=1e-3)
+    assert plain.grad is not None
+    assert bool(torch.isfinite(plain.grad).all())
+
+
+def test_a_grid_is_what_every_fourth_pixel_repeats():
+    def lines(period: int, height: int = 96, width: int = 96) -> torch.Tensor:
+        columns = torch.arange(width)
+        return (10.0 * (columns % period == 1)).expand(1, 3, height, width)
+
+    # The Laplacian of a line 10 high is 20 on it and -10 beside it: (400 + 100 + 100) / 4 is 150.
+    assert float(grid(lines(4))) == pytest.approx(150, rel=0.02)
+    assert float(grid(lines(4, 17, 30))) == pytest.approx(150, rel=0.1)
+    # Strokes of another width are none, nor is noise, nor light that changes evenly.
+    assert float(grid(lines(5))) < 15
+    noise = 10 * torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    assert float(grid(noise)) < 40  # of the 2000 that its Laplacian has
+    ramp = 3.0 * torch.arange(96).expand(1, 3, 96, 96)
+    assert float(grid(ramp)) < 0.1
 
 
 def test_one_weight_counts_for_all_layers():
