@@ -25,8 +25,10 @@ def network_with(weights: Mapping[str, Tensor], arch: str, **description: Any) -
     """The same of weights that are checked already."""
     with torch.device("meta"):
         network = build(arch, **description)
-    network.to_empty(device="cpu")  # weights from chance would be replaced at once
-    network.load_state_dict(dict(weights))
+    # Copies, as a file that tensors lie in may be replaced. ``to_empty`` would import a system for
+    # symbolic mathematics first, which takes a second.
+    own = {name: tensor.clone() for name, tensor in weights.items()}
+    network.load_state_dict(own, assign=True)
     return network.eval()
 
 

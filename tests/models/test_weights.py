@@ -1,6 +1,8 @@
 """A description in a file is held against the weights before it gets memory."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from brushflow.common.errors import BrushflowError, UsageError
 from brushflow.models import StyleModel, build, load
+from brushflow.models.weights import network_with
 
 SMALL = "c3s1-4,d4,R4,U2,c3s1-3"
 
@@ -76,6 +79,25 @@ def test_a_file_far_too_large_is_not_read(tmp_path):
         file.truncate(2**40)
     with pytest.raises(BrushflowError, match="far larger"):
         load(path)
+
+
+def test_loading_imports_no_symbolic_mathematics():
+    """Which took two seconds of every start."""
+    code = (
+        "import sys; from brushflow.models import load; load('starry-night'); "
+        "print('sympy' in sys.modules)"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout
+    assert printed.split() == [b"False"]
+
+
+def test_a_network_has_weights_of_its_own():
+    """Whoever changes one loaded model changes no other, nor needs its file."""
+    one = torch.ones(4)
+    weights = network_with(build(SMALL).state_dict() | {"layers.0.bias": one}, SMALL)
+    with torch.no_grad():
+        weights.get_parameter("layers.0.bias").zero_()
+    assert torch.equal(one, torch.ones(4))
 
 
 def test_a_network_without_tanh_has_no_bounds():
