@@ -118,8 +118,8 @@ def blended(fresh: Tensor, carried: Tensor, share: Tensor) -> Tensor:
     common = _blocks(one * other, cells) - mean * mean_of_other
     deviations = (variance * variance_of_other).clamp(min=0).sqrt()
     apart = 1 - ((common + _ALIKE) / (deviations + _ALIKE)).clamp(0, 1)
-    kept = 1 - 2 * share * (1 - share) * _enlarged(apart, size)
-    around = _enlarged(_blocks(mixed[..., ::2, ::2], cells), size)
+    kept = 1 - 2 * share * (1 - share) * enlarged(apart, size)
+    around = enlarged(_blocks(mixed[..., ::2, ::2], cells), size)
     return torch.lerp(around, mixed, kept.rsqrt_())
 
 
@@ -128,10 +128,18 @@ def _blocks(picture: Tensor, cells: Sequence[int]) -> Tensor:
     return F.interpolate(picture, list(cells), mode="area")
 
 
-def _enlarged(blocks: Tensor, size: torch.Size) -> Tensor:
+def enlarged(blocks: Tensor, size: torch.Size) -> Tensor:
     """Blocks (N, C, h, w) as a picture (N, C, H, W) that is smooth."""
-    planes = blocks.flatten(0, 1)[:, None]  # one by one takes half the time on a processor
-    return F.interpolate(planes, size, mode="bilinear").unflatten(0, blocks.shape[:2])[:, :, 0]
+    height, width = size
+    if blocks.device.type != "cpu":
+        return F.interpolate(blocks, (height, width), mode="bilinear")
+    # In a third of PyTorch's time.
+    picture = blocks.new_empty(*blocks.shape[:2], height, width)
+    for plane, target in zip(
+        blocks.flatten(0, 1).numpy(), picture.flatten(0, 1).numpy(), strict=True
+    ):
+        cv2.resize(plane, (width, height), target, interpolation=cv2.INTER_LINEAR)
+    return picture
 
 
 def _calm(flow: np.ndarray, reliability: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ import torch
 from brushflow.flow import warp
 from brushflow.models import StyleModel, preprocess
 from brushflow.occlusion.motion import Motion
-from brushflow.pipeline.long_term import RECENT, Anchor, Memory, State, blended, gathered
+from brushflow.pipeline.long_term import RECENT, Anchor, Memory, State, blended, enlarged, gathered
 from brushflow.pipeline.stylizer import Stylizer
 
 HEIGHT, WIDTH = 48, 64
@@ -294,6 +294,13 @@ def test_where_no_anchor_shows_anything_most_of_the_painting_before_goes_on():
         assert torch.allclose(after.output, blended(new, before.output, share), atol=1e-4)
     alone = list(stylizer(half_known, long_term=0.0).stylize(frames))
     assert torch.allclose(alone[2].output, preprocess(frames[2]) + 60)
+
+
+@pytest.mark.parametrize(("blocks", "size"), [((2, 3, 30, 53), (480, 854)), ((1, 1, 1, 1), (5, 7))])
+def test_blocks_are_enlarged_as_pytorch_does_it(blocks, size):
+    picture = 50 * torch.randn(blocks, generator=torch.Generator().manual_seed(0))
+    wanted = torch.nn.functional.interpolate(picture, size, mode="bilinear")
+    assert torch.allclose(enlarged(picture, torch.Size(size)), wanted, atol=0.01)
 
 
 def test_what_is_painted_anew_begins_from_the_clouds_it_had():
