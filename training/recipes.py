@@ -70,6 +70,8 @@ STROKES: dict[str, Any] = {
     "content_weights": (0.3, 1.0),
     "content_strength_schedule": "0.15",
     "luminance_weight": 0.15,
+    "structure_weight": 0.3,
+    "grid_weight": 3.0,
     "temporal_weight_schedule": "2",
     "tv_strength_schedule": "0.2",
     "range_weight": 150.0,

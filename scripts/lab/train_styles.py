@@ -68,14 +68,8 @@ OTHERS = (
 HELD_OUT = ("irises", "red_fuji", "senecio", "sunflowers", "the_ninth_wave", "young_hare")
 
 # For all of them: strokes begin from noise, pictures are judged together, which gives darks and
-# calm, light stays light, faces stay faces, and nothing is woven.
-_SHARED: dict[str, Any] = {
-    "fill": "clouds",
-    "style_together": 0.4,
-    "luminance_weight": 0.3,
-    "structure_weight": 0.3,
-    "grid_weight": 3.0,
-}
+# calm, and light stays light.
+_SHARED: dict[str, Any] = {"fill": "clouds", "style_together": 0.4, "luminance_weight": 0.3}
 # The base is to be near to all paintings, and learns from nothing: slower, softer and calmer.
 BASE: dict[str, Any] = {
     "apart": True,
