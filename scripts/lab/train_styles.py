@@ -29,7 +29,8 @@ class Style:
 
     ``painting``: its file below the data; ``part``: of it, the left, top, right and bottom, each
     a share of the side, where what surrounds the rest is duller, or a frame; ``stroke``: pixels of
-    its longest side, so large are its strokes; ``strength``: of style against content.
+    its longest side, so large are its strokes; ``strength``: of style against content;
+    ``structure``: how strictly contours stay, at the expense of strokes.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Style:
     part: tuple[float, float, float, float] = (0, 0, 1, 1)
     stroke: int = 640
     strength: float = 1.3
+    structure: float = 0.3
 
     def seen(self, data: Path) -> np.ndarray:
         """The part of the painting that is learned, RGB uint8 (H, W, 3)."""
@@ -49,7 +51,7 @@ class Style:
 
 
 STYLES = (
-    Style("starry-night", "styles/starry-night.jpg", strength=1.8),
+    Style("starry-night", "styles/starry-night.jpg", strength=1.8, structure=0.12),
     Style("composition-vii", "styles/composition-vii.jpg", strength=1.1),
     Style("great-wave", "styles/great-wave.jpg", strength=0.7),
     Style("the-scream", "styles/the-scream.jpg"),
@@ -159,6 +161,7 @@ def command(
             "init_from": work / f"{base.name}.training" / "styles" / f"{painting.stem}.safetensors",
             "style_size": style.stroke,
             "style_strength_schedule": str(style.strength),
+            "structure_weight": style.structure,
         }
         made = work / f"{style.name}.safetensors"
         _learn(TrainOptions((painting,), made, **options))
