@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from brushflow.common.sizes import resized
 from brushflow.flow import resize_flow, warp_array, warp_sharp
@@ -37,8 +36,7 @@ _STILL, _CREEP = 0.5, 0.1
 _COVERAGE = 0.93  # of the frame; where anchors show less of it, it becomes one
 _PAUSE = 2  # frames from one anchor to the next, as there are places that none can show
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
-_NEAR = 16  # pixels over which strokes have their contrast
-_ALIKE = 1.0  # squared grey levels of contrast; what has less is taken to be alike
+_NONE = 255  # the number of no anchor
 _REACH = 2  # pixels that a bicubic kernel reaches out of a picture
 MOST_ANCHORS = 2  # in sight at a time; of more, the one goes that shows least
 
@@ -94,52 +92,6 @@ class Anchor:
 def composed(flow: np.ndarray, earlier: np.ndarray) -> np.ndarray:
     """The way of ``flow`` (h, w, 2), and from there of ``earlier``, on the grid of ``flow``."""
     return flow + warp_array(resize_flow(earlier, flow.shape[:2]), flow)
-
-
-def blended(fresh: Tensor, carried: Tensor, share: Tensor) -> Tensor:
-    """A painting with a ``share`` of another of the same frame, as rich in contrast as they are.
-
-    The mean of two patterns of strokes that differ is softer than either, and would be so anew with
-    every frame that it is carried to. Of patterns of one variance whose correlation is r, a mix
-    with the share s has 1 - 2s(1 - s)(1 - r) of it; so the contrast around each pixel is divided
-    by the root of that (blends of textures: Heitz and Neyret 2018, sec. 3).
-
-    Args:
-        fresh, carried: (N, 3, H, W); ``share``: of ``carried``, (N, 1, H, W) in [0, 1].
-    """
-    mixed = torch.lerp(fresh, carried, share)
-    # Every second pixel of every second row tells as much of contrast, in a quarter of the time.
-    one, other = (picture[..., ::2, ::2].mean(1, keepdim=True) for picture in (fresh, carried))
-    size = fresh.shape[-2:]
-    cells = [max(1, side // _NEAR) for side in size]
-    mean, mean_of_other = _blocks(one, cells), _blocks(other, cells)
-    variance = _blocks(one * one, cells) - mean * mean
-    variance_of_other = _blocks(other * other, cells) - mean_of_other * mean_of_other
-    common = _blocks(one * other, cells) - mean * mean_of_other
-    deviations = (variance * variance_of_other).clamp(min=0).sqrt()
-    apart = 1 - ((common + _ALIKE) / (deviations + _ALIKE)).clamp(0, 1)
-    kept = 1 - 2 * share * (1 - share) * enlarged(apart, size)
-    around = enlarged(_blocks(mixed[..., ::2, ::2], cells), size)
-    return torch.lerp(around, mixed, kept.rsqrt_())
-
-
-def _blocks(picture: Tensor, cells: Sequence[int]) -> Tensor:
-    """Means of so many cells of it, (N, C, rows, columns)."""
-    return F.interpolate(picture, list(cells), mode="area")
-
-
-def enlarged(blocks: Tensor, size: torch.Size) -> Tensor:
-    """Blocks (N, C, h, w) as a picture (N, C, H, W) that is smooth."""
-    height, width = size
-    if blocks.device.type != "cpu":
-        return F.interpolate(blocks, (height, width), mode="bilinear")
-    # In a third of PyTorch's time.
-    picture = blocks.new_empty(*blocks.shape[:2], height, width)
-    for plane, target in zip(
-        blocks.flatten(0, 1).numpy(), picture.flatten(0, 1).numpy(), strict=True
-    ):
-        cv2.resize(plane, (width, height), target, interpolation=cv2.INTER_LINEAR)
-    return picture
 
 
 def _calm(flow: np.ndarray, reliability: np.ndarray) -> np.ndarray:
@@ -198,12 +150,14 @@ class Memory:
     """What anchors show of a frame.
 
     ``picture``: their paintings moved to it, float32 (1, 3, H, W); ``sight``: where they are to be
-    believed, float32 (H, W) in [0, 1]; ``anchors``: those that the next frame may use.
+    believed, float32 (H, W) in [0, 1]; ``anchors``: those that the next frame may use; ``chosen``:
+    which of them each pixel is from, uint8 (h, w) on their grid, ``_NONE``: none of them.
     """
 
     picture: Tensor
     sight: np.ndarray
     anchors: Anchors
+    chosen: np.ndarray
 
     @classmethod
     def of(
@@ -237,8 +191,26 @@ class Memory:
             chosen[own > most] = number
             np.maximum(most, own, out=most)
         shown = cv2.resize(sight, size[::-1], interpolation=cv2.INTER_LINEAR)
-        kept = _kept(moved, shares, float(sight.mean()))
-        return cls(gathered(moved, chosen, size), shown, kept)
+        kept, renewed = _kept(moved, shares, float(sight.mean()))
+        places = np.full(len(moved), _NONE, np.uint8)
+        places[kept] = range(len(kept))
+        anchors = (*(moved[number] for number in kept), *((None,) if renewed else ()))
+        return cls(gathered(moved, chosen, size), shown, anchors, places[chosen])
+
+    def believed(self, fitting: np.ndarray) -> Anchors:
+        """The anchors, less certain where what they show is not ``fitting`` (rows, columns)."""
+        height, width = self.chosen.shape
+        share = cv2.resize(fitting, (width, height), interpolation=cv2.INTER_LINEAR)
+        return tuple(
+            anchor
+            and replace(
+                anchor,
+                certainty=np.where(
+                    self.chosen == number, anchor.certainty * share, anchor.certainty
+                ),
+            )
+            for number, anchor in enumerate(self.anchors)
+        )
 
 
 def gathered(anchors: Sequence[Anchor], chosen: np.ndarray, size: tuple[int, int]) -> Tensor:
@@ -274,13 +246,12 @@ def _held_inside(flow: np.ndarray) -> np.ndarray:
     return held
 
 
-def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:
-    """Those that show enough, and the frame at hand where all together do not."""
+def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> tuple[list[int], bool]:
+    """The numbers of those that show enough, and whether the frame at hand is to be one, too."""
     kept = [i for i, share in enumerate(shares) if share >= _SHARE]
     if kept and (coverage >= _COVERAGE or anchors[-1].age < _PAUSE):
-        return tuple(anchors[i] for i in kept)
-    most = sorted(kept, key=lambda i: shares[i])[-(MOST_ANCHORS - 1) :]
-    return (*(anchors[i] for i in sorted(most)), None)
+        return kept, False
+    return sorted(sorted(kept, key=lambda i: shares[i])[-(MOST_ANCHORS - 1) :]), True
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from brushflow.models.network_input import filling, input_for
 from brushflow.models.preprocessing import resize_bicubic
 from brushflow.occlusion import min_filter
 from brushflow.occlusion.motion import EstimatedMotion, Motion, MotionSource, Moved
-from brushflow.pipeline.long_term import RECENT, Anchors, Memory, State, blended, composed
+from brushflow.pipeline.blending import blended, fitting
+from brushflow.pipeline.long_term import RECENT, Memory, State, composed
 from brushflow.shots.looks import AS_IT_IS, Look, contents
 
 # Of a frame that shows two shots, the share that is painted without a prior: within four frames
@@ -235,10 +236,12 @@ class Stylizer:
         if not self.long_term or before is None:
             output = self._run_network(self.network, index, picture, previous.output, known, drift)
             return State(output, drift=drift)
-        anchors, moved, sight = self._remembered(frame, before, motion, previous)
+        memories, moved, sight = self._remembered(frame, before, motion, previous)
         held = torch.maximum(RECENT * known[1], sight)
         known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
         output = self._run_network(self.network, index, picture, previous.output, known, drift)
+        fit = fitting(moved, output, sight).cpu().numpy()[:, 0]
+        anchors = tuple(memory.believed(share) for memory, share in zip(memories, fit, strict=True))
         return State(blended(output, known[0], self.long_term * held), anchors, drift)
 
     @torch.inference_mode()
@@ -267,9 +270,9 @@ class Stylizer:
 
     def _remembered(
         self, frame: np.ndarray, before: np.ndarray, motion: Moved, previous: State
-    ) -> tuple[tuple[Anchors, ...], Tensor, Tensor]:
-        """The anchors that the next frame may use, what the present ones show of this frame
-        (N, 3, H, W), and where they do (N, 1, H, W)."""
+    ) -> tuple[list[Memory], Tensor, Tensor]:
+        """What anchors show of each picture of this frame, and the same of all of them: paintings
+        (N, 3, H, W), and where they are shown (N, 1, H, W)."""
         paintings = previous.output.split(1)
         memories = [
             Memory.of(anchors, painting, earlier, picture, way.found or (way.flow, way.reliability))
@@ -282,7 +285,7 @@ class Stylizer:
         ]
         shown = upload(np.stack([memory.sight for memory in memories])[:, None], self.device)
         moved = torch.cat([memory.picture for memory in memories])
-        return tuple(memory.anchors for memory in memories), moved, shown
+        return memories, moved, shown
 
     def _drifted(self, motion: Moved, drift: Tensor | None) -> Tensor | None:
         """``State.drift`` one frame later; what comes into sight has not drifted."""
