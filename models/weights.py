@@ -25,8 +25,8 @@ def network_with(weights: Mapping[str, Tensor], arch: str, **description: Any) -
     """The same of weights that are checked already."""
     with torch.device("meta"):
         network = build(arch, **description)
-    # Copies, as a file that tensors lie in may be replaced. ``to_empty`` would import a system for
-    # symbolic mathematics first, which takes a second.
+    # Copies, as one file's weights may become several networks. ``to_empty`` would import a system
+    # for symbolic mathematics first, which takes a second.
     own = {name: tensor.clone() for name, tensor in weights.items()}
     network.load_state_dict(own, assign=True)
     return network.eval()

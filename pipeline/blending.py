@@ -9,9 +9,10 @@ from torch.nn import functional as F
 
 _NEAR = 16  # pixels over which strokes have their contrast, and a place its colour
 _ALIKE = 1.0  # squared grey levels of contrast; what has less is taken to be alike
-# Levels by which a place's mean colour may differ from what it would be painted in now: up to the
-# first an anchor counts fully, from the second on not at all.
-_FITTING, _STALE = 16.0, 48.0
+# Levels by which a place's mean colour may differ from what it would be painted in now. Forgotten
+# by and by, an older painting would come back whenever a younger one that shows some of the new
+# fills up what it lacks.
+_STALE = 24.0
 _ROUND = 3  # cells of ``_NEAR`` pixels that the colour of a place is a mean of
 _FAINT = 1e-3  # of sight; with less of it there is nothing to compare
 
@@ -44,7 +45,7 @@ def blended(fresh: Tensor, carried: Tensor, share: Tensor) -> Tensor:
 
 
 def fitting(held: Tensor, fresh: Tensor, sight: Tensor) -> Tensor:
-    """How far what is held of a painting still is what would be painted now, by cells.
+    """Where what is held of a painting still is what would be painted now, by cells.
 
     A network paints by what all of the picture looks like. When a bright sky has left, the ground
     is painted lighter; beside what is held of it, what comes to light behind a thing that moves
@@ -54,14 +55,14 @@ def fitting(held: Tensor, fresh: Tensor, sight: Tensor) -> Tensor:
         held, fresh: (N, 3, H, W); ``sight``: where ``held`` is shown, (N, 1, H, W) in [0, 1].
 
     Returns:
-        (N, 1, rows, columns) in [0, 1], 1 where nothing is held.
+        (N, 1, rows, columns), 1 where it is or nothing is held, else 0.
     """
     cells = [max(1, side // _NEAR) for side in held.shape[-2:]]
     held, fresh, sight = (picture[..., ::2, ::2] for picture in (held, fresh, sight))
     sums = _blocks(torch.cat([(fresh - held) * sight, sight], 1), cells)
     sums = F.avg_pool2d(sums, _ROUND, 1, _ROUND // 2)
     apart = (sums[:, :3] / (sums[:, 3:] + _FAINT)).abs().amax(1, keepdim=True)
-    return ((_STALE - apart) / (_STALE - _FITTING)).clamp(0, 1)
+    return (apart < _STALE).to(apart)
 
 
 def _blocks(picture: Tensor, cells: Sequence[int]) -> Tensor:

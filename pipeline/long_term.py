@@ -36,7 +36,6 @@ _STILL, _CREEP = 0.5, 0.1
 _COVERAGE = 0.93  # of the frame; where anchors show less of it, it becomes one
 _PAUSE = 2  # frames from one anchor to the next, as there are places that none can show
 _SHARE = 0.03  # of the frame; an anchor that alone shows less of it goes
-_NONE = 255  # the number of no anchor
 _REACH = 2  # pixels that a bicubic kernel reaches out of a picture
 MOST_ANCHORS = 2  # in sight at a time; of more, the one goes that shows least
 
@@ -150,14 +149,12 @@ class Memory:
     """What anchors show of a frame.
 
     ``picture``: their paintings moved to it, float32 (1, 3, H, W); ``sight``: where they are to be
-    believed, float32 (H, W) in [0, 1]; ``anchors``: those that the next frame may use; ``chosen``:
-    which of them each pixel is from, uint8 (h, w) on their grid, ``_NONE``: none of them.
+    believed, float32 (H, W) in [0, 1]; ``anchors``: those that the next frame may use.
     """
 
     picture: Tensor
     sight: np.ndarray
     anchors: Anchors
-    chosen: np.ndarray
 
     @classmethod
     def of(
@@ -191,26 +188,18 @@ class Memory:
             chosen[own > most] = number
             np.maximum(most, own, out=most)
         shown = cv2.resize(sight, size[::-1], interpolation=cv2.INTER_LINEAR)
-        kept, renewed = _kept(moved, shares, float(sight.mean()))
-        places = np.full(len(moved), _NONE, np.uint8)
-        places[kept] = range(len(kept))
-        anchors = (*(moved[number] for number in kept), *((None,) if renewed else ()))
-        return cls(gathered(moved, chosen, size), shown, anchors, places[chosen])
+        kept = _kept(moved, shares, float(sight.mean()))
+        return cls(gathered(moved, chosen, size), shown, kept)
 
     def believed(self, fitting: np.ndarray) -> Anchors:
-        """The anchors, less certain where what they show is not ``fitting`` (rows, columns)."""
-        height, width = self.chosen.shape
-        share = cv2.resize(fitting, (width, height), interpolation=cv2.INTER_LINEAR)
-        return tuple(
-            anchor
-            and replace(
-                anchor,
-                certainty=np.where(
-                    self.chosen == number, anchor.certainty * share, anchor.certainty
-                ),
-            )
-            for number, anchor in enumerate(self.anchors)
-        )
+        """The anchors, forgotten where what they show is not ``fitting`` (rows, columns)."""
+
+        def less(anchor: Anchor) -> Anchor:
+            height, width = anchor.certainty.shape
+            share = cv2.resize(fitting, (width, height), interpolation=cv2.INTER_LINEAR)
+            return replace(anchor, certainty=anchor.certainty * share)
+
+        return tuple(anchor and less(anchor) for anchor in self.anchors)
 
 
 def gathered(anchors: Sequence[Anchor], chosen: np.ndarray, size: tuple[int, int]) -> Tensor:
@@ -246,12 +235,13 @@ def _held_inside(flow: np.ndarray) -> np.ndarray:
     return held
 
 
-def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> tuple[list[int], bool]:
-    """The numbers of those that show enough, and whether the frame at hand is to be one, too."""
+def _kept(anchors: list[Anchor], shares: list[float], coverage: float) -> Anchors:
+    """Those that show enough, and the frame at hand where all together do not."""
     kept = [i for i, share in enumerate(shares) if share >= _SHARE]
     if kept and (coverage >= _COVERAGE or anchors[-1].age < _PAUSE):
-        return kept, False
-    return sorted(sorted(kept, key=lambda i: shares[i])[-(MOST_ANCHORS - 1) :]), True
+        return tuple(anchors[i] for i in kept)
+    most = sorted(kept, key=lambda i: shares[i])[-(MOST_ANCHORS - 1) :]
+    return (*(anchors[i] for i in sorted(most)), None)
 
 
 @dataclass(frozen=True)

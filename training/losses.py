@@ -215,9 +215,11 @@ def luminance_order(output: Tensor, frame: Tensor) -> Tensor:
 def structure(output: Tensor, frame: Tensor) -> Tensor:
     """1 − the correlation of both pictures' luminance in each place, its mean over all places.
 
-    The structure term of SSIM (Wang et al. 2004, formula 10): a face keeps its features in light
-    and in shade, where features of a loss network are weak, and nothing is said of light, contrast
-    or colour. (N, 3, H, W) in network space each.
+    As the structure of SSIM (Wang et al. 2004, sec. III-B), but with noise of ``_FAINT`` in both: a
+    face keeps its features in light and in shade, where features of a loss network are weak, what
+    is plain stays plain, and nothing is said of light or colour.
+
+    (N, 3, H, W) in network space each.
     """
     one, other = (F.avg_pool2d(luminance(picture), 2) for picture in (output, frame))
 

@@ -314,10 +314,13 @@ def test_what_would_be_painted_otherwise_by_now_is_painted_anew():
     outputs = [s.output for s in painter.stylize([frame] * 40)]
     # A little is no reason; then it is nearly as it would be painted now, and is held again.
     assert torch.allclose(outputs[3], outputs[0], atol=1e-3)
-    assert torch.allclose(outputs[-1], outputs[0] + 36, atol=17)
+    assert torch.allclose(outputs[-1], outputs[0] + 36, atol=25)
     assert torch.allclose(outputs[-1], outputs[-4], atol=1e-3)
-    steps = [float((b - a).abs().max()) for a, b in itertools.pairwise(outputs)]
-    assert max(steps) < 16
+    assert (outputs[-1] - outputs[0]).min() > 8
+    # It never goes back to what was forgotten, nor jumps.
+    steps = [b - a for a, b in itertools.pairwise(outputs)]
+    assert min(float(step.min()) for step in steps) > -0.1
+    assert max(float(step.max()) for step in steps) < 16
 
 
 def test_what_fits_is_told_by_colour_and_where_something_is_held():
@@ -325,11 +328,11 @@ def test_what_fits_is_told_by_colour_and_where_something_is_held():
     sight = torch.ones(2, 1, 96, 128)
     assert (fitting(held, held.flip(3), sight) == 1).all(), "strokes are not compared"
     lighter = held.clone()
-    lighter[1, :, :, 64:] += 32
+    lighter[1, 2, :, 64:] += 32  # red alone
     fit = fitting(held, lighter, sight)
     assert fit.shape == (2, 1, 6, 8)
     assert (fit[0] == 1).all() and (fit[1, :, :, :3] == 1).all()
-    assert torch.allclose(fit[1, :, :, 5:], torch.tensor(0.5), atol=0.01)
+    assert (fit[1, :, :, 5:] == 0).all()
     sight[1, :, :, 64:] = 0
     assert (fitting(held, lighter, sight)[1] == 1).all(), "nothing is held there"
 
