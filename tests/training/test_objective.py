@@ -8,6 +8,7 @@ import torch
 from brushflow.common.errors import UsageError
 from brushflow.common.option_fields import option_of
 from brushflow.training import temporal
+from brushflow.training.losses import grid, structure
 from brushflow.training.objective import Objective
 from brushflow.training.recipes import RECIPES
 from brushflow.training.unroll import Step
@@ -111,6 +112,26 @@ def test_content_has_a_strength_by_iteration(options, steps):
     assert start["content"] == pytest.approx(2 * middle["content"])
     assert start["content"] == pytest.approx(10 * end["content"])
     assert start["style"] == end["style"]
+
+
+def test_what_keeps_a_picture_readable_counts_by_its_weight(options, steps):
+    plain = {"identity_iterations": 0, "luminance_weight": 0, "structure_weight": 0}
+    options = replace(options, **plain, grid_weight=0.0)
+    none = losses(replace(options, relative=True).resolved(), steps, 0)
+    assert not {"luminance", "structure", "grid"} & set(none)
+    some = {"luminance_weight": 0.5, "structure_weight": 0.5, "grid_weight": 0.5}
+    half, whole = (
+        losses(
+            replace(options, relative=True, **{n: k * v for n, v in some.items()}).resolved(),
+            steps, 0,
+        )
+        for k in (1, 2)
+    )  # fmt: skip
+    output, frame = steps[-1].output, steps[-1].frame
+    for name, value in (("structure", structure(output, frame)), ("grid", grid(output) / 70**2)):
+        assert whole[name] == pytest.approx(float(value), rel=1e-4)
+        assert half[name] == pytest.approx(float(value) / 2, rel=1e-4)
+    assert whole["luminance"] == pytest.approx(2 * half["luminance"])
 
 
 def test_noise_lasts_as_long_as_it_is_asked_to(options, steps):
