@@ -199,6 +199,8 @@ class Memory:
             share = cv2.resize(fitting, (width, height), interpolation=cv2.INTER_LINEAR)
             return replace(anchor, certainty=anchor.certainty * share)
 
+        if fitting.all():
+            return self.anchors
         return tuple(anchor and less(anchor) for anchor in self.anchors)
 
 

@@ -240,9 +240,11 @@ class Stylizer:
         held = torch.maximum(RECENT * known[1], sight)
         known = torch.lerp(known[0], moved, sight), torch.maximum(known[1], sight)
         output = self._run_network(self.network, index, picture, previous.output, known, drift)
+        # Begun before a GPU is waited for.
+        painting = blended(output, known[0], self.long_term * held)
         fit = fitting(moved, output, sight).cpu().numpy()[:, 0]
         anchors = tuple(memory.believed(share) for memory, share in zip(memories, fit, strict=True))
-        return State(blended(output, known[0], self.long_term * held), anchors, drift)
+        return State(painting, anchors, drift)
 
     @torch.inference_mode()
     def _turned(self, index: int, frame: np.ndarray, state: State) -> State:

@@ -191,12 +191,12 @@ def test_a_grid_is_what_every_fourth_pixel_repeats():
     # The Laplacian of a line 10 high is 20 on it and -10 beside it: (400 + 100 + 100) / 4 is 150.
     assert float(grid(lines(4))) == pytest.approx(150, rel=0.02)
     assert float(grid(lines(4, 17, 30))) == pytest.approx(150, rel=0.1)
-    # Strokes of another width are none, nor is noise, nor light that changes evenly.
+    # Strokes of another width are none, nor is noise, nor light that bends.
     assert float(grid(lines(5))) < 15
     noise = 10 * torch.randn(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     assert float(grid(noise)) < 40  # of the 2000 that its Laplacian has
-    ramp = 3.0 * torch.arange(96).expand(1, 3, 96, 96)
-    assert float(grid(ramp)) < 0.1
+    bent = 10_000 * torch.cos(torch.pi * (torch.arange(96) + 0.5) / 96)
+    assert float(grid(bent.expand(1, 3, 96, 96))) < 1  # of the 50 that its Laplacian has
 
 
 def test_one_weight_counts_for_all_layers():
